@@ -1,0 +1,31 @@
+"""``taskrunner check``: all that can be known without running."""
+
+import click
+
+from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
+from taskrunner.errors import GraphError
+from taskrunner.tasks.resolve import module_folders, resolve_all
+
+EXAMPLE = """\b
+Example:
+  taskrunner check workloads/tour.json
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@graph_argument
+@set_option
+def check(graph_name: str, encoding: str | None, settings: tuple[str, ...]) -> None:
+    """Check GRAPH without running it.
+
+    Schema, ids, cycles, references, parameters; whether its callables import and accept their arguments.
+    """
+    graph = find_graph(graph_name, encoding)
+    dag = graph.link(read_settings(graph, settings), complete=False)
+    with module_folders(graph.source):
+        try:
+            resolve_all(dag, graph.functions)
+        except GraphError as error:
+            raise graph.error(error) from None
+    edges = sum(len(vertex.before) for vertex in dag.vertices)
+    click.echo(f"{graph_name}: ok, {len(dag.vertices)} nodes, {edges} edges, {len(dag.levels())} levels")

@@ -1,0 +1,163 @@
+"""``taskrunner exec``: run a graph."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from taskrunner.api import run
+from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
+from taskrunner.errors import TaskrunnerError, UsageError
+from taskrunner.graph.graph import Graph
+from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
+from taskrunner.observe.summary import failure_text, summary_text
+from taskrunner.observe.warnings import WarningLines
+from taskrunner.run.events import Observer
+from taskrunner.run.folder import DEFAULT
+from taskrunner.run.result import RunResult
+
+LEVELS = ("debug", "info", "warning", "error")
+
+EXAMPLE = """\b
+Examples:
+  taskrunner exec workloads/tour.json
+  taskrunner exec workloads/fib.json --workers 2 --set n=30
+  taskrunner exec graph.json report --json     only what the node "report" needs
+"""
+
+
+@click.command("exec", epilog=EXAMPLE)
+@graph_argument
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option("-w", "--workers", type=click.IntRange(min=1), help="Threads; default: the processors to use.")
+@set_option
+@click.option(
+    "-k", "--keep-going", type=click.IntRange(min=0), is_flag=False, flag_value=0, default=1, metavar="[N]",
+    help="Stop after N failures, not after the first; 0, or no number: never.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
+@click.option("--log-format", type=click.Choice(["console", "json"]), help="Log every event, in this form.")
+@click.option("--log-file", type=click.Path(dir_okay=False), help="Log to this file, not to standard error.")
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Log from here up.")
+@click.option(
+    "--run-dir", type=click.Path(file_okay=False), default=str(DEFAULT), show_default=True,
+    help="Where each run leaves a folder of its own.",
+)  # fmt: skip
+@click.option("--require-nogil", is_flag=True, help="Fail rather than run with the GIL on.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), help="Write the outputs to this .json or .msgpack file."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary, outputs included, as one JSON object.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.pass_context
+def exec_command(ctx: click.Context, /, **options: Any) -> None:
+    """Run GRAPH, or only what the TARGETs need.
+
+    The results of the output nodes go to standard output as JSON, the summary to standard error.
+    """
+    graph = find_graph(options["graph_name"], options["encoding"])
+    values = read_settings(graph, options["settings"])
+    output = options["output"]
+    if output is not None and Path(output).suffix not in (".json", ".msgpack"):
+        raise UsageError(f"--output takes a .json or a .msgpack file, not {output}")
+    if options["dry_run"]:
+        _dry_run(graph, options["targets"], values)
+        return
+    result = run(
+        graph,
+        targets=options["targets"],
+        params=values,
+        workers=options["workers"],
+        keep_going=options["keep_going"],
+        require_nogil=options["require_nogil"],
+        run_dir=options["run_dir"],
+        observers=_observers(options),
+        log_level=options["log_level"],
+        on_interrupt=_say_interrupted,
+    )
+    _report(result, options)
+    if output is not None:
+        _write_outputs(result, Path(output))
+    if result.summary.signal:
+        ctx.exit(128 + result.summary.signal)
+    ctx.exit(0 if result.ok else 1)
+
+
+def _observers(options: dict[str, Any]) -> list[Observer]:
+    """Return the logs that the options ask for; without any, warnings go to standard error."""
+    log_format, path, level = options["log_format"], options["log_file"], options["log_level"]
+    if path is not None:
+        file = open_log(path)
+        if log_format == "console":
+            return [ConsoleLog(os.fdopen(os.dup(file.fileno()), "a"), level)]
+        return [JsonLog(file, level)]
+    if log_format == "json":
+        return [JsonLog(sys.stderr.buffer, level)]
+    if log_format is None:
+        return [] if options["quiet"] else [WarningLines(sys.stderr)]
+    return [ConsoleLog(sys.stderr, level, colors=wants_colors(sys.stderr))]
+
+
+def _report(result: RunResult, options: dict[str, Any]) -> None:
+    if options["quiet"]:
+        for failure in result.failures:
+            click.echo(failure_text(failure), err=True)
+    else:
+        click.echo(summary_text(result), err=True, nl=False)
+    if options["as_json"]:
+        summary = {**msgspec.structs.asdict(result.summary), "outputs": result.outputs, "failures": _failures(result)}
+        _print_json(summary)
+    elif result.outputs and not options["quiet"]:
+        _print_json(result.outputs)
+
+
+def _failures(result: RunResult) -> list[dict[str, Any]]:
+    return [
+        {"node": f.node, "error": f.message, "traceback": f.traceback, "path": f.path} for f in result.failures
+    ]
+
+
+def _print_json(value: Any) -> None:
+    """Print a value as JSON; what JSON does not have is printed as its repr."""
+    data = msgspec.json.encode(value, enc_hook=_repr)
+    click.echo(msgspec.json.format(data, indent=2).decode())
+
+
+def _repr(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001  a result's own method may raise anything
+        return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
+
+
+def _write_outputs(result: RunResult, path: Path) -> None:
+    encode = msgspec.json.encode if path.suffix == ".json" else msgspec.msgpack.encode
+    for node, value in result.outputs.items():
+        try:
+            encode(value)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise TaskrunnerError(f'cannot write the result of "{node}" to {path}: {error}') from None
+    try:
+        path.write_bytes(encode(result.outputs))
+    except OSError as error:
+        raise TaskrunnerError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any]) -> None:
+    """Print the nodes that would run, in an order in which they could."""
+    dag = graph.link(values)
+    among = dag.closure(targets) if targets else None
+    for index in dag.order:
+        if among is None or index in among:
+            vertex = dag.vertices[index]
+            what = vertex.spec.call or vertex.spec.run
+            needs = ", ".join(dag.vertices[i].id for i in vertex.before)
+            click.echo(f"{vertex.id}: {what}" + (f" (after {needs})" if needs else ""))
+
+
+def _say_interrupted() -> None:
+    """Called in a signal's handler: a plain write, since a buffered one may be under way already."""
+    os.write(2, b"taskrunner: interrupted: waiting for the nodes that run; once more leaves at once\n")

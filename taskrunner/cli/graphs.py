@@ -1,0 +1,77 @@
+"""Options and arguments that several commands share, and how a graph is found by its name."""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from taskrunner.errors import UsageError
+from taskrunner.graph import codec, params
+from taskrunner.graph.graph import Graph, load
+from taskrunner.tasks.resolve import module_folders, resolve_attribute
+
+_ATTRIBUTE = re.compile(r"[\w.]+:[\w.]+")
+
+type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def graph_argument(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command its GRAPH argument and the --format that goes with it."""
+    function = click.option(
+        "--format", "encoding", type=click.Choice(codec.FORMATS), help="The graph's encoding, where its name does not tell."
+    )(function)
+    return click.argument("graph_name", metavar="GRAPH")(function)
+
+
+def set_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command --set."""
+    return click.option(
+        "--set", "settings", metavar="NAME=VALUE", multiple=True, help="Set a parameter of the graph."
+    )(function)
+
+
+def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command -o."""
+    return click.option(
+        "-o", "--output", type=click.Path(dir_okay=False), help="Write to this file, not to standard output."
+    )(function)
+
+
+def find_graph(name: str, encoding: str | None) -> Graph:
+    """Return the graph that a command line names.
+
+    Raises:
+        GraphError: it is bad.
+        UsageError: it is not there.
+
+    """
+    if name == "-" or Path(name).exists() or not _ATTRIBUTE.fullmatch(name):
+        return load(name, encoding=encoding or "")
+    with module_folders(""):
+        graph = resolve_attribute(name)
+    if not isinstance(graph, Graph):
+        raise UsageError(f"{name} is no taskrunner.Graph but {type(graph).__name__}")
+    return graph
+
+
+def read_settings(graph: Graph, settings: Iterable[str]) -> dict[str, Any]:
+    """Return the parameters that --set gives."""
+    return dict(params.parse_setting(graph.file, text) for text in settings)
+
+
+def write(data: bytes, output: str | None) -> None:
+    """Write to a file, or to standard output.
+
+    Raises:
+        UsageError: the file cannot be written.
+
+    """
+    if output is None:
+        click.get_binary_stream("stdout").write(data)
+        return
+    try:
+        Path(output).write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror}") from None

@@ -1,0 +1,103 @@
+"""The engine that runs a graph on a work-stealing pool of threads in this process."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from taskrunner.pool.pool import Pool
+from taskrunner.run.control import Control
+from taskrunner.run.dispatch import Dispatcher
+from taskrunner.run.events import EVENT_LOOP
+from taskrunner.run.plan import CALL, Plan, Task
+from taskrunner.run.runner import Runner
+from taskrunner.tasks.command import kill_all
+from taskrunner.tasks.loop import LoopThread
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def execute(plan: Plan, control: Control, workers: int, commands: Path, on_lost_wakeup: Callable[[], None]) -> None:
+    """Run a plan to its end: every task is done, failed or skipped then, and noted in ``control``.
+
+    Commands write their output into the folder ``commands``, so many at once as there are workers.
+
+    Raises:
+        BaseException: an error of taskrunner's own, never one of a node's.
+
+    """
+    needs_loop = any(task.child_kind != CALL for task in plan.tasks.values())
+    loop = LoopThread() if needs_loop else None
+
+    def bind(worker: int, push: Callable[[Task], None]) -> Callable[[Task], Task | None]:
+        return Runner(worker, plan, control, dispatcher, push).execute
+
+    pool = Pool(workers, bind, on_lost_wakeup=on_lost_wakeup)
+    dispatcher = Dispatcher(plan.limits, pool, loop, workers, commands, control.crashed)
+    dispatcher.runner = Runner(EVENT_LOOP, plan, control, dispatcher, dispatcher.put)
+    with _running(loop, control), interrupts(control):
+        control.started = time.perf_counter_ns()
+        pool.start(_place_roots(plan, dispatcher, control.started, workers))
+        pool.join()
+        control.ended = time.perf_counter_ns()
+    if control.crash is not None:
+        raise control.crash
+
+
+def _place_roots(plan: Plan, dispatcher: Dispatcher, now: int, workers: int) -> list[Task]:
+    """Place the tasks that need nothing; return those that the pool is to deal out, one each in turn."""
+    dealt: list[Task] = []
+    for task in plan.roots():
+        task.ready_at = now
+        if task.routed:
+            dispatcher.route(task, dealt.append)
+        else:
+            dealt.append(task)
+    for number, task in enumerate(dealt):
+        task.made_by = number % workers
+    return dealt
+
+
+@contextlib.contextmanager
+def _running(loop: LoopThread | None, control: Control) -> Iterator[None]:
+    if loop is None:
+        yield
+        return
+    control.on_interrupt(loop.cancel_all)
+    loop.start()
+    try:
+        yield
+    finally:
+        loop.stop()
+
+
+@contextlib.contextmanager
+def interrupts(control: Control) -> Iterator[None]:
+    """Let SIGINT and SIGTERM stop the run: the first in good order, the second at once.
+
+    The handler raises nothing: an exception in the instant after a thread's start can leave its
+    ``join`` hanging (CPython issue 150873). Handlers that the program has set itself stay.
+    """
+
+    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the handler's form
+        if control.signal:
+            kill_all()
+            os._exit(128 + number)
+        control.interrupt(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
+    replaced = {n: h for n, h in previous.items() if h in (signal.default_int_handler, signal.SIG_DFL)}
+    for number in replaced:
+        signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number, handler in replaced.items():
+            signal.signal(number, handler)

@@ -1,0 +1,76 @@
+"""The tree of errors. Each class owns the exit code that the command line ends with."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import msgspec
+
+
+class TaskrunnerError(Exception):
+    """Anything that taskrunner itself reports; its text is fit to be shown without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(TaskrunnerError):
+    """A call or a command line asks for something that does not exist: a target, a parameter."""
+
+    exit_code = 2
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a graph.
+
+    ``path`` leads to the place, and ``where`` writes it as ``nodes[3].args[0]``; ``line`` and
+    ``column`` count from 1 and are 0 where the file's format cannot tell them; ``hint`` says what
+    was probably meant.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+    hint: str = ""
+    line: int = 0
+    column: int = 0
+
+    @property
+    def where(self) -> str:
+        """The place, as ``nodes[3].args[0]``; empty for the graph as a whole."""
+        text = ""
+        for step in self.path:
+            text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        return text
+
+    def __str__(self) -> str:
+        place = f"{self.line}:{self.column}: " if self.line else ""
+        where = f"{self.where}: " if self.where else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{place}{where}{self.message}{hint}"
+
+
+class GraphError(TaskrunnerError):
+    """A graph cannot be used. ``problems`` holds every independent reason, in the file's order."""
+
+    exit_code = 3
+
+    def __init__(self, problems: Sequence[Problem], source: str = "") -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        prefix = f"{source}:" if source else ""
+        super().__init__("\n".join(f"{prefix}{problem}" for problem in self.problems))
+
+
+class GilEnabledError(TaskrunnerError):
+    """The GIL is on although the caller required it to be off."""
+
+    exit_code = 5
+
+
+class RunFailedError(TaskrunnerError):
+    """A result was asked for that a run did not produce."""
+
+
+class InternalError(TaskrunnerError):
+    """A state that cannot be. It is a bug in taskrunner, never in the graph."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{message} (this is a bug in taskrunner, please report it)")

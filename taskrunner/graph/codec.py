@@ -1,0 +1,187 @@
+"""Bytes to graph file and back, with errors that name their place.
+
+The fast path is one msgspec decoder for each encoding. Only when that fails is the file read once
+more without a schema, node by node, so that independent errors are told together.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path as FilePath
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from taskrunner.errors import GraphError, Problem, TaskrunnerError, UsageError
+from taskrunner.graph.hints import did_you_mean
+from taskrunner.graph.place import Path, line_and_column, locate, parse_path
+from taskrunner.graph.spec import Defaults, GraphFile, Node, Retry
+
+type Format = Literal["json", "msgpack", "toml"]
+FORMATS: tuple[str, ...] = get_args(Format.__value__)
+
+# Built once, while there is one thread.
+_JSON = msgspec.json.Decoder(GraphFile)
+_MSGPACK = msgspec.msgpack.Decoder(GraphFile)
+
+_BYTE = re.compile(r"byte (\d+)")
+_TOML_PLACE = re.compile(r"\s*\(at line (\d+), column (\d+)\)")
+_MESSAGE = re.compile(r"(.*?)(?: - at `(?:key in )?(\$?[^`]*)`)?", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
+
+
+def format_of(name: str) -> str:
+    """Return the encoding that a file's name ends with.
+
+    Raises:
+        UsageError: the name does not tell.
+
+    """
+    suffix = FilePath(name).suffix.removeprefix(".")
+    if suffix not in FORMATS:
+        raise UsageError(f"cannot tell the encoding of {name}: it ends with none of .json .msgpack .toml")
+    return suffix
+
+
+def decode(data: bytes, encoding: str, source: str = "") -> GraphFile:
+    """Decode a graph file; ``source`` names it in errors.
+
+    Raises:
+        GraphError: with the place of everything that does not fit the schema.
+
+    """
+    try:
+        if encoding == "json":
+            return _JSON.decode(data)
+        if encoding == "msgpack":
+            return _MSGPACK.decode(data)
+        return msgspec.toml.decode(data, type=GraphFile)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        problems = list(_explain(data, encoding, error))
+    raise GraphError(with_lines(problems, data, encoding), source)
+
+
+def with_lines(problems: list[Problem], data: bytes, encoding: str) -> list[Problem]:
+    """Return the problems with line and column, where the encoding is JSON."""
+    if encoding != "json":
+        return problems
+    text = data.decode(errors="replace")
+    return [p if p.line else _placed(p, *locate(text, p.path)) for p in problems]
+
+
+def encode(file: GraphFile, encoding: str) -> bytes:
+    """Encode a graph file, leaving out what has its default.
+
+    Raises:
+        TaskrunnerError: TOML cannot express it (it has no null), or its writer is not installed.
+
+    """
+    if encoding == "json":
+        return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
+    if encoding == "msgpack":
+        return msgspec.msgpack.encode(file)
+    try:
+        return msgspec.toml.encode(file)
+    except ImportError:
+        raise TaskrunnerError("writing TOML needs tomli-w: install taskrunner[toml]") from None
+    except TypeError as error:
+        raise TaskrunnerError(f"TOML cannot express this graph: {error}") from None
+
+
+def _placed(problem: Problem, line: int, column: int) -> Problem:
+    return Problem(problem.path, problem.message, problem.hint, line, column)
+
+
+def _explain(data: bytes, encoding: str, error: Exception) -> Iterator[Problem]:
+    """Yield what is wrong with a file that could not be decoded."""
+    raw = None
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raw = _decode_any(data, encoding)
+    if raw is None and isinstance(error, msgspec.ValidationError):
+        yield _from_message((), str(error), GraphFile)  # it went wrong before it became unreadable
+    elif raw is None:
+        yield _malformed(data, encoding, error)
+    elif not isinstance(raw, dict):
+        yield Problem((), f"a graph file is an object, not {_name_of(raw)}")
+    else:
+        problems = list(_explain_object(raw))
+        yield from problems or [_from_message((), str(error), GraphFile)]
+
+
+def _decode_any(data: bytes, encoding: str) -> Any:
+    modules: dict[str, Callable[[bytes], Any]] = {
+        "json": msgspec.json.decode,
+        "msgpack": msgspec.msgpack.decode,
+        "toml": msgspec.toml.decode,
+    }
+    return modules[encoding](data)
+
+
+def _malformed(data: bytes, encoding: str, error: Exception) -> Problem:
+    message = str(error)
+    if isinstance(error, RecursionError):
+        return Problem((), "nested too deeply to be read")
+    if place := _TOML_PLACE.search(message):
+        return Problem((), "not TOML: " + message[: place.start()], "", int(place[1]), int(place[2]))
+    name = {"json": "JSON", "msgpack": "MessagePack", "toml": "TOML"}[encoding]
+    if encoding != "json":
+        return Problem((), f"not {name}: {message}")
+    text = data.decode(errors="replace")
+    offset = _BYTE.search(message)
+    end = len(data[: int(offset[1])].decode(errors="replace")) if offset else len(text.rstrip())
+    message = message.removeprefix("JSON is malformed: ")
+    return Problem((), "not JSON: " + _BYTE.sub("", message).replace(" ()", ""), "", *line_and_column(text, end))
+
+
+def _explain_object(raw: dict[Any, Any]) -> Iterator[Problem]:
+    """Yield one problem for each part of a file that does not fit: each node is a part."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(GraphFile)}
+    for field in fields.values():
+        if field.required and field.encode_name not in raw:
+            hint = '"taskrunner": 1 is the version of the format' if field.encode_name == "taskrunner" else ""
+            yield Problem((), f'required field "{field.encode_name}" is missing', hint)
+    for name, value in raw.items():
+        if name not in fields:
+            yield Problem((name,), f'unknown field "{name}"', did_you_mean(str(name), fields))
+        elif name == "nodes" and isinstance(value, list):
+            for index, node in enumerate(value):
+                yield from _explain_node(node, ("nodes", index))
+        else:
+            yield from _misfit(value, fields[name].type, (name,), Defaults)
+
+
+def _explain_node(raw: Any, path: Path) -> Iterator[Problem]:
+    if not isinstance(raw, dict):
+        yield Problem(path, f"a node is an object, not {_name_of(raw)}")
+        return
+    fields = {field.encode_name: field for field in msgspec.structs.fields(Node)}
+    if "id" not in raw:
+        yield Problem(path, 'required field "id" is missing')
+    for name, value in raw.items():
+        if name in fields:
+            yield from _misfit(value, fields[name].type, (*path, name), Retry)
+        else:
+            yield Problem((*path, name), f'unknown field "{name}"', did_you_mean(str(name), fields))
+
+
+def _misfit(value: Any, wanted: Any, path: Path, inner: type[msgspec.Struct]) -> Iterator[Problem]:
+    try:
+        msgspec.convert(value, wanted)
+    except msgspec.ValidationError as error:
+        yield _from_message(path, str(error), inner)
+
+
+def _from_message(path: Path, message: str, struct: type[msgspec.Struct]) -> Problem:
+    """Turn msgspec's message, which ends with the place, into a problem."""
+    match = _MESSAGE.fullmatch(message)
+    text, place = (match[1], match[2] or "") if match else (message, "")
+    path = (*path, *parse_path(place))
+    if unknown := _UNKNOWN.fullmatch(text):
+        hint = did_you_mean(unknown[1], struct.__struct_encode_fields__)
+        return Problem((*path, unknown[1]), f'unknown field "{unknown[1]}"', hint)
+    return Problem(path, text[:1].lower() + text[1:].replace("`", ""))
+
+
+def _name_of(value: Any) -> str:
+    names = {list: "a list", dict: "an object", str: "a text", type(None): "null", bool: "a truth value"}
+    return names.get(type(value), "a number")

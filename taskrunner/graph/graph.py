@@ -1,0 +1,273 @@
+"""A graph in Python: loaded from a file, or built call by call."""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from taskrunner.errors import GraphError, UsageError
+from taskrunner.graph import codec, params
+from taskrunner.graph.dag import Dag, link
+from taskrunner.graph.spec import FORMAT_VERSION, Defaults, GraphFile, Node
+
+
+class Handle:
+    """Stands for a node's result while a graph is built. ``handle["rows"][0]`` is a part of it."""
+
+    __slots__ = ("id", "path")
+
+    def __init__(self, id: str, path: tuple[str | int, ...] = ()) -> None:  # noqa: A002  the field's own name
+        self.id = id
+        self.path = path
+
+    def __getitem__(self, step: str | int) -> "Handle":
+        """Return a handle for one part of the result."""
+        return Handle(self.id, (*self.path, step))
+
+    def __iter__(self) -> Any:
+        """Refuse: how many parts a result has is known only when the graph runs."""
+        raise TypeError(f'the result of node "{self.id}" cannot be iterated before the run; use Graph.map')
+
+    def __repr__(self) -> str:
+        return f"<Handle {self.id}>"
+
+
+class Graph:
+    """A task graph: nodes that call functions or run commands, and what they need of each other.
+
+    Build one by passing handles: a handle as an argument is the dependency.
+
+    >>> g = Graph("sum")
+    >>> numbers = g.call(range, 4)
+    >>> total = g.call(sum, numbers)
+    """
+
+    def __init__(
+        self,
+        name: str = "",
+        *,
+        doc: str = "",
+        params: Mapping[str, Any] | None = None,
+        pools: Mapping[str, int] | None = None,
+        defaults: Defaults | None = None,
+    ) -> None:
+        self.source = ""
+        self.functions: dict[str, Callable[..., Any]] = {}
+        self._data = b""
+        self._encoding = ""
+        self._nodes: list[Node] = []
+        self._ids: set[str] = set()
+        self._outputs: tuple[str, ...] = ()
+        self._head = GraphFile(
+            taskrunner=FORMAT_VERSION,
+            nodes=(),
+            name=name,
+            doc=doc,
+            params=dict(params or {}),
+            pools=dict(pools or {}),
+            defaults=defaults or Defaults(),
+        )
+        self._file: GraphFile | None = None
+
+    # -- building ----------------------------------------------------------------------------------
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        id: str | None = None,  # noqa: A002  the field's own name
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Handle:
+        """Add a node that calls ``function``, plain or async.
+
+        ``options`` are the fields of a node (``needs``, ``when``, ``retries``, ``pool``, …); any
+        other keyword is passed to the function, and so is all of ``kwargs``.
+        """
+        fields = {name: options.pop(name) for name in list(options) if name in _OPTIONS}
+        name = getattr(function, "__name__", type(function).__name__)
+        node_id = self._new_id(id, name)
+        self.functions[node_id] = function
+        module = getattr(function, "__module__", None) or "builtins"
+        qualified = re.sub(r"[^\w.]", "_", getattr(function, "__qualname__", name))
+        return self._add(
+            fields,
+            id=node_id,
+            call=f"{module}:{qualified}",
+            args=[_reference(value) for value in args],
+            kwargs={name: _reference(value) for name, value in {**options, **(kwargs or {})}.items()},
+        )
+
+    def run(self, command: str | list[Any], *, id: str | None = None, **options: Any) -> Handle:  # noqa: A002
+        """Add a command node: a list is its argv, a string goes to the shell."""
+        words = command.split() if isinstance(command, str) else [str(command[0])] if command else []
+        name = re.sub(r"[^\w.-]", "", Path(words[0]).name) if words else "run"
+        argv = command if isinstance(command, str) else [_reference(part) for part in command]
+        return self._add(options, id=self._new_id(id, name), run=argv)
+
+    def map(self, function: Callable[..., Any], items: Any, *args: Any, **options: Any) -> Handle:
+        """Add a node that calls ``function(item, *args)`` once for each item; its result is the list."""
+        return self.call(function, self.item, *args, map=items, **options)
+
+    @property
+    def item(self) -> Any:
+        """Stands for the item in the arguments of a node with ``map``."""
+        return _Marker({"$item": True})
+
+    def param(self, name: str) -> Any:
+        """Stand for the value of a parameter in the arguments of a node."""
+        return _Marker({"$param": name})
+
+    def output(self, *handles: Handle) -> None:
+        """Keep and report these results, and no longer those of the sinks."""
+        self._outputs = (*self._outputs, *(handle.id for handle in handles))
+        self._file = None
+
+    def _new_id(self, wanted: str | None, name: str) -> str:
+        if wanted is not None:
+            return wanted
+        number, candidate = 1, name
+        while candidate in self._ids:
+            number += 1
+            candidate = f"{name}-{number}"
+        return candidate
+
+    def _add(self, options: dict[str, Any], **fields: Any) -> Handle:
+        for name in options:
+            if name not in _OPTIONS:
+                raise UsageError(f'a node has no field "{name}"')
+        if "needs" in options:
+            needs = options.pop("needs")
+            needs = [needs] if isinstance(needs, Handle | str) else needs
+            fields["needs"] = [need.id if isinstance(need, Handle) else need for need in needs]
+        for name, value in options.items():
+            fields[name] = _reference(value) if name in _VALUES else value
+        if isinstance(fields.get("map"), tuple | range):
+            fields["map"] = list(fields["map"])
+        try:
+            node = msgspec.convert(fields, Node)
+        except msgspec.ValidationError as error:
+            raise UsageError(f'node "{fields["id"]}": {error}') from None
+        self._nodes.append(node)
+        self._ids.add(node.id)
+        self._file = None
+        return Handle(node.id)
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    @classmethod
+    def decode(cls, data: bytes, encoding: str, source: str = "") -> "Graph":
+        """Decode a graph file's bytes; ``source`` names them in errors."""
+        file = codec.decode(data, encoding, source)
+        graph = cls()
+        graph.source = source
+        graph._data, graph._encoding = data, encoding
+        graph._head = graph._file = file
+        graph._nodes = list(file.nodes)
+        graph._ids = {node.id for node in file.nodes}
+        graph._outputs = () if file.outputs is UNSET else file.outputs
+        return graph
+
+    @property
+    def file(self) -> GraphFile:
+        """The graph as its file's Structs."""
+        if self._file is None:
+            outputs = self._outputs or UNSET
+            self._file = msgspec.structs.replace(self._head, nodes=tuple(self._nodes), outputs=outputs)
+        return self._file
+
+    def portable_file(self) -> GraphFile:
+        """Return the graph's Structs for writing to a file that another process can run.
+
+        Raises:
+            UsageError: it calls a function that no name leads to, such as a lambda.
+
+        """
+        for node_id, function in self.functions.items():
+            qualified = getattr(function, "__qualname__", "<object>")
+            if "<" in qualified or getattr(function, "__module__", "__main__") == "__main__":
+                raise UsageError(f'node "{node_id}" calls {qualified}, which no other process could import')
+        return self.file
+
+    @property
+    def name(self) -> str:
+        """The graph's own name, or else that of its file."""
+        return self._head.name or Path(self.source).stem
+
+    def link(self, values: Mapping[str, Any] | None = None, *, complete: bool = True) -> Dag:
+        """Check the graph and link its nodes, with ``values`` for its parameters.
+
+        Raises:
+            GraphError: with everything that is wrong, and the place in the file.
+            UsageError: a parameter that does not exist, has the wrong type or (if ``complete``)
+                has no value.
+
+        """
+        resolved = params.resolve(self.file, values or {}, complete=complete)
+        try:
+            return link(self.file, resolved)
+        except GraphError as error:
+            raise self.error(error) from None
+
+    def error(self, error: GraphError) -> GraphError:
+        """Return the error with the name of this graph's file, and with lines where it has them."""
+        problems = list(error.problems)
+        return GraphError(codec.with_lines(problems, self._data, self._encoding), self.source)
+
+
+class _Marker:
+    """A reference other than a handle, as the file writes it."""
+
+    __slots__ = ("written",)
+
+    def __init__(self, written: dict[str, Any]) -> None:
+        self.written = written
+
+
+_VALUES = frozenset({"env", "stdin", "map", "when"})
+_OPTIONS = frozenset(Node.__struct_fields__) - {"id", "call", "args", "kwargs", "run"}
+
+
+def _reference(value: Any) -> Any:
+    """Write handles and markers, at any depth, as the file writes references."""
+    if isinstance(value, Handle):
+        return {"$ref": value.id, "path": list(value.path)} if value.path else {"$ref": value.id}
+    if isinstance(value, _Marker):
+        return value.written
+    if type(value) is list:
+        return [_reference(part) for part in value]
+    if type(value) is tuple:
+        return tuple(_reference(part) for part in value)
+    if type(value) is dict:
+        written = {key: _reference(part) for key, part in value.items()}
+        is_plain = not any(isinstance(key, str) and key.startswith("$") for key in value)
+        return written if is_plain else {"$literal": value}
+    return value
+
+
+def load(path: str | Path, *, encoding: str = "") -> Graph:
+    """Load a graph file; ``-`` is standard input. Its name tells the encoding unless it is given.
+
+    Raises:
+        GraphError: the file cannot be read or does not fit the schema.
+        UsageError: the encoding is not known.
+
+    """
+    name = str(path)
+    if name == "-":
+        return Graph.decode(sys.stdin.buffer.read(), encoding or "json", "<stdin>")
+    encoding = encoding or codec.format_of(name)
+    try:
+        data = Path(name).read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {name}: {error.strerror}") from None
+    return Graph.decode(data, encoding, name)
+
+
+def as_nodes(handles: Iterable[Handle | str]) -> list[str]:
+    """Return the ids that handles, or ids themselves, stand for."""
+    return [handle.id if isinstance(handle, Handle) else handle for handle in handles]

@@ -1,0 +1,65 @@
+"""Parameters of a graph: their values for one run, checked against their defaults' types."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from taskrunner.errors import UsageError
+from taskrunner.graph.hints import did_you_mean
+from taskrunner.graph.spec import GraphFile
+
+
+def parse_setting(file: GraphFile, text: str) -> tuple[str, Any]:
+    """Parse ``name=value`` from a command line: text where the default is text, JSON elsewhere.
+
+    A parameter without a default (null) takes JSON, or else the text as it stands.
+
+    Raises:
+        UsageError: there is no such parameter, or the value is not of its type.
+
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f'"{text}" is not of the form name=value')
+    default = _default(file, name)
+    if isinstance(default, str):
+        return name, value
+    try:
+        return name, msgspec.json.decode(value.encode())
+    except msgspec.DecodeError:
+        return name, value
+
+
+def resolve(file: GraphFile, values: Mapping[str, Any], *, complete: bool = True) -> dict[str, Any]:
+    """Return the value of every parameter, ``values`` before defaults.
+
+    Raises:
+        UsageError: an unknown name, a value of the wrong type, or (where ``complete``) a parameter
+            that has no default and no value.
+
+    """
+    for name, value in values.items():
+        _check(name, value, _default(file, name))
+    resolved = {**file.params, **values}
+    missing = [name for name in resolved if resolved[name] is None and name not in values]
+    if missing and complete:
+        names = ", ".join(f'"{name}"' for name in missing)
+        raise UsageError(f"no value for parameter {names}: set it with --set {missing[0]}=…")
+    return resolved
+
+
+def _default(file: GraphFile, name: str) -> Any:
+    if name not in file.params:
+        hint = did_you_mean(name, file.params) or "the graph has: " + (", ".join(file.params) or "none")
+        raise UsageError(f'unknown parameter "{name}"; {hint}')
+    return file.params[name]
+
+
+def _check(name: str, value: Any, default: Any) -> None:
+    if default is None or type(value) is type(default):
+        return
+    if type(default) is float and type(value) is int:
+        return
+    wanted, found = type(default).__name__, type(value).__name__
+    raise UsageError(f'parameter "{name}" takes {wanted}, as its default {default!r}, not {found} {value!r}')

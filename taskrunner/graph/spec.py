@@ -1,0 +1,123 @@
+"""The graph file as frozen Structs: one schema for JSON, MessagePack and TOML.
+
+Unknown fields are refused. What a Struct cannot express (one of ``call`` and ``run``, known ids,
+no cycles) is checked where the graph is linked, in ``dag``.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+FORMAT_VERSION = 1
+
+type Capture = Literal["text", "lines", "json", "bytes", "none"]
+
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
+    """The base of everything in the file. ``gc=False``: a decoded file holds no cycles."""
+
+
+class Retry(Strict):
+    """How often, and when, a failed node is tried again. Times are seconds."""
+
+    max: Annotated[Count, Meta(description="How many times a failed node is tried again.")]
+    backoff: Annotated[NotNegative, Meta(description="Seconds before the first retry.")] = 0.0
+    factor: Annotated[Positive, Meta(description="Each further wait is this many times longer.")] = 2.0
+    jitter: Annotated[NotNegative, Meta(description="Up to so many seconds are added, at random.")] = 0.0
+    on: Annotated[
+        tuple[str | int, ...],
+        Meta(description="Exception names or exit codes that are worth a retry; none: all."),
+    ] = ()
+
+
+class Defaults(Strict):
+    """What a node gets that says nothing itself."""
+
+    retries: Count | Retry | UnsetType = UNSET
+    timeout: Positive | UnsetType = UNSET
+    pool: str | tuple[str, ...] | UnsetType = UNSET
+
+
+class Node(Strict):
+    """One node: a Python call or a command, what it needs, and how it is to be run."""
+
+    id: Annotated[str, Meta(min_length=1, description="Unique in the graph.")]
+    call: Annotated[
+        str | UnsetType,
+        Meta(description="The callable, as package.module:qualified.name. A plain or an async function."),
+    ] = UNSET
+    args: Annotated[tuple[Any, ...], Meta(description="Positional arguments; references at any depth.")] = ()
+    kwargs: Annotated[dict[str, Any], Meta(description="Keyword arguments; references at any depth.")] = {}
+    run: Annotated[
+        str | tuple[Any, ...] | UnsetType,
+        Meta(description="A command: a list is its argv (references allowed), a string goes to the shell."),
+    ] = UNSET
+    env: Annotated[dict[str, Any], Meta(description="Added to the command's environment.")] = {}
+    cwd: Annotated[str | UnsetType, Meta(description="The command's working directory.")] = UNSET
+    stdin: Annotated[
+        Any, Meta(description="The command's input: text or bytes as they are, anything else as JSON.")
+    ] = UNSET
+    capture: Annotated[Capture, Meta(description="What becomes of the command's standard output.")] = "text"
+    needs: Annotated[
+        tuple[str, ...], Meta(description="Nodes that must finish first, beside those that are referred to.")
+    ] = ()
+    map: Annotated[
+        Any, Meta(description="A list, or a reference that yields one: one child node for each item.")
+    ] = UNSET
+    when: Annotated[Any, Meta(description="A value or a reference; falsy: the node is skipped.")] = UNSET
+    always: Annotated[bool, Meta(description="Run whatever became of what this node needs.")] = False
+    retries: Annotated[
+        Count | Retry | UnsetType, Meta(description="How often a failure is tried again.")
+    ] = UNSET
+    timeout: Annotated[Positive | UnsetType, Meta(description="Seconds for one attempt.")] = UNSET
+    pool: Annotated[
+        str | tuple[str, ...] | UnsetType, Meta(description="Named limits that this node counts against.")
+    ] = UNSET
+    priority: Annotated[int, Meta(description="Higher first among the nodes that are ready.")] = 0
+    allow_failure: Annotated[
+        bool, Meta(description="A failure here fails neither the run nor what needs this node.")
+    ] = False
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The names of the pools that this node names itself."""
+        if self.pool is UNSET:
+            return ()
+        return (self.pool,) if isinstance(self.pool, str) else tuple(self.pool)
+
+
+class GraphFile(Strict):
+    """A whole graph file."""
+
+    taskrunner: Annotated[Literal[1], Meta(description="Version of the format.")]
+    nodes: Annotated[tuple[Node, ...], Meta(description="The nodes, in any order.")]
+    schema: Annotated[str, Meta(description="For editors; not read.")] = msgspec.field(
+        name="$schema", default=""
+    )
+    name: str = ""
+    doc: str = ""
+    params: Annotated[
+        dict[str, Any], Meta(description="Parameters and their defaults; null: must be set.")
+    ] = {}
+    pools: Annotated[
+        dict[str, Annotated[int, Meta(ge=1)]], Meta(description="Named concurrency limits.")
+    ] = {}
+    defaults: Defaults = Defaults()
+    outputs: Annotated[
+        tuple[str, ...] | UnsetType, Meta(description="Results to keep and report; default: the sinks.")
+    ] = UNSET
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a graph file, for editors and other tools."""
+    schema = msgspec.json.schema(GraphFile)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "taskrunner graph file",
+        **schema,
+    }

@@ -1,0 +1,163 @@
+"""Arguments with references, compiled once when the graph is linked.
+
+A template is a plain tree. A constant scalar stands for itself; a list or an object that holds
+nothing but constants is still rebuilt for each call, so that a function which changes its argument
+changes neither the graph nor another call.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from taskrunner.errors import Problem
+from taskrunner.graph.hints import did_you_mean
+from taskrunner.graph.place import Path
+
+KEYWORDS = ("$ref", "$param", "$item", "$literal")
+
+
+class Ref:
+    """The result of another node, or the part of it that ``path`` leads to."""
+
+    __slots__ = ("node", "path")
+
+    def __init__(self, node: str, path: Path) -> None:
+        self.node = node
+        self.path = path
+
+
+class Item:
+    """The item of a mapped node's child, or the part of it that ``path`` leads to."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+
+class ListOf:
+    """A list to be built anew for each call."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: tuple[Any, ...]) -> None:
+        self.parts = parts
+
+
+class TupleOf(ListOf):
+    """A tuple to be built anew for each call; only graphs made in Python have tuples."""
+
+    __slots__ = ()
+
+
+class DictOf:
+    """A dict to be built anew for each call."""
+
+    __slots__ = ("keys", "parts")
+
+    def __init__(self, keys: tuple[Any, ...], parts: tuple[Any, ...]) -> None:
+        self.keys = keys
+        self.parts = parts
+
+
+CONTAINERS = frozenset({ListOf, TupleOf, DictOf})
+TEMPLATES = CONTAINERS | {Ref, Item}
+
+
+class Compiler:
+    """Compile the values of one graph; what is wrong with them is collected in ``problems``."""
+
+    def __init__(self, params: dict[str, Any], is_node: Callable[[str], bool]) -> None:
+        self.params = params
+        self.is_node = is_node
+        self.problems: list[Problem] = []
+        self.unknown: list[tuple[Path, str]] = []
+
+    def compile(self, value: Any, path: Path, *, in_map: bool = False) -> Any:
+        """Return the template of ``value``, which stands at ``path`` in the file."""
+        kind = type(value)
+        if kind is list or kind is tuple:
+            parts = tuple([self.compile(v, (*path, i), in_map=in_map) for i, v in enumerate(value)])
+            if kind is list:
+                return ListOf(parts)
+            return value if all(map(is_constant, parts)) else TupleOf(parts)
+        if kind is not dict:
+            return value
+        for key in value:
+            if type(key) is str and key.startswith("$"):
+                return self._reference(value, path, in_map=in_map)
+        compiled = [self.compile(v, (*path, k), in_map=in_map) for k, v in value.items()]
+        return DictOf(tuple(value), tuple(compiled))
+
+    def _reference(self, value: dict[str, Any], path: Path, *, in_map: bool) -> Any:
+        keywords = [key for key in KEYWORDS if key in value]
+        if len(keywords) != 1 or not value.keys() <= {keywords[0], "path"}:
+            return self._malformed(value, path)
+        keyword = keywords[0]
+        content = value[keyword]
+        if keyword == "$literal":
+            return _literal(content)
+        steps = value.get("path", [])
+        if type(steps) not in (list, tuple) or not all(type(step) in (str, int) for step in steps):
+            return self._problem((*path, "path"), "a path is a list of names and indexes")
+        if keyword == "$item":
+            return self._item(content, path, tuple(steps), in_map=in_map)
+        if type(content) is not str:
+            return self._problem((*path, keyword), f"{keyword} takes a name, not {content!r}")
+        if keyword == "$param":
+            return self._param(content, path, tuple(steps))
+        if not self.is_node(content):
+            self.unknown.append(((*path, keyword), content))
+        return Ref(content, tuple(steps))
+
+    def _item(self, content: Any, path: Path, steps: Path, *, in_map: bool) -> Any:
+        if content is not True:
+            return self._problem((*path, "$item"), "$item takes only true")
+        if not in_map:
+            return self._problem(path, "$item outside a node with map")
+        return Item(steps)
+
+    def _param(self, name: str, path: Path, steps: Path) -> Any:
+        if name not in self.params:
+            hint = did_you_mean(name, self.params)
+            return self._problem((*path, "$param"), f'unknown parameter "{name}"', hint)
+        value = self.params[name]
+        try:
+            for step in steps:
+                value = value[step]
+        except (LookupError, TypeError) as error:
+            return self._problem((*path, "path"), f'parameter "{name}" has no such part: {error!r}')
+        return _literal(value)
+
+    def _malformed(self, value: dict[str, Any], path: Path) -> None:
+        strange = [key for key in value if key not in KEYWORDS and key != "path"]
+        if not strange:
+            return self._problem(path, "more than one reference in one object")
+        hint = did_you_mean(strange[0], KEYWORDS) or 'wrap it in {"$literal": …} to pass it as it is'
+        return self._problem(path, f'not a reference: unexpected "{strange[0]}"', hint)
+
+    def _problem(self, path: Path, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(path, message, hint))
+
+
+def references(template: Any) -> Iterator[Ref]:
+    """Yield every reference to another node in a template."""
+    kind = type(template)
+    if kind is Ref:
+        yield template
+    elif kind in CONTAINERS:
+        for part in template.parts:
+            yield from references(part)
+
+
+def is_constant(template: Any) -> bool:
+    """Say whether a template stands for itself at every call."""
+    return type(template) not in TEMPLATES
+
+
+def _literal(value: Any) -> Any:
+    """Compile a value in which nothing is a reference."""
+    if type(value) is list:
+        return ListOf(tuple(_literal(part) for part in value))
+    if type(value) is dict:
+        return DictOf(tuple(value), tuple(_literal(part) for part in value.values()))
+    return value

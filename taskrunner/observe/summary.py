@@ -1,0 +1,60 @@
+"""A run's summary as text for people."""
+
+from taskrunner.run.outcome import Failure
+from taskrunner.run.result import RunResult, Summary
+
+_PATH_STEPS = 8
+
+
+def summary_text(result: RunResult) -> str:
+    """Return the summary of a run, with its failures first."""
+    parts = [failure_text(failure) for failure in result.failures]
+    return "\n".join([*parts, *_lines(result.summary)]) + "\n"
+
+
+def failure_text(failure: Failure) -> str:
+    """Return what is known of a failure: the node, how the run came to it, the traceback."""
+    way = " -> ".join(failure.path)
+    body = failure.traceback.rstrip() if _is_python(failure) else failure.message
+    indented = "\n".join(f"    {line}" for line in body.splitlines())
+    return f'node "{failure.node}" failed (path: {way})\n{indented}\n'
+
+
+def seconds(value: float) -> str:
+    """Write a time with a unit that suits its size."""
+    if value >= 100:  # noqa: PLR2004
+        return f"{value:.0f} s"
+    if value >= 1:
+        return f"{value:.2f} s"
+    return f"{value * 1e3:.1f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} us"  # noqa: PLR2004
+
+
+def _is_python(failure: Failure) -> bool:
+    return not type(failure.error).__module__.startswith("taskrunner.")
+
+
+def _lines(summary: Summary) -> list[str]:
+    counts = [f"{summary.done} done"]
+    counts += [f"{summary.failed} failed"] if summary.failed else []
+    counts += [f"{summary.skipped} skipped"] if summary.skipped else []
+    state = "ok" if summary.ok else "interrupted" if summary.signal else "failed"
+    busy = " ".join(f"{share:.0%}" for share in summary.busy)
+    slowest = ", ".join(f"{node.node} {seconds(node.ran_s)}" for node in summary.slowest)
+    path = list(summary.critical_path)
+    if len(path) > _PATH_STEPS:
+        path[_PATH_STEPS // 2 : -_PATH_STEPS // 2] = [f"({len(path) - _PATH_STEPS} more)"]
+    rows = [
+        (state, f"{summary.graph}: {', '.join(counts)} in {seconds(summary.wall_s)}"),
+        ("workers", f"{summary.workers}, busy {busy}, {summary.steals} steals"),
+        ("parallelism", f"{summary.parallelism:.2f} on average"),
+        ("critical path", f"{seconds(summary.critical_path_s)}: {' -> '.join(path)}"),
+        ("slowest", slowest),
+        ("python", f"{summary.python}, GIL {'on' if summary.gil else 'off'}{_culprit(summary)}"),
+        ("memory", f"{summary.peak_memory_bytes / 2**20:.0f} MiB at most"),
+        ("run", summary.run),
+    ]
+    return [f"{name:<14}{text}".rstrip() for name, text in rows]
+
+
+def _culprit(summary: Summary) -> str:
+    return f' (importing "{summary.gil_module}" switched it on)' if summary.gil_module else ""

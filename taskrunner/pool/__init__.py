@@ -1,0 +1,1 @@
+"""Who works: a work-stealing pool of threads. It knows items, never a graph."""

@@ -1,0 +1,236 @@
+"""Parking: how a worker goes to sleep, who wakes it, and when everybody may go home.
+
+The words that are shared
+-------------------------
+``_lock`` guards all of these, and they are read and written only while it is held: ``_idle`` (the
+gates of the workers that sleep, or are about to), ``_searching`` (whether a woken worker is still
+looking for work), ``_holds`` (how many pieces of work outside the pool will come back to it),
+``_inbox`` (a heap of items that did not come from a worker, or that have a priority), ``_stopped``.
+
+Two words are read without the lock, and each read stands for itself:
+
+* A worker's *flags*: a list of two small integers, made by that worker, read by it alone, written
+  by anybody who holds ``_lock``. ``flags[IDLE]`` is up when somebody sleeps and nobody is
+  searching: "if you push, wake one". ``flags[INBOX]`` is up when the inbox holds an item that goes
+  before the deques. A list item is loaded and stored atomically (CPython 3.13 free-threaded:
+  ``Objects/listobject.c``, an acquire load or the list's own lock; with a GIL, by the interpreter).
+* The *length of a deque*, an atomic load of one word.
+
+The race
+--------
+A worker with nothing to do must not sleep past an item, and a worker that pushes must not pay for a
+lock. The two sides do the same things in opposite order:
+
+    the pusher                          the sleeper (holding _lock)
+    P1  append to its own deque         S1  put its gate into _idle, raise IDLE in every flags list
+    P2  read its own flags[IDLE]        S2  read the length of every deque, and of the inbox
+    P3  if up: wake_one()               S3  if all are empty: release _lock, wait at the gate
+
+Suppose the item is missed by both: P2 read IDLE down, so P2 came before S1 raised it; then P1, which
+comes before P2, came before S2, which therefore saw the item, unless somebody took it: then it was
+not missed. This needs P1 before P2 and S1 before S2 to hold for every observer. On 3.13 the append
+and the flag's store both go through an object's own lock, whose release and acquire are sequentially
+consistent atomics, so it does. That is a fact of the implementation, not a promise of the language:
+hence the backstop. A sleeper looks again every BACKSTOP seconds, and what it then finds is reported
+as a lost wake-up.
+
+One searcher
+------------
+``wake_one`` lowers IDLE and wakes a sleeper only if nobody is searching: a burst of pushes wakes one
+worker, not all. The woken worker is the searcher. If it finds work it calls ``found_work``, which
+wakes the next one if there is more to take, and raises IDLE again if there is not. If it finds none
+it parks, which raises IDLE. So while somebody sleeps, either IDLE is up, or a searcher is on its way
+to one of the two. A gate is a lock that is acquired beforehand; a release that comes before the
+sleeper waits is remembered, so it cannot be lost either.
+
+Going home
+----------
+When the last worker parks and ``_holds`` is zero, nothing can make new work: deques and inbox were
+read as empty under ``_lock`` by a worker that was the only one awake. It stops the pool. With holds,
+the pool waits for whoever releases the last one, and that caller makes the same check.
+"""
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from taskrunner.pool.platform import Lock, Platform
+
+IDLE = 0
+INBOX = 1
+BACKSTOP = 5.0
+
+HOME = 0
+LOOK = 1
+SEARCH = 2
+
+
+class Parking:
+    """The cold half of the pool: sleeping, waking, the inbox, and the end."""
+
+    def __init__(self, workers: int, platform: Platform, on_lost_wakeup: Callable[[], None]) -> None:
+        self._workers = workers
+        self._on_lost_wakeup = on_lost_wakeup
+        self._lock = platform.lock()
+        self._finished = platform.lock()
+        self._finished.acquire()
+        self._deques: list[deque[Any]] = []
+        self._flags: list[list[int]] = []
+        self._idle: list[Lock] = []
+        self._inbox: list[tuple[int, int, Any]] = []
+        self._sequence = itertools.count()
+        self._searching = False
+        self._holds = 0
+        self._stopped = False
+
+    # -- called by workers -----------------------------------------------------------------------
+
+    def enter(self, mine: deque[Any], flags: list[int]) -> None:
+        """Make a worker's deque and flags known. All workers enter before any of them parks."""
+        with self._lock:
+            self._deques.append(mine)
+            self._flags.append(flags)
+            flags[INBOX] = int(self._inbox_is_urgent())
+
+    def park(self, gate: Lock, *, searching: bool) -> int:
+        """Sleep until woken, and return what the caller has to do.
+
+        LOOK: there is work, look again. SEARCH: the same, as the one searcher, which owes a call of
+        ``found_work`` or ``park``. HOME: return. The caller has found every deque and the inbox
+        empty, and holds no item.
+        """
+        with self._lock:
+            if self._stopped:
+                return HOME
+            if searching:
+                self._searching = False
+            self._idle.append(gate)  # S1: announce first,
+            self._raise(IDLE)
+            if self._has_work():  # S2: then look again.
+                self._leave(gate)
+                return LOOK
+            if self._is_quiet():
+                self._stop()
+                return HOME
+        return self._sleep(gate)  # S3
+
+    def found_work(self) -> None:
+        """Tell that the searcher has an item; the caller is no searcher any more."""
+        gate = None
+        with self._lock:
+            self._searching = False
+            if self._idle:
+                if self._has_work():
+                    gate = self._pick_searcher()
+                else:
+                    self._raise(IDLE)
+        if gate is not None:
+            gate.release()
+
+    def wake_one(self) -> None:
+        """P3: wake a sleeper, unless somebody is searching already."""
+        with self._lock:
+            self._lower(IDLE)
+            gate = self._pick_searcher()
+        if gate is not None:
+            gate.release()
+
+    def take(self, *, urgent: bool) -> Any:
+        """Take the first item of the inbox; ``urgent``: only if it goes before the deques."""
+        with self._lock:
+            if not self._inbox or (urgent and not self._inbox_is_urgent()):
+                return None
+            item = heapq.heappop(self._inbox)[2]
+            if not self._inbox_is_urgent():
+                self._lower(INBOX)
+            return item
+
+    # -- called by anybody -----------------------------------------------------------------------
+
+    def put(self, item: Any, priority: int) -> None:
+        """Put an item into the inbox: higher priority first, then first come, first served."""
+        with self._lock:
+            heapq.heappush(self._inbox, (-priority, next(self._sequence), item))
+            if self._inbox_is_urgent():
+                self._raise(INBOX)
+            gate = self._pick_searcher()
+        if gate is not None:
+            gate.release()
+
+    def hold(self) -> None:
+        """Keep the pool from going home until ``release``: work outside will come back."""
+        with self._lock:
+            self._holds += 1
+
+    def release(self) -> None:
+        """Take back one ``hold``; what came of it was put before."""
+        with self._lock:
+            self._holds -= 1
+            if self._is_quiet() and not self._has_work():
+                self._stop()
+
+    def abandon(self) -> None:
+        """Wait for no hold any more: each worker goes home when it finds nothing to do."""
+        with self._lock:
+            if not self._stopped:
+                self._stop()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until the pool has stopped; say whether it has."""
+        if self._finished.acquire(timeout=timeout):
+            self._finished.release()
+            return True
+        return False
+
+    # -- with _lock held --------------------------------------------------------------------------
+
+    def _raise(self, flag: int) -> None:
+        for flags in self._flags:
+            flags[flag] = 1
+
+    def _lower(self, flag: int) -> None:
+        for flags in self._flags:
+            flags[flag] = 0
+
+    def _inbox_is_urgent(self) -> bool:
+        return bool(self._inbox) and self._inbox[0][0] <= 0
+
+    def _has_work(self) -> bool:
+        return bool(self._inbox) or any(map(len, self._deques))
+
+    def _is_quiet(self) -> bool:
+        return len(self._idle) == self._workers and not self._holds and not self._stopped
+
+    def _pick_searcher(self) -> Lock | None:
+        if self._searching or not self._idle or self._stopped:
+            return None
+        self._searching = True
+        self._lower(IDLE)
+        return self._idle.pop()
+
+    def _leave(self, gate: Lock) -> None:
+        self._idle.remove(gate)
+        if not self._idle:
+            self._lower(IDLE)
+
+    def _stop(self) -> None:
+        self._stopped = True
+        for gate in self._idle:
+            gate.release()
+        self._idle.clear()
+        self._finished.release()
+
+    # -- asleep ------------------------------------------------------------------------------------
+
+    def _sleep(self, gate: Lock) -> int:
+        while not gate.acquire(timeout=BACKSTOP):
+            with self._lock:
+                if gate in self._idle and not self._searching and self._has_work():
+                    self._leave(gate)
+                    self._searching = True
+                    self._on_lost_wakeup()
+                    return SEARCH
+        with self._lock:
+            return HOME if self._stopped else SEARCH

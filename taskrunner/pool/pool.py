@@ -1,0 +1,108 @@
+"""The life of the pool's threads: start together, work, go home together."""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from taskrunner.pool.parking import Parking
+from taskrunner.pool.platform import Lock, Platform, Thread
+from taskrunner.pool.worker import Bind, work
+
+PATIENCE = 1.0
+
+
+class Pool:
+    """A work-stealing pool of ``workers`` threads.
+
+    ``bind(worker, push)`` is called in each worker's own thread and returns ``execute(item)``, which
+    runs an item, pushes what became ready but for one, and returns that one or None. The pool ends
+    by itself when nothing is queued, nothing runs and nothing is held.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        bind: Bind,
+        *,
+        platform: Platform | None = None,
+        on_lost_wakeup: Callable[[], None] = lambda: None,
+        name: str = "taskrunner",
+    ) -> None:
+        self.workers = workers
+        self._bind = bind
+        self._name = name
+        self._platform = platform or Platform()
+        self._parking = Parking(workers, self._platform, on_lost_wakeup)
+        self._threads: list[Thread] = []
+        self._crash: list[BaseException] = []
+        # The barrier: each worker's deque in its place, each worker's door, and how many are in.
+        self._deques: list[deque[Any]] = [deque()] * workers
+        self._doors: list[Lock] = []
+        self._lock = self._platform.lock()
+        self._present = 0
+        self.put = self._parking.put
+        self.hold = self._parking.hold
+        self.release = self._parking.release
+
+    def start(self, items: Sequence[Any] = ()) -> None:
+        """Start the workers, the items dealt out among them; none works before all are there."""
+        for _ in range(self.workers):
+            door = self._platform.lock()
+            door.acquire()
+            self._doors.append(door)
+        for worker in range(self.workers):
+            # A worker pops its newest item first: dealt backwards, the items start in their order.
+            roots = items[worker :: self.workers][::-1]
+            self._threads.append(
+                self._platform.spawn(self._thread(worker, roots), f"{self._name}-{worker}")
+            )
+
+    def join(self) -> None:
+        """Wait until the workers have gone home.
+
+        The wait is cut into pieces, so that a signal's handler runs soon on every platform.
+
+        Raises:
+            BaseException: whatever ``execute`` raised, which it must not.
+
+        """
+        while not self._parking.wait(PATIENCE):
+            pass
+        for thread in self._threads:
+            while thread.is_alive():
+                thread.join(PATIENCE)
+        if self._crash:
+            raise self._crash[0]
+
+    def _thread(self, worker: int, roots: Sequence[Any]) -> Callable[[], None]:
+        def run() -> None:
+            with self._reporting():
+                work(worker, roots, self._bind, self._parking, self._platform, self._meet)
+
+        return run
+
+    @contextlib.contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:  # noqa: BLE001  kept for join, which raises it
+            self._crash.append(error)
+            self._parking.abandon()
+            self._open_doors()
+
+    def _meet(self, worker: int, mine: deque[Any]) -> Sequence[deque[Any]]:
+        """Wait until every worker has come here; the last one opens all doors."""
+        with self._lock:
+            self._deques[worker] = mine
+            self._present += 1
+            is_last = self._present == self.workers
+        if is_last:
+            self._open_doors()
+        self._doors[worker].acquire()
+        return self._deques
+
+    def _open_doors(self) -> None:
+        for door in self._doors:
+            with contextlib.suppress(RuntimeError):  # open already
+                door.release()

@@ -1,0 +1,104 @@
+"""The hot loop: what one worker thread does from its first item to its last.
+
+A worker owns a deque. It pushes and pops at the right end, newest first, while the data is warm;
+thieves take from the left end, oldest first, where the largest pieces of work lie (Blumofe and
+Leiserson, "Scheduling multithreaded computations by work stealing", 1999). Everything that the loop
+touches for each item was made by this thread: on free-threaded CPython an object that another
+thread made costs several times as much to touch.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from taskrunner.pool.parking import HOME, IDLE, INBOX, SEARCH, Parking
+from taskrunner.pool.platform import Platform
+
+STEAL_AT_MOST = 16
+
+# Runs one item, pushes what became ready but for one, and returns that one (None: nothing).
+type Execute = Callable[[Any], Any]
+# Makes the Execute of one worker, in that worker's own thread: (worker, push) -> execute.
+type Bind = Callable[[int, Callable[[Any], None]], Execute]
+
+
+class Victim:
+    """Another worker's deque, through methods that the thief's own thread has bound."""
+
+    __slots__ = ("size", "take")
+
+    def __init__(self, theirs: deque[Any]) -> None:
+        self.size = theirs.__len__
+        self.take = theirs.popleft
+
+
+def steal(victims: Sequence[Victim], push: Callable[[Any], None]) -> Any:
+    """Take half of the first deque that holds something: return its oldest item, push the others.
+
+    ``deque.popleft`` is atomic: each item goes to one thief or to its owner. The length may be out
+    of date when it is used; an empty deque then raises, and the next victim is tried.
+    """
+    for victim in victims:
+        if size := victim.size():
+            try:
+                item = victim.take()
+            except IndexError:
+                continue
+            try:
+                for _ in range(min(size // 2, STEAL_AT_MOST) - 1):
+                    push(victim.take())
+            except IndexError:
+                pass
+            return item
+    return None
+
+
+def work(  # noqa: C901, PLR0912, PLR0913, PLR0917  the hot loop is one page on purpose
+    worker: int,
+    roots: Sequence[Any],
+    bind: Bind,
+    parking: Parking,
+    platform: Platform,
+    meet: Callable[[int, deque[Any]], Sequence[deque[Any]]],
+) -> None:
+    """Work until the pool goes home. ``meet`` waits for all workers and returns all deques."""
+    mine = platform.deque()
+    flags = platform.flags(2)
+    gate = platform.lock()
+    gate.acquire()
+    push, pop = mine.append, mine.pop
+    execute = bind(worker, push)
+    mine.extend(roots)
+    parking.enter(mine, flags)
+    deques = meet(worker, mine)
+    victims = [Victim(theirs) for theirs in (*deques[worker + 1 :], *deques[:worker])]
+    searching = False
+    while True:
+        item = None
+        if flags[INBOX]:
+            item = parking.take(urgent=True)
+        if item is None and mine:
+            try:
+                item = pop()
+            except IndexError:  # a thief was faster
+                item = None
+        if item is None:
+            item = steal(victims, push)
+        if item is None:
+            item = parking.take(urgent=False)
+        if item is None:
+            verdict = parking.park(gate, searching=searching)
+            if verdict == HOME:
+                return
+            searching = verdict == SEARCH
+            continue
+        if searching:
+            searching = False
+            parking.found_work()
+        while item is not None:
+            item = execute(item)
+            if flags[INBOX] and item is not None:  # something goes before it
+                push(item)
+                item = None
+            if flags[IDLE] and mine:
+                parking.wake_one()

@@ -1,0 +1,1 @@
+"""One run of a graph: its plan, what runs a node, its records, events and result."""

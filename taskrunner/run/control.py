@@ -1,0 +1,83 @@
+"""What all runners of one run share: whether to stop, the failures, the lists of records.
+
+``_lock`` guards the lists of lists and the failures. It is re-entrant because ``interrupt`` is called
+by a signal handler, which may run on a thread that holds it; each step under it is complete in itself.
+A runner's flag is a list of one integer that it alone reads and that is stored to under ``_lock``;
+one store makes it stop, and it is never taken back.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from taskrunner.run.outcome import Failure, Record
+
+
+class Control:
+    """The shared state of one run. ``keep_going``: so many failures, and no fewer, stop the run."""
+
+    def __init__(self, stop_after: int = 1) -> None:
+        self.started = time.perf_counter_ns()
+        self.failures: list[Failure] = []
+        self.because = ""
+        self.signal = 0
+        self.crash: BaseException | None = None
+        self.ended = 0
+        self._on_interrupt: list[Callable[[], None]] = []
+        self._stop_after = stop_after
+        self._lock = threading.RLock()
+        self._halted = False
+        self._flags: list[list[int]] = []
+        self._records: list[list[Record]] = []
+
+    def open_records(self) -> list[Record]:
+        """Return a new list for the calling runner's records."""
+        records: list[Record] = []
+        with self._lock:
+            self._records.append(records)
+        return records
+
+    def open_flag(self) -> list[int]:
+        """Return a new flag for the calling runner: not zero means stop."""
+        with self._lock:
+            flag = [int(self._halted)]
+            self._flags.append(flag)
+        return flag
+
+    def all_records(self) -> list[list[Record]]:
+        """Return the lists of records. Each is appended to by its own thread and by no other."""
+        with self._lock:
+            return list(self._records)
+
+    def failed(self, failure: Failure) -> None:
+        """Note a failure, and stop the run if it is one too many."""
+        with self._lock:
+            self.failures.append(failure)
+            if len(self.failures) == self._stop_after:
+                self._halt(failure.node)
+
+    def crashed(self, error: BaseException) -> None:
+        """Note an error of taskrunner's own, and stop the run."""
+        with self._lock:
+            self.crash = self.crash or error
+            self._halt("")
+
+    def interrupt(self, number: int) -> None:
+        """Stop the run because of a signal: nothing new starts, what can be cancelled is."""
+        with self._lock:
+            self.signal = number
+            self._halt("")
+            told = list(self._on_interrupt)
+        for tell in told:
+            tell()
+
+    def on_interrupt(self, tell: Callable[[], None]) -> None:
+        """Have ``tell`` called when the run is interrupted, from the signal's handler."""
+        with self._lock:
+            self._on_interrupt.append(tell)
+
+    def _halt(self, because: str) -> None:
+        self._halted = True
+        self.because = self.because or because
+        for flag in self._flags:
+            flag[0] = 1

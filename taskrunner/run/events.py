@@ -1,0 +1,106 @@
+"""What a run tells: its events, as they are written to ``events.jsonl``, and who is told.
+
+All times are seconds. ``started_at`` counts from the start of the run. ``worker`` is the number of
+a worker thread; EVENT_LOOP stands for the event loop, where async nodes and commands wait.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+EVENT_LOOP = -1
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, tag_field="event"):
+    """The base of all events; the tag is the event's name."""
+
+
+class RunStart(Event, frozen=True, tag="run.start"):
+    """A run begins. ``at`` is the time of day, in seconds since 1970."""
+
+    run: str
+    graph: str
+    nodes: int
+    workers: int
+    python: str
+    free_threaded: bool
+    gil: bool
+    platform: str
+    at: float
+
+
+class NodeDone(Event, frozen=True, tag="node.done"):
+    """A node has its result. ``stolen``: another worker than the one that made it ready ran it."""
+
+    node: str
+    worker: int
+    attempt: int
+    queued_s: float
+    ran_s: float
+    stolen: bool
+    started_at: float
+
+
+class NodeFailed(Event, frozen=True, tag="node.failed"):
+    """A node raised an error, or its command failed."""
+
+    node: str
+    worker: int
+    attempt: int
+    queued_s: float
+    ran_s: float
+    stolen: bool
+    started_at: float
+    error: str
+    traceback: str
+
+
+class NodeSkipped(Event, frozen=True, tag="node.skipped"):
+    """A node was not run. ``reason`` says why, ``because`` names the node that it waited for."""
+
+    node: str
+    reason: str
+    because: str
+
+
+class GilSwitchedOn(Event, frozen=True, tag="gil.on"):
+    """The GIL of a free-threaded build came on; ``module`` is the import that did it, if known."""
+
+    module: str
+
+
+class RunWarning(Event, frozen=True, tag="run.warning"):
+    """Something that the user ought to know and that does not stop the run."""
+
+    message: str
+
+
+class RunDone(Event, frozen=True, tag="run.done"):
+    """A run has ended. ``busy`` is each worker's share of the wall time."""
+
+    ok: bool
+    wall_s: float
+    done: int
+    failed: int
+    skipped: int
+    busy: tuple[float, ...]
+    steals: int
+    critical_path_s: float
+    critical_path: tuple[str, ...]
+    parallelism: float
+    gil: bool
+    peak_memory_bytes: int
+
+
+type Timed = NodeDone | NodeFailed
+
+
+class Observer(Protocol):
+    """Somebody who is told. All calls come from one thread at a time, in the order of the run."""
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Take a batch of events."""
+
+    def close(self) -> None:
+        """Finish: no event comes after this."""

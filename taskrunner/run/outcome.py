@@ -1,0 +1,73 @@
+"""What became of a node: a record of plain values while the run is hot, a Struct for everybody else."""
+
+import traceback
+from types import TracebackType
+from typing import NamedTuple
+
+import msgspec
+
+DONE = "done"
+FAILED = "failed"
+SKIPPED = "skipped"
+
+
+class Skip(msgspec.Struct, frozen=True, gc=False):
+    """Why a node was not run.
+
+    ``reason`` is ``when`` (its guard was falsy), ``needs`` (``because`` names the node that failed
+    or was skipped) or ``stopped`` (the run was stopped; ``because`` names the failed node, if any).
+    """
+
+    reason: str
+    because: str = ""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A node's failure: the error itself, and its traceback from the user's own frame on.
+
+    ``path`` leads from a node that needs nothing to this one, along what needs what.
+    """
+
+    node: str
+    attempt: int
+    error: BaseException
+    message: str
+    traceback: str
+    path: tuple[str, ...] = ()
+
+
+class Record(NamedTuple):
+    """What one thread notes about one node. Times are nanoseconds of the run's clock."""
+
+    state: str
+    node: str
+    worker: int
+    made_by: int
+    ready_at: int
+    started: int
+    ended: int
+    why: Failure | Skip | None
+
+    @property
+    def stolen(self) -> bool:
+        """Whether another worker than the one that made the node ready ran it."""
+        return self.worker >= 0 and self.made_by >= 0 and self.worker != self.made_by
+
+
+def describe(node: str, error: BaseException, path: tuple[str, ...]) -> Failure:
+    """Describe an error that a node raised. It never raises, whatever the error's methods do."""
+    first_own = _skip_frames(error.__traceback__)
+    try:
+        whole = traceback.TracebackException(type(error), error, first_own)
+        lines = list(whole.format())
+        message = "".join(whole.format_exception_only()).strip()
+    except BaseException:  # noqa: BLE001  an error's own methods may raise anything
+        lines, message = [], type(error).__name__
+    return Failure(node, 1, error, message, "".join(lines), path)
+
+
+def _skip_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Skip the frames of taskrunner, which stand first; keep none rather than those."""
+    while frames is not None and str(frames.tb_frame.f_globals.get("__name__", "")).startswith("taskrunner."):
+        frames = frames.tb_next
+    return frames

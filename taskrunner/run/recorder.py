@@ -1,0 +1,99 @@
+"""From records to events: a thread of its own reads what the runners noted, in batches.
+
+A runner appends to its own list and never waits. The recorder reads a list's length, then that many
+items: an append is atomic, and what was appended is never changed or removed. When the run ends,
+however it ends, the recorder reads the rest before it tells the observers that this was all.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from taskrunner.run.control import Control
+from taskrunner.run.events import Event, NodeDone, NodeFailed, NodeSkipped, Observer
+from taskrunner.run.outcome import DONE, FAILED, Failure, Record, Skip
+
+INTERVAL = 0.1
+
+
+class Recorder:
+    """Tells the observers of a run about its nodes while it runs."""
+
+    def __init__(self, control: Control, observers: Sequence[Observer]) -> None:
+        self._control = control
+        self._observers = observers
+        self._read: dict[int, int] = {}
+        self._notes: deque[Event] = deque()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="taskrunner-log", daemon=True)
+        self.errors: list[BaseException] = []
+
+    def start(self, *events: Event) -> None:
+        """Tell the first events and start the thread, if there is anybody to tell."""
+        self.tell(events)
+        if self._observers:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and tell what it had not told yet. Every runner is at rest by now."""
+        self._stop.set()
+        while self._thread.is_alive():
+            self._thread.join(1.0)
+        self._drain()
+
+    def note(self, event: Event) -> None:
+        """Have an event told with the next batch; any thread may call it."""
+        self._notes.append(event)
+
+    def close(self, *events: Event) -> None:
+        """Tell the last events and close the observers."""
+        self.tell(events)
+        for observer in self._observers:
+            observer.close()
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Tell every observer; one that fails is told no more, and ``errors`` keeps why."""
+        working = []
+        for observer in self._observers:
+            try:
+                if events:
+                    observer.on_events(events)
+                working.append(observer)
+            except Exception as error:  # noqa: BLE001  a log that cannot be written must not end the run
+                self.errors.append(error)
+        self._observers = working
+
+    def _run(self) -> None:
+        while not self._stop.wait(INTERVAL):
+            self._drain()
+
+    def _drain(self) -> None:
+        if not self._observers:
+            return
+        fresh = [record for records in self._control.all_records() for record in self._unread(records)]
+        fresh.sort(key=lambda record: record.ended)
+        notes = [self._notes.popleft() for _ in range(len(self._notes))]
+        self.tell([*notes, *(to_event(record, self._control.started) for record in fresh)])
+
+    def _unread(self, records: list[Record]) -> Iterator[Record]:
+        start, end = self._read.get(id(records), 0), len(records)
+        self._read[id(records)] = end
+        return iter(records[start:end])
+
+
+def to_event(record: Record, run_started: int) -> Event:
+    """Return the event that a record stands for; times become seconds."""
+    why = record.why
+    if isinstance(why, Skip):
+        return NodeSkipped(record.node, why.reason, why.because)
+    times = {
+        "attempt": 1,
+        "queued_s": (record.started - record.ready_at) / 1e9,
+        "ran_s": (record.ended - record.started) / 1e9,
+        "stolen": record.stolen,
+        "started_at": (record.started - run_started) / 1e9,
+    }
+    if record.state == FAILED and isinstance(why, Failure):
+        return NodeFailed(record.node, record.worker, error=why.message, traceback=why.traceback, **times)  # type: ignore[arg-type]
+    assert record.state == DONE, record  # noqa: S101
+    return NodeDone(record.node, record.worker, **times)  # type: ignore[arg-type]

@@ -1,0 +1,174 @@
+"""One command node: start the process, wait for it on the event loop, read what it wrote.
+
+Its output goes straight to files and its input comes from one, so there is no pipe to be read, no
+thread that reads it, and nothing to be lost when anything dies.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from msgspec import UNSET
+
+from taskrunner.errors import TaskrunnerError
+from taskrunner.graph.spec import Capture
+
+GRACE = 5.0  # seconds between SIGTERM and SIGKILL
+TAIL = 2000
+
+# The process groups that run. Changed on the event loop's thread alone; read by kill_all.
+_running: set[int] = set()
+
+_UNSAFE = re.compile(r"[^\w.\[\]-]+")
+
+
+class CommandError(TaskrunnerError):
+    """A command ended with an exit code other than zero, or by a signal."""
+
+    def __init__(self, command: str, code: int, tail: str) -> None:
+        self.code = code
+        how = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
+        end = f"\n{tail}" if tail else ""
+        super().__init__(f"{how}: {command}{end}")
+
+
+class Command:
+    """A command with everything filled in. ``argv`` is a text for the shell, or a list."""
+
+    __slots__ = ("argv", "capture", "cwd", "env", "stdin")
+
+    def __init__(
+        self, argv: str | Sequence[Any], env: Mapping[str, Any], cwd: str | None, stdin: Any, capture: Capture
+    ) -> None:
+        self.argv = argv if isinstance(argv, str) else [_text(part) for part in argv]
+        self.env = {name: _text(value) for name, value in env.items()}
+        self.cwd = cwd
+        self.stdin = stdin
+        self.capture = capture
+
+    def __str__(self) -> str:
+        return self.argv if isinstance(self.argv, str) else " ".join(self.argv)
+
+
+async def run_command(command: Command, folder: Path, name: str) -> Any:
+    """Run a command and return what it wrote to standard output, as ``capture`` says.
+
+    Its output is kept in ``folder`` as ``<name>.out`` and ``<name>.err``. Cancelling ends its whole
+    process group: SIGTERM, a grace, SIGKILL.
+
+    Raises:
+        CommandError: the command failed.
+        OSError: it could not be started.
+
+    """
+    stem = _file_name(name)
+    out, err = folder / f"{stem}.out", folder / f"{stem}.err"
+    with contextlib.ExitStack() as files:
+        stdin = files.enter_context(_open_stdin(command.stdin))
+        stdout = files.enter_context(out.open("wb"))
+        stderr = files.enter_context(err.open("wb"))
+        process = await _start(command, stdin, stdout, stderr)
+    _running.add(process.pid)
+    try:
+        code = await process.wait()
+    except asyncio.CancelledError:
+        await _end(process)
+        raise
+    finally:
+        _running.discard(process.pid)
+    if code:
+        raise CommandError(str(command), code, _tail(err) or _tail(out))
+    return _read(out, command.capture)
+
+
+def kill_all() -> None:
+    """Kill every command's process group at once: the program is about to leave without waiting."""
+    for group in list(_running):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, signal.SIGKILL)
+
+
+async def _start(
+    command: Command, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
+) -> asyncio.subprocess.Process:
+    environment = {**os.environ, **command.env}
+    if isinstance(command.argv, str):
+        return await asyncio.create_subprocess_shell(
+            command.argv, stdin=stdin, stdout=stdout, stderr=stderr,
+            env=environment, cwd=command.cwd, start_new_session=True,
+        )  # fmt: skip
+    return await asyncio.create_subprocess_exec(
+        *command.argv, stdin=stdin, stdout=stdout, stderr=stderr,
+        env=environment, cwd=command.cwd, start_new_session=True,
+    )  # fmt: skip
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End a process and all of its group, and reap it."""
+    _signal_group(process, signal.SIGTERM)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.wait(), GRACE)
+    _signal_group(process, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signal a process group: its number is that of the process, which leads a session of its own."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def _open_stdin(value: Any) -> IO[bytes]:
+    if value is UNSET or value is None:
+        return Path(os.devnull).open("rb")
+    file = tempfile.TemporaryFile()  # noqa: SIM115  the caller closes it
+    file.write(value if isinstance(value, bytes) else _text(value).encode())
+    file.seek(0)
+    return file
+
+
+def _read(path: Path, capture: Capture) -> Any:
+    if capture == "none":
+        return None
+    data = path.read_bytes()
+    if capture == "bytes":
+        return data
+    if capture == "json":
+        try:
+            return msgspec.json.decode(data)
+        except msgspec.DecodeError as error:
+            raise TaskrunnerError(f"the output is not JSON: {error}; it begins with {data[:60]!r}") from None
+    text = data.decode(errors="replace")
+    return text.splitlines() if capture == "lines" else text
+
+
+def _tail(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - TAIL))
+        return file.read().decode(errors="replace").strip()
+
+
+def _text(value: Any) -> str:
+    """Write a value for a command: text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _file_name(name: str) -> str:
+    """Make a node's id fit to be a file's name, and still unlike that of every other node."""
+    safe = _UNSAFE.sub("_", name)[:100]
+    return safe if safe == name and not safe.startswith(".") else f"{safe.lstrip('.')}-{name.encode().hex()[:60]}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

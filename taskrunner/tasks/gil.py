@@ -1,0 +1,78 @@
+"""Is the GIL on, and which import switched it on.
+
+A free-threaded interpreter switches its GIL on for good when it loads an extension module that does
+not declare itself safe without it. The watch gives every extension module a loader that looks at
+the GIL before and after. It is a finder in front of ``sys.meta_path``: no function is replaced, and
+it sees imports from every thread.
+"""
+
+import sys
+import sysconfig
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any, Self
+
+IS_FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+
+def is_enabled() -> bool:
+    """Say whether the GIL is on in this process, now."""
+    return sys._is_gil_enabled()  # noqa: SLF001  its documented name
+
+
+class _WatchedLoader(ExtensionFileLoader):
+    """Loads an extension module and notes whether that switched the GIL on."""
+
+    def __init__(self, watch: "GilWatch", loader: ExtensionFileLoader) -> None:
+        super().__init__(loader.name, loader.path)
+        self._watch = watch
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        was_on = is_enabled()
+        module = super().create_module(spec)
+        self._watch.note(spec.name, was_on=was_on)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        was_on = is_enabled()
+        super().exec_module(module)
+        self._watch.note(module.__name__, was_on=was_on)
+
+
+class GilWatch(MetaPathFinder):
+    """While entered, ``culprit`` is the name of the module whose import switched the GIL on."""
+
+    def __init__(self) -> None:
+        self.culprit = ""
+
+    def note(self, module: str, *, was_on: bool) -> None:
+        """Note what the GIL did while ``module`` was loaded.
+
+        The interpreter holds the import lock of the module, not of all: two threads may note at
+        once, but only one of them can have seen the GIL go from off to on.
+        """
+        if not was_on and is_enabled():
+            self.culprit = self.culprit or module
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find a module as the import system would, with a watched loader if it is an extension."""
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is None or type(spec.loader) is not ExtensionFileLoader:
+            return None
+        spec.loader = _WatchedLoader(self, spec.loader)
+        return spec
+
+    def __enter__(self) -> Self:
+        """Start to watch; on a build that always has the GIL there is nothing to see."""
+        if IS_FREE_THREADED:
+            sys.meta_path.insert(0, self)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """Stop to watch."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)

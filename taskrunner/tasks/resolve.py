@@ -1,0 +1,147 @@
+"""From ``package.module:name`` to the callable, and whether it accepts its arguments.
+
+Everything is imported before the run, on the main thread: an import during the run would make
+workers wait for each other, and its errors would come late.
+"""
+
+import contextlib
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import UNSET
+
+from taskrunner.errors import GraphError, Problem, UsageError
+from taskrunner.graph.dag import Dag, Vertex
+from taskrunner.graph.hints import did_you_mean
+
+type Function = Callable[..., Any]
+
+
+@contextlib.contextmanager
+def module_folders(source: str) -> Iterator[None]:
+    """Look modules up in the working directory first, then in the folder of the graph file."""
+    folders = [str(Path.cwd())]
+    if source and not source.startswith("<"):
+        folders.append(str(Path(source).resolve().parent))
+    before = list(sys.path)
+    sys.path[:] = [*folders, *(entry for entry in before if entry not in folders)]
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        added = [entry for entry in sys.path if entry not in before and entry not in folders]
+        sys.path[:] = [*before, *added]
+
+
+def resolve_all(dag: Dag, made_here: Mapping[str, Function], among: set[int] | None = None) -> dict[int, Function]:
+    """Return the callable of each vertex that calls one; ``made_here`` are those given in Python.
+
+    Raises:
+        GraphError: modules that cannot be imported, names that are not there, calls whose arguments
+            do not fit.
+
+    """
+    cache: dict[str, Function | Problem] = {}
+    fits: dict[Any, str] = {}
+    functions: dict[int, Function] = {}
+    problems: list[Problem] = []
+    for vertex in dag.vertices:
+        if vertex.spec.call is UNSET or (among is not None and vertex.index not in among):
+            continue
+        function = made_here.get(vertex.id) or _cached(vertex.spec.call, cache)
+        if isinstance(function, Problem):
+            problems.append(_at(function, vertex))
+            continue
+        functions[vertex.index] = function
+        shape = (function, len(vertex.args), vertex.kwargs.keys if vertex.kwargs else ())
+        if shape not in fits:
+            fits[shape] = _misfit(*shape)
+        if fits[shape]:
+            problems.append(Problem(("nodes", vertex.index, "args"), f"{vertex.spec.call} {fits[shape]}"))
+    if problems:
+        raise GraphError(problems)
+    return functions
+
+
+def resolve_attribute(name: str) -> Any:
+    """Import whatever ``package.module:qualified.name`` names.
+
+    Raises:
+        UsageError: it cannot be imported, or is not there.
+
+    """
+    found = _import(name)
+    if isinstance(found, Problem):
+        raise UsageError(f"{found.message}; {found.hint}" if found.hint else found.message)
+    return found
+
+
+def resolve(name: str) -> Function | Problem:
+    """Import the callable that a name stands for, or say why not."""
+    value = _import(name)
+    return value if callable(value) or isinstance(value, Problem) else Problem((), f'"{name}" is not callable')
+
+
+def _import(name: str) -> Any:
+    module_name, _, qualified = name.partition(":")
+    try:
+        value = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+            return Problem((), f'no module named "{error.name}"', _similar_module(error.name))
+        return Problem((), f'importing "{module_name}" failed: {error}')
+    except BaseException as error:  # noqa: BLE001  a module may raise anything, SystemExit included
+        return Problem((), f'importing "{module_name}" failed: {type(error).__name__}: {error}')
+    for part in qualified.split("."):
+        if not hasattr(value, part):
+            return Problem((), f'"{module_name}" has no "{qualified}"', did_you_mean(part, dir(value)))
+        value = getattr(value, part)
+    return value
+
+
+def is_async(function: Function) -> bool:
+    """Say whether calling ``function`` gives something to await, also if it is an object's call."""
+    inner = function
+    while hasattr(inner, "func") and hasattr(inner, "args"):  # functools.partial
+        inner = inner.func
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
+
+
+def _cached(name: str, cache: dict[str, Function | Problem]) -> Function | Problem:
+    if name not in cache:
+        cache[name] = resolve(name)
+    return cache[name]
+
+
+def _at(problem: Problem, vertex: Vertex) -> Problem:
+    return Problem(("nodes", vertex.index, "call"), problem.message, problem.hint)
+
+
+def _misfit(function: Function, count: int, names: tuple[str, ...]) -> str:
+    """Say why a function does not accept so many arguments and these names; empty if it does."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a builtin that does not tell
+        return ""
+    try:
+        signature.bind(*range(count), **dict.fromkeys(names))
+    except TypeError as error:
+        return f"does not accept its arguments: {error}"
+    return ""
+
+
+def _similar_module(name: str) -> str:
+    """Look among the neighbours of a module that was not found."""
+    parent = name.rpartition(".")[0]
+    places = None
+    if parent:
+        module = sys.modules.get(parent)
+        places = list(getattr(module, "__path__", []))
+    import pkgutil  # noqa: PLC0415  only for an error
+
+    prefix = f"{parent}." if parent else ""
+    return did_you_mean(name, [f"{prefix}{found.name}" for found in pkgutil.iter_modules(places)])

@@ -1,0 +1,1 @@
+"""Real work to run: graph files, and the functions that they name."""

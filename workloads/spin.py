@@ -1,0 +1,13 @@
+"""CPU work of a given length, for graphs that stand for recorded workflows."""
+
+import time
+
+
+def spend(seconds: float) -> float:
+    """Compute until this thread has spent so many seconds of CPU time; return the seconds asked for."""
+    end = time.thread_time() + seconds
+    value = 1
+    while time.thread_time() < end:
+        for _ in range(200):
+            value = value * 6364136223846793005 + 1442695040888963407 & 0xFFFFFFFFFFFFFFFF
+    return seconds
