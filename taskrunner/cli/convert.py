@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
-from taskrunner.cli.graphs import find_graph, write
+from taskrunner.cli.graphs import encoding_option, find_graph, write
 from taskrunner.errors import UsageError
 from taskrunner.graph import codec, wfformat
+from taskrunner.graph.spec import GraphFile
 
 EXAMPLE = """\b
 Examples:
@@ -18,7 +19,9 @@ Examples:
 @click.command(epilog=EXAMPLE)
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
-@click.option("--from", "encoding", type=click.Choice(codec.FORMATS), help="The encoding of IN, where its name does not tell.")
+@click.option(
+    "--from", "encoding", type=click.Choice(codec.FORMATS), help="The encoding of IN, where its name does not tell."
+)
 @click.option("--to", type=click.Choice(codec.FORMATS), help="The encoding of OUT, where its name does not tell.")
 @click.option(
     "--scale", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,
@@ -37,7 +40,7 @@ def convert(source: str, target: str, encoding: str | None, to: str | None, scal
     write(codec.encode(file, to), None if target == "-" else target)
 
 
-def _recorded(source: str, scale: float) -> codec.GraphFile | None:
+def _recorded(source: str, scale: float) -> GraphFile | None:
     """Return the graph of a recorded workflow; None if ``source`` is no such file."""
     path = Path(source)
     if path.suffix != ".json" or not path.is_file():

@@ -115,9 +115,7 @@ def _report(result: RunResult, options: dict[str, Any]) -> None:
 
 
 def _failures(result: RunResult) -> list[dict[str, Any]]:
-    return [
-        {"node": f.node, "error": f.message, "traceback": f.traceback, "path": f.path} for f in result.failures
-    ]
+    return [{"node": f.node, "error": f.message, "traceback": f.traceback, "path": f.path} for f in result.failures]
 
 
 def _print_json(value: Any) -> None:

@@ -12,31 +12,39 @@ from taskrunner.graph import codec, params
 from taskrunner.graph.graph import Graph, load
 from taskrunner.tasks.resolve import module_folders, resolve_attribute
 
+type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 _ATTRIBUTE = re.compile(r"[\w.]+:[\w.]+")
 
-type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+def encoding_option(flag: str, what: str) -> Decorator:
+    """Give a command an option that names the encoding of a file."""
+    text = f"The encoding of {what}, where its name does not tell."
+    return click.option(flag, "encoding", type=click.Choice(codec.FORMATS), help=text)
 
 
 def graph_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command its GRAPH argument and the --format that goes with it."""
     function = click.option(
-        "--format", "encoding", type=click.Choice(codec.FORMATS), help="The graph's encoding, where its name does not tell."
+        "--format",
+        "encoding",
+        type=click.Choice(codec.FORMATS),
+        help="The graph's encoding, where its name does not tell.",
     )(function)
     return click.argument("graph_name", metavar="GRAPH")(function)
 
 
 def set_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command --set."""
-    return click.option(
-        "--set", "settings", metavar="NAME=VALUE", multiple=True, help="Set a parameter of the graph."
-    )(function)
+    return click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Set a parameter of the graph.")(
+        function
+    )
 
 
 def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command -o."""
-    return click.option(
-        "-o", "--output", type=click.Path(dir_okay=False), help="Write to this file, not to standard output."
-    )(function)
+    text = "Write to this file, not to standard output."
+    return click.option("-o", "--output", type=click.Path(dir_okay=False), help=text)(function)
 
 
 def find_graph(name: str, encoding: str | None) -> Graph:

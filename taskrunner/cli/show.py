@@ -2,8 +2,7 @@
 
 import click
 
-from taskrunner.cli.graphs import find_graph, output_option, read_settings, set_option, write
-from taskrunner.graph import codec
+from taskrunner.cli.graphs import encoding_option, find_graph, output_option, read_settings, set_option, write
 from taskrunner.observe import drawing
 
 EXAMPLE = """\b
@@ -15,10 +14,17 @@ Examples:
 
 @click.command(epilog=EXAMPLE)
 @click.argument("graph_name", metavar="GRAPH")
-@click.option("--from", "encoding", type=click.Choice(codec.FORMATS), help="The graph's encoding, where its name does not tell.")
+@click.option(
+    "--from", "encoding", type=click.Choice(codec.FORMATS), help="The graph's encoding, where its name does not tell."
+)
 @set_option
 @click.option(
-    "--format", "form", type=click.Choice(list(drawing.FORMS)), default="text", show_default=True, help="How to draw it."
+    "--format",
+    "form",
+    type=click.Choice(list(drawing.FORMS)),
+    default="text",
+    show_default=True,
+    help="How to draw it.",
 )
 @output_option
 def show(graph_name: str, encoding: str | None, settings: tuple[str, ...], form: str, output: str | None) -> None:

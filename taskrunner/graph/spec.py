@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Literal[1] = 1
 
 type Capture = Literal["text", "lines", "json", "bytes", "none"]
 
@@ -22,7 +22,7 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False, 
     """The base of everything in the file. ``gc=False``: a decoded file holds no cycles."""
 
 
-class Retry(Strict):
+class Retry(Strict, frozen=True):
     """How often, and when, a failed node is tried again. Times are seconds."""
 
     max: Annotated[Count, Meta(description="How many times a failed node is tried again.")]
@@ -35,7 +35,7 @@ class Retry(Strict):
     ] = ()
 
 
-class Defaults(Strict):
+class Defaults(Strict, frozen=True):
     """What a node gets that says nothing itself."""
 
     retries: Count | Retry | UnsetType = UNSET
@@ -43,7 +43,7 @@ class Defaults(Strict):
     pool: str | tuple[str, ...] | UnsetType = UNSET
 
 
-class Node(Strict):
+class Node(Strict, frozen=True):
     """One node: a Python call or a command, what it needs, and how it is to be run."""
 
     id: Annotated[str, Meta(min_length=1, description="Unique in the graph.")]
@@ -66,14 +66,12 @@ class Node(Strict):
     needs: Annotated[
         tuple[str, ...], Meta(description="Nodes that must finish first, beside those that are referred to.")
     ] = ()
-    map: Annotated[
-        Any, Meta(description="A list, or a reference that yields one: one child node for each item.")
-    ] = UNSET
+    map: Annotated[Any, Meta(description="A list, or a reference that yields one: one child node for each item.")] = (
+        UNSET
+    )
     when: Annotated[Any, Meta(description="A value or a reference; falsy: the node is skipped.")] = UNSET
     always: Annotated[bool, Meta(description="Run whatever became of what this node needs.")] = False
-    retries: Annotated[
-        Count | Retry | UnsetType, Meta(description="How often a failure is tried again.")
-    ] = UNSET
+    retries: Annotated[Count | Retry | UnsetType, Meta(description="How often a failure is tried again.")] = UNSET
     timeout: Annotated[Positive | UnsetType, Meta(description="Seconds for one attempt.")] = UNSET
     pool: Annotated[
         str | tuple[str, ...] | UnsetType, Meta(description="Named limits that this node counts against.")
@@ -91,22 +89,16 @@ class Node(Strict):
         return (self.pool,) if isinstance(self.pool, str) else tuple(self.pool)
 
 
-class GraphFile(Strict):
+class GraphFile(Strict, frozen=True):
     """A whole graph file."""
 
     taskrunner: Annotated[Literal[1], Meta(description="Version of the format.")]
     nodes: Annotated[tuple[Node, ...], Meta(description="The nodes, in any order.")]
-    schema: Annotated[str, Meta(description="For editors; not read.")] = msgspec.field(
-        name="$schema", default=""
-    )
+    schema: Annotated[str, Meta(description="For editors; not read.")] = msgspec.field(name="$schema", default="")
     name: str = ""
     doc: str = ""
-    params: Annotated[
-        dict[str, Any], Meta(description="Parameters and their defaults; null: must be set.")
-    ] = {}
-    pools: Annotated[
-        dict[str, Annotated[int, Meta(ge=1)]], Meta(description="Named concurrency limits.")
-    ] = {}
+    params: Annotated[dict[str, Any], Meta(description="Parameters and their defaults; null: must be set.")] = {}
+    pools: Annotated[dict[str, Annotated[int, Meta(ge=1)]], Meta(description="Named concurrency limits.")] = {}
     defaults: Defaults = Defaults()
     outputs: Annotated[
         tuple[str, ...] | UnsetType, Meta(description="Results to keep and report; default: the sinks.")

@@ -93,21 +93,23 @@ class Compiler:
         if len(keywords) != 1 or not value.keys() <= {keywords[0], "path"}:
             return self._malformed(value, path)
         keyword = keywords[0]
-        content = value[keyword]
         if keyword == "$literal":
-            return _literal(content)
+            return _literal(value[keyword])
         steps = value.get("path", [])
         if type(steps) not in (list, tuple) or not all(type(step) in (str, int) for step in steps):
             return self._problem((*path, "path"), "a path is a list of names and indexes")
         if keyword == "$item":
-            return self._item(content, path, tuple(steps), in_map=in_map)
-        if type(content) is not str:
-            return self._problem((*path, keyword), f"{keyword} takes a name, not {content!r}")
+            return self._item(value[keyword], path, tuple(steps), in_map=in_map)
+        return self._named(keyword, value[keyword], path, tuple(steps))
+
+    def _named(self, keyword: str, name: Any, path: Path, steps: Path) -> Any:
+        if type(name) is not str:
+            return self._problem((*path, keyword), f"{keyword} takes a name, not {name!r}")
         if keyword == "$param":
-            return self._param(content, path, tuple(steps))
-        if not self.is_node(content):
-            self.unknown.append(((*path, keyword), content))
-        return Ref(content, tuple(steps))
+            return self._param(name, path, steps)
+        if not self.is_node(name):
+            self.unknown.append(((*path, keyword), name))
+        return Ref(name, steps)
 
     def _item(self, content: Any, path: Path, steps: Path, *, in_map: bool) -> Any:
         if content is not True:

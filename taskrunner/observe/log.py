@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import msgspec
 import structlog
@@ -51,7 +51,7 @@ class JsonLog:
 class ConsoleLog:
     """Writes each event as a line for people; in colour where ``colors`` is set."""
 
-    def __init__(self, file: IO[str], level: str = "info", *, colors: bool = False) -> None:
+    def __init__(self, file: TextIO, level: str = "info", *, colors: bool = False) -> None:
         self._file = file
         self._level = LEVELS[level]
         renderer = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=14)

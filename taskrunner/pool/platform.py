@@ -7,16 +7,19 @@ to a seeded scheduler before each step. The real ones are the plain objects: the
 import threading
 from collections import deque
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, Protocol
 
 
 class Lock(Protocol):
     """A mutual exclusion lock; ``acquire`` says whether it was got before the time-out."""
 
-    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...  # noqa: D102, FBT001, FBT002
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...  # noqa: D102, FBT002
     def release(self) -> None: ...  # noqa: D102
-    def __enter__(self) -> Any: ...  # noqa: D105
-    def __exit__(self, *_: object) -> Any: ...  # noqa: D105
+    def __enter__(self) -> Any: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
 
 
 class Thread(Protocol):

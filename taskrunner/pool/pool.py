@@ -54,9 +54,7 @@ class Pool:
         for worker in range(self.workers):
             # A worker pops its newest item first: dealt backwards, the items start in their order.
             roots = items[worker :: self.workers][::-1]
-            self._threads.append(
-                self._platform.spawn(self._thread(worker, roots), f"{self._name}-{worker}")
-            )
+            self._threads.append(self._platform.spawn(self._thread(worker, roots), f"{self._name}-{worker}"))
 
     def join(self) -> None:
         """Wait until the workers have gone home.

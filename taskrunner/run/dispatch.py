@@ -24,7 +24,7 @@ class OffloadRunner(Protocol):
 class Dispatcher:
     """Places tasks that are ready. Any thread may call it, with a task that is its own."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  it knows every place that a task can go to
+    def __init__(
         self,
         limits: Limits,
         pool: Pool,

@@ -1,6 +1,6 @@
 """What a run leaves behind: one folder for each run, named so that names sort by time."""
 
-import datetime
+import datetime as dt
 import secrets
 from pathlib import Path
 
@@ -15,7 +15,7 @@ DEFAULT = Path(".taskrunner") / "runs"
 
 def new_run_id() -> str:
     """Return an id such as ``20260131-154502-9f3a1c``: UTC, and a random part."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 

@@ -50,9 +50,10 @@ class Inputs(Protocol):
 class Task:
     """The state of one node, or of one child of a mapped node, during one run.
 
-    ``holding``: it has a place in each of its ``limits``. ``special``: there is more to do than to call ``function``. ``routed``: it does not simply go on
-    the deque of whoever made it ready. ``kept``: its result outlives the run. ``wanted``: somebody
-    takes its result. ``constants``: the arguments, where they are the same at every call.
+    ``special``: there is more to do than to call ``function``. ``routed``: it does not simply go on
+    the deque of whoever made it ready. ``holding``: it has a place in each of its ``limits``.
+    ``wanted``: somebody takes its result. ``kept``: its result outlives the run. ``constants``: its
+    arguments, where they are the same at every call.
     """
 
     __slots__ = (

@@ -70,7 +70,7 @@ class Runner:
                 return task.blocked
             if self.halted[0]:
                 return Skip("stopped", self.control.because)
-        if task.guard is not UNSET and not fill(task.guard, self.result_of, item=None):
+        if task.guard is not UNSET and not fill(task.guard, self.result_of):
             return Skip("when")
         return None
 

@@ -35,7 +35,7 @@ def summarize(  # noqa: PLR0913  a summary is made of many things
     """Count, add up, and find the critical path of what happened."""
     states = [record.state for record in records]
     ran = {record.node: _seconds(record) for record in records if record.state != SKIPPED}
-    work = sum(seconds for node, seconds in ran.items() if node not in async_nodes)
+    work = sum(seconds for node, seconds in ran.items() if not {node, parent_of(node)} & async_nodes)
     critical_s, critical = _critical_path(dag, ran)
     return Summary(
         run=run,
@@ -60,6 +60,11 @@ def summarize(  # noqa: PLR0913  a summary is made of many things
         peak_memory_bytes=peak_memory(),
         signal=signal,
     )
+
+
+def parent_of(node: str) -> str:
+    """Return the id of the mapped node whose child this may be: ``a`` for ``a[3]``, else nothing."""
+    return node[: node.rindex("[")] if node.endswith("]") and "[" in node else ""
 
 
 def peak_memory() -> int:
@@ -88,20 +93,19 @@ def _slowest(ran: dict[str, float]) -> tuple[SlowNode, ...]:
 def _critical_path(dag: Dag, ran: dict[str, float]) -> tuple[float, tuple[str, ...]]:
     """Find the longest chain of what ran; a mapped node weighs its slowest child as well."""
     slowest_child: dict[str, str] = {}
-    for node in ran:
-        if node.endswith("]"):
-            parent = node[: node.rindex("[")]
-            if ran[node] > ran.get(slowest_child.get(parent, ""), -1.0):
-                slowest_child[parent] = node
+    for node, seconds in ran.items():
+        parent = parent_of(node)
+        if parent and seconds > ran.get(slowest_child.get(parent, ""), -1.0):
+            slowest_child[parent] = node
 
     def weight(vertex: Vertex) -> float:
         return ran.get(vertex.id, 0.0) + ran.get(slowest_child.get(vertex.id, "") if vertex.is_mapped else "", 0.0)
 
-    seconds, path = dag.critical_path(weight)
+    length, path = dag.critical_path(weight)
     ids: list[str] = []
     for vertex in path:
         if vertex.id in ran:
             if vertex.is_mapped and vertex.id in slowest_child:
                 ids.append(slowest_child[vertex.id])
             ids.append(vertex.id)
-    return seconds, tuple(ids)
+    return length, tuple(ids)

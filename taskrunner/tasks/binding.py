@@ -5,7 +5,9 @@ from typing import Any
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.place import Path
-from taskrunner.graph.template import DictOf, Item, ListOf, Ref, TupleOf
+from taskrunner.graph.template import CONTAINERS, DictOf, Item, ListOf, Ref, TupleOf
+
+type ResultOf = Callable[[str], Any]
 
 
 class BindingError(TaskrunnerError):
@@ -13,7 +15,7 @@ class BindingError(TaskrunnerError):
 
 
 class Given:
-    """A value to be passed as it is, inside a template that is otherwise still to be filled in."""
+    """A value to be passed as it is, in a template that is otherwise still to be filled in."""
 
     __slots__ = ("value",)
 
@@ -21,15 +23,24 @@ class Given:
         self.value = value
 
 
-NO_ITEM = Given(None)
 MISSING = Given(None)  # the result of what failed or was skipped: null, and so is every part of it
 
 
-def fill(template: Any, result_of: Callable[[str], Any], item: Any = NO_ITEM) -> Any:
+def fill(template: Any, result_of: ResultOf, item: Any = None) -> Any:
     """Return the value of a template; lists and objects in it are new ones.
 
-    ``result_of`` gives a node's result. Where ``item`` is NO_ITEM the items stay references, and
-    what comes back is a template for ``fill_item``.
+    ``result_of`` gives a node's result, ``item`` is what an Item stands for.
+
+    Raises:
+        BindingError: a path leads nowhere.
+
+    """
+    build = _BUILDERS.get(type(template))
+    return template if build is None else build(template, result_of, item)
+
+
+def settle(template: Any, result_of: ResultOf) -> Any:
+    """Return a template in which every reference to a node has become its result; items are still open.
 
     Raises:
         BindingError: a path leads nowhere.
@@ -37,24 +48,11 @@ def fill(template: Any, result_of: Callable[[str], Any], item: Any = NO_ITEM) ->
     """
     kind = type(template)
     if kind is Ref:
-        value = follow(result_of(template.node), template.path, f'"{template.node}"')
-        return Given(value) if item is NO_ITEM else value
-    if kind is Item:
-        return template if item is NO_ITEM else follow(item, template.path, "the item")
-    if kind is ListOf:
-        parts = [fill(part, result_of, item) for part in template.parts]
-        return ListOf(tuple(parts)) if item is NO_ITEM else parts
-    if kind is TupleOf:
-        parts = [fill(part, result_of, item) for part in template.parts]
-        return TupleOf(tuple(parts)) if item is NO_ITEM else tuple(parts)
-    if kind is DictOf:
-        parts = [fill(part, result_of, item) for part in template.parts]
-        if item is NO_ITEM:
-            return DictOf(template.keys, tuple(parts))
-        return dict(zip(template.keys, parts, strict=True))
-    if kind is Given:
-        return template.value if item is not NO_ITEM else template
-    return template
+        return Given(_fill_ref(template, result_of, None))
+    if kind not in CONTAINERS:
+        return template
+    parts = tuple([settle(part, result_of) for part in template.parts])
+    return DictOf(template.keys, parts) if kind is DictOf else kind(parts)
 
 
 def follow(value: Any, path: Path, name: str) -> Any:
@@ -71,9 +69,8 @@ def follow(value: Any, path: Path, name: str) -> Any:
             value = _part(value, step)
         except (LookupError, TypeError, AttributeError) as error:
             so_far = "".join(f"[{s!r}]" for s in path[: depth + 1])
-            kind = type(value).__name__
-            message = f"the result of {name} has no part {so_far}: {kind} there gave {type(error).__name__}: {error}"
-            raise BindingError(message) from None
+            why = f"{type(value).__name__} there gave {type(error).__name__}: {error}"
+            raise BindingError(f"the result of {name} has no part {so_far}: {why}") from None
     return value
 
 
@@ -81,3 +78,38 @@ def _part(value: Any, step: str | int) -> Any:
     if isinstance(step, str) and not isinstance(value, Mapping) and not hasattr(value, "__getitem__"):
         return getattr(value, step)
     return value[step]
+
+
+def _fill_ref(ref: Ref, result_of: ResultOf, _: Any) -> Any:
+    return follow(result_of(ref.node), ref.path, f'"{ref.node}"')
+
+
+def _fill_item(template: Item, _: ResultOf, item: Any) -> Any:
+    return follow(item, template.path, "the item") if template.path else item
+
+
+def _fill_given(given: Given, _: ResultOf, __: Any) -> Any:
+    return given.value
+
+
+def _fill_list(template: ListOf, result_of: ResultOf, item: Any) -> list[Any]:
+    return [fill(part, result_of, item) for part in template.parts]
+
+
+def _fill_tuple(template: TupleOf, result_of: ResultOf, item: Any) -> tuple[Any, ...]:
+    return tuple(_fill_list(template, result_of, item))
+
+
+def _fill_dict(template: DictOf, result_of: ResultOf, item: Any) -> dict[Any, Any]:
+    parts = [fill(part, result_of, item) for part in template.parts]
+    return dict(zip(template.keys, parts, strict=True))
+
+
+_BUILDERS: dict[type, Callable[[Any, ResultOf, Any], Any]] = {
+    Ref: _fill_ref,
+    Item: _fill_item,
+    Given: _fill_given,
+    ListOf: _fill_list,
+    TupleOf: _fill_tuple,
+    DictOf: _fill_dict,
+}

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder
 from types import ModuleType
-from typing import Any, Self
+from typing import Self
 
 IS_FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
@@ -72,7 +72,7 @@ class GilWatch(MetaPathFinder):
             sys.meta_path.insert(0, self)
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop to watch."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)

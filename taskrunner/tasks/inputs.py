@@ -1,16 +1,13 @@
 """A node's inputs: from its templates to what its function or command is given."""
 
-from collections.abc import Callable
 from typing import Any
 
 from msgspec import UNSET
 
 from taskrunner.graph.dag import Vertex
 from taskrunner.graph.template import DictOf
-from taskrunner.tasks.binding import fill
+from taskrunner.tasks.binding import ResultOf, fill, settle
 from taskrunner.tasks.command import Command
-
-type ResultOf = Callable[[str], Any]
 
 
 class ChildInputs:
@@ -22,11 +19,11 @@ class ChildInputs:
     __slots__ = ("args", "argv", "env", "kwargs", "stdin")
 
     def __init__(self, vertex: Vertex, result_of: ResultOf) -> None:
-        self.args = tuple([fill(template, result_of) for template in vertex.args])
-        self.kwargs: DictOf | None = fill(vertex.kwargs, result_of) if vertex.kwargs else None
-        self.argv = fill(vertex.argv, result_of)
-        self.env = fill(vertex.env, result_of)
-        self.stdin = fill(vertex.stdin, result_of)
+        self.args = tuple([settle(template, result_of) for template in vertex.args])
+        self.kwargs: DictOf | None = settle(vertex.kwargs, result_of)
+        self.argv = settle(vertex.argv, result_of)
+        self.env = settle(vertex.env, result_of)
+        self.stdin = settle(vertex.stdin, result_of)
 
 
 def arguments(inputs: Any, result_of: ResultOf, item: Any) -> tuple[list[Any], dict[str, Any]]:
@@ -64,7 +61,7 @@ def items(template: Any, result_of: ResultOf) -> list[Any]:
         TypeError: what the reference yields is no collection of items.
 
     """
-    value = fill(template, result_of, item=None)
+    value = fill(template, result_of)
     if isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__"):
         raise TypeError(f"map needs a list, not {type(value).__name__}")
     return list(value)

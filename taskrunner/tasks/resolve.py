@@ -141,7 +141,7 @@ def _similar_module(name: str) -> str:
     if parent:
         module = sys.modules.get(parent)
         places = list(getattr(module, "__path__", []))
-    import pkgutil  # noqa: PLC0415  only for an error
+    import pkgutil
 
     prefix = f"{parent}." if parent else ""
     return did_you_mean(name, [f"{prefix}{found.name}" for found in pkgutil.iter_modules(places)])

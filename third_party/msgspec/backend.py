@@ -6,7 +6,6 @@ has the layout that 3.13t expects. Nothing of msgspec is kept in this repository
 """
 
 import contextlib
-import os
 import subprocess
 import sys
 import tarfile
@@ -27,10 +26,12 @@ EDITS = [
     (
         "give the static object header of 3.13t",
         "#else\n#ifndef _Py_IMMORTAL_REFCNT\n",
-        "#elif defined(Py_GIL_DISABLED)\n"
-        "#define _PyObject_HEAD_INIT(type) \\\n"
-        "    { 0, 0, { 0 }, 0, _Py_IMMORTAL_REFCNT_LOCAL, 0, (type) }\n"
-        "#else\n#ifndef _Py_IMMORTAL_REFCNT\n",
+        (
+            "#elif defined(Py_GIL_DISABLED)\n"
+            "#define _PyObject_HEAD_INIT(type) \\\n"
+            "    { 0, 0, { 0 }, 0, _Py_IMMORTAL_REFCNT_LOCAL, 0, (type) }\n"
+            "#else\n#ifndef _Py_IMMORTAL_REFCNT\n"
+        ),
     ),
 ]
 
@@ -59,18 +60,19 @@ def fetch(folder: Path) -> Path:
     return folder / f"msgspec-{VERSION}"
 
 
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):  # noqa: ANN001, ANN201, ARG001
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):  # noqa: ARG001
     """Build the edited msgspec into ``wheel_directory`` and return the wheel's file name (PEP 517)."""
     with tempfile.TemporaryDirectory() as temporary:
         project = fetch(Path(temporary))
         core = Path(temporary) / SOURCE
         core.write_text(edit(core.read_text(encoding="utf-8")), encoding="utf-8")
+        wheels = Path(wheel_directory).resolve()
         with contextlib.chdir(project):
             from setuptools import build_meta  # noqa: PLC0415  it reads the working directory
 
-            return build_meta.build_wheel(os.path.abspath(wheel_directory), config_settings)
+            return build_meta.build_wheel(str(wheels), config_settings)
 
 
-def build_sdist(sdist_directory, config_settings=None):  # noqa: ANN001, ANN201, ARG001
+def build_sdist(sdist_directory, config_settings=None):  # noqa: ARG001
     """Refuse: this folder is a recipe, and the source it stands for is published elsewhere."""
     raise SystemExit("there is no sdist to make here: use msgspec's own from the package index")
