@@ -19,9 +19,7 @@ Examples:
 @click.command(epilog=EXAMPLE)
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
-@click.option(
-    "--from", "encoding", type=click.Choice(codec.FORMATS), help="The encoding of IN, where its name does not tell."
-)
+@encoding_option("--from", "IN")
 @click.option("--to", type=click.Choice(codec.FORMATS), help="The encoding of OUT, where its name does not tell.")
 @click.option(
     "--scale", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True,

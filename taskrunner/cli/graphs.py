@@ -1,6 +1,7 @@
 """Options and arguments that several commands share, and how a graph is found by its name."""
 
 import re
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def write(data: bytes, output: str | None) -> None:
 
     """
     if output is None:
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(data)
         return
     try:
         Path(output).write_bytes(data)

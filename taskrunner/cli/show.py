@@ -14,9 +14,7 @@ Examples:
 
 @click.command(epilog=EXAMPLE)
 @click.argument("graph_name", metavar="GRAPH")
-@click.option(
-    "--from", "encoding", type=click.Choice(codec.FORMATS), help="The graph's encoding, where its name does not tell."
-)
+@encoding_option("--from", "GRAPH")
 @set_option
 @click.option(
     "--format",
