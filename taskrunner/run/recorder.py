@@ -13,7 +13,9 @@ from taskrunner.run.control import Control
 from taskrunner.run.events import Event, NodeDone, NodeFailed, NodeSkipped, Observer
 from taskrunner.run.outcome import DONE, FAILED, Failure, Record, Skip
 
-INTERVAL = 0.1
+# Seconds between two batches: short while there is something to tell, long while there is nothing.
+SHORTEST = 0.05
+LONGEST = 1.0
 
 
 class Recorder:
@@ -39,7 +41,8 @@ class Recorder:
         self._stop.set()
         while self._thread.is_alive():
             self._thread.join(1.0)
-        self._drain()
+        if self._observers:
+            self._drain()
 
     def note(self, event: Event) -> None:
         """Have an event told with the next batch; any thread may call it."""
@@ -64,16 +67,18 @@ class Recorder:
         self._observers = working
 
     def _run(self) -> None:
-        while not self._stop.wait(INTERVAL):
-            self._drain()
+        interval = SHORTEST
+        while not self._stop.wait(interval):
+            interval = SHORTEST if self._drain() else min(2 * interval, LONGEST)
 
-    def _drain(self) -> None:
-        if not self._observers:
-            return
+    def _drain(self) -> int:
+        """Tell what is new; return how many events that were."""
         fresh = [record for records in self._control.all_records() for record in self._unread(records)]
         fresh.sort(key=lambda record: record.ended)
         notes = [self._notes.popleft() for _ in range(len(self._notes))]
-        self.tell([*notes, *(to_event(record, self._control.started) for record in fresh)])
+        events = [*notes, *(to_event(record, self._control.started) for record in fresh)]
+        self.tell(events)
+        return len(events)
 
     def _unread(self, records: list[Record]) -> Iterator[Record]:
         start, end = self._read.get(id(records), 0), len(records)
