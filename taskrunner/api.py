@@ -13,6 +13,7 @@ from typing import Any
 from taskrunner.engines import threads
 from taskrunner.errors import GilEnabledError, GraphError, UsageError
 from taskrunner.graph.graph import Graph, Handle, as_nodes
+from taskrunner.graph.spec import Node
 from taskrunner.observe.log import JsonLog, open_log
 from taskrunner.run.control import Control
 from taskrunner.run.events import Event, GilSwitchedOn, Observer, RunDone, RunStart, RunWarning
@@ -109,6 +110,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
 
 
 _LOST_WAKEUP = RunWarning("a worker slept past an item (lost wake-up): please report this")
+_BARE_NODE = Node(id="-")
 _NOT_ENFORCED = ("retries", "timeout", "allow_failure")
 
 
@@ -132,9 +134,9 @@ def _warnings(graph: Graph, watch: gil.GilWatch) -> list[Event]:
         events.append(GilSwitchedOn(""))
     file = graph.file
     for name in _NOT_ENFORCED:
-        default = getattr(type(file.nodes[0])(id="-"), name) if file.nodes else None
-        asked = getattr(file.defaults, name, default) != default
-        if asked or any(getattr(node, name) != default for node in file.nodes):
+        nothing = getattr(_BARE_NODE, name)
+        askers = (file.defaults, *file.nodes)
+        if any(getattr(asker, name, nothing) != nothing for asker in askers):
             events.append(RunWarning(f"the graph asks for {name}, which this version does not enforce yet"))
     return events
 

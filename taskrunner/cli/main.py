@@ -52,6 +52,8 @@ class LazyGroup(click.Group):
         except TaskrunnerError as error:
             click.echo(f"taskrunner: {error}" if "\n" not in str(error) else str(error), err=True)
             ctx.exit(error.exit_code)
+        except KeyboardInterrupt:  # before a run began, or after it had ended
+            ctx.exit(130)
         except BrokenPipeError:
             # The reader has gone, as head does. Nothing may be written to it at exit either.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,9 +1,11 @@
 """A run's summary as text for people."""
 
+from collections.abc import Sequence
+
 from taskrunner.run.outcome import Failure
 from taskrunner.run.result import RunResult, Summary
 
-_PATH_STEPS = 8
+_WIDTH = 100
 
 
 def summary_text(result: RunResult) -> str:
@@ -39,21 +41,33 @@ def _lines(summary: Summary) -> list[str]:
     counts += [f"{summary.skipped} skipped"] if summary.skipped else []
     state = "ok" if summary.ok else "interrupted" if summary.signal else "failed"
     busy = " ".join(f"{share:.0%}" for share in summary.busy)
-    slowest = ", ".join(f"{node.node} {seconds(node.ran_s)}" for node in summary.slowest)
-    path = list(summary.critical_path)
-    if len(path) > _PATH_STEPS:
-        path[_PATH_STEPS // 2 : -_PATH_STEPS // 2] = [f"({len(path) - _PATH_STEPS} more)"]
+    slowest = [f"{node.node} {seconds(node.ran_s)}" for node in summary.slowest]
+    while len(", ".join(slowest)) > _WIDTH and len(slowest) > 1:
+        slowest.pop()
     rows = [
         (state, f"{summary.graph}: {', '.join(counts)} in {seconds(summary.wall_s)}"),
         ("workers", f"{summary.workers}, busy {busy}, {summary.steals} steals"),
         ("parallelism", f"{summary.parallelism:.2f} on average"),
-        ("critical path", f"{seconds(summary.critical_path_s)}: {' -> '.join(path)}"),
-        ("slowest", slowest),
+        ("critical path", f"{seconds(summary.critical_path_s)}: {shortened(summary.critical_path)}"),
+        ("slowest", ", ".join(slowest)),
         ("python", f"{summary.python}, GIL {'on' if summary.gil else 'off'}{_culprit(summary)}"),
         ("memory", f"{summary.peak_memory_bytes / 2**20:.0f} MiB at most"),
         ("run", summary.run),
     ]
-    return [f"{name:<14}{text}".rstrip() for name, text in rows]
+    if not summary.critical_path:  # nothing ran
+        rows = [row for row in rows if row[0] not in ("critical path", "slowest")]
+    return [f"{name:<14}{text}" for name, text in rows]
+
+
+def shortened(path: Sequence[str]) -> str:
+    """Write a path; of a long one only as much of both ends as fits on a line, its two ends at least."""
+    kept = len(path)
+    text = " -> ".join(path)
+    while len(text) > _WIDTH and kept > 2:  # noqa: PLR2004
+        kept = min(kept - 1, _WIDTH)
+        head, tail = path[: (kept + 1) // 2], path[len(path) - kept // 2 :]
+        text = " -> ".join([*head, f"({len(path) - kept} more)", *tail])
+    return text
 
 
 def _culprit(summary: Summary) -> str:
