@@ -12,7 +12,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command(epilog=EXAMPLE, short_help="Check GRAPH without running it.")
 @graph_argument
 @set_option
 def check(graph_name: str, encoding: str | None, settings: tuple[str, ...]) -> None:

@@ -16,7 +16,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command(epilog=EXAMPLE, short_help="Convert a graph, or a recorded workflow.")
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
 @encoding_option("--from", "IN")

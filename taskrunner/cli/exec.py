@@ -29,7 +29,7 @@ Examples:
 """
 
 
-@click.command("exec", epilog=EXAMPLE)
+@click.command("exec", epilog=EXAMPLE, short_help="Run GRAPH, or what TARGETs need.")
 @graph_argument
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @click.option("-w", "--workers", type=click.IntRange(min=1), help="Threads; default: the processors to use.")

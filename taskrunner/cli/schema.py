@@ -13,7 +13,7 @@ Example:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command(epilog=EXAMPLE, short_help="Print the JSON Schema of a graph file.")
 @output_option
 def schema(output: str | None) -> None:
     """Print the JSON Schema of a graph file, with which editors check one while it is typed."""

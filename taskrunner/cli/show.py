@@ -12,7 +12,7 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLE)
+@click.command(epilog=EXAMPLE, short_help="Draw GRAPH: text, dot, mermaid, JSON.")
 @click.argument("graph_name", metavar="GRAPH")
 @encoding_option("--from", "GRAPH")
 @set_option

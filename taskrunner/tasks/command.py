@@ -6,6 +6,7 @@ thread that reads it, and nothing to be lost when anything dies.
 
 import asyncio
 import contextlib
+import hashlib
 import os
 import re
 import signal
@@ -26,7 +27,8 @@ TAIL = 2000
 # The process groups that run. Changed on the event loop's thread alone; read by kill_all.
 _running: set[int] = set()
 
-_UNSAFE = re.compile(r"[^\w.\[\]-]+")
+_UNSAFE = re.compile(r"[^\w.\[\]-]+", re.ASCII)
+_LONGEST_NAME = 100
 
 
 class CommandError(TaskrunnerError):
@@ -163,8 +165,10 @@ def _text(value: Any) -> str:
 
 def _file_name(name: str) -> str:
     """Make a node's id fit to be a file's name, and still unlike that of every other node."""
-    safe = _UNSAFE.sub("_", name)[:100]
-    return safe if safe == name and not safe.startswith(".") else f"{safe.lstrip('.')}-{name.encode().hex()[:60]}"
+    safe = _UNSAFE.sub("_", name).lstrip(".")[:_LONGEST_NAME]
+    if safe == name:
+        return name
+    return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def _signal_name(number: int) -> str:

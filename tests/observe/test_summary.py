@@ -1,0 +1,111 @@
+import msgspec
+import pytest
+
+from taskrunner.observe.summary import failure_text, seconds, shortened, summary_text
+from taskrunner.run.outcome import Failure
+from taskrunner.run.result import RunResult, SlowNode, Summary
+from taskrunner.tasks.command import CommandError
+
+SUMMARY = Summary(
+    run="20260101-000000-abcdef",
+    graph="demo",
+    ok=True,
+    wall_s=2.0,
+    workers=2,
+    nodes=3,
+    done=2,
+    failed=0,
+    skipped=1,
+    busy=(0.5, 1.0),
+    steals=1,
+    critical_path_s=1.5,
+    critical_path=("a", "b"),
+    parallelism=1.25,
+    slowest=(SlowNode("b", 1.25), SlowNode("a", 0.0025)),
+    python="CPython 3.13.9 free-threading",
+    free_threaded=True,
+    gil=False,
+    gil_module="",
+    peak_memory_bytes=10 * 2**20,
+    signal=0,
+)
+
+
+def text_of(failures=(), **changes):
+    return summary_text(RunResult(msgspec.structs.replace(SUMMARY, **changes), {}, failures, [], 0))
+
+
+def test_the_summary_as_text():
+    assert text_of() == (
+        "ok            demo: 2 done, 1 skipped in 2.00 s\n"
+        "workers       2, busy 50% 100%, 1 steals\n"
+        "parallelism   1.25 on average\n"
+        "critical path 1.50 s: a -> b\n"
+        "slowest       b 1.25 s, a 2.5 ms\n"
+        "python        CPython 3.13.9 free-threading, GIL off\n"
+        "memory        10 MiB at most\n"
+        "run           20260101-000000-abcdef\n"
+    )
+
+
+def test_a_run_in_which_nothing_ran_has_no_slowest_node():
+    assert [line.split()[0] for line in text_of(critical_path=(), slowest=()).splitlines()] == [
+        "ok",
+        "workers",
+        "parallelism",
+        "python",
+        "memory",
+        "run",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"ok": False, "failed": 1}, "failed        demo: 2 done, 1 failed, 1 skipped in 2.00 s"),
+        ({"ok": False, "signal": 2}, "interrupted   demo: 2 done, 1 skipped in 2.00 s"),
+    ],
+)
+def test_the_first_line_says_how_the_run_ended(changes, line):
+    assert text_of(**changes).splitlines()[0] == line
+
+
+def test_the_module_that_switched_the_gil_on_is_named():
+    text = text_of(gil=True, gil_module="old.ext")
+    assert 'CPython 3.13.9 free-threading, GIL on (importing "old.ext" switched it on)\n' in text
+
+
+def test_failures_stand_before_the_numbers():
+    failure = Failure("b", 1, ValueError("no"), "ValueError: no", "Traceback…\nValueError: no", ("a", "b"))
+    assert text_of([failure]).startswith(
+        'node "b" failed (path: a -> b)\n    Traceback…\n    ValueError: no\n\nok            demo'
+    )
+
+
+def test_a_command_that_failed_is_told_without_a_traceback():
+    error = CommandError("false", 1, "the end")
+    failure = Failure("c", 1, error, str(error), "Traceback…", ("c",))
+    assert failure_text(failure) == 'node "c" failed (path: c)\n    exit code 1: false\n    the end\n'
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0 us"), (12e-6, "12 us"), (0.0125, "12.5 ms"), (1.234, "1.23 s"), (123.4, "123 s")]
+)
+def test_a_time_has_a_unit_of_its_size(value, text):
+    assert seconds(value) == text
+
+
+def test_a_long_path_keeps_its_ends():
+    path = [f"node-{number}" for number in range(1000)]
+    text = shortened(path)
+    assert len(text) <= 100
+    assert text.startswith("node-0 -> node-1 -> ")
+    assert text.endswith(" -> node-998 -> node-999")
+    shown = text.count("node-")
+    assert f" -> ({1000 - shown} more) -> " in text
+
+
+def test_two_long_names_are_kept():
+    names = ["a" * 90, "b" * 90]
+    assert shortened(names) == " -> ".join(names)
+    assert shortened([names[0], "c", names[1]]) == f"{names[0]} -> (1 more) -> {names[1]}"

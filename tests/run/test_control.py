@@ -1,0 +1,48 @@
+from taskrunner.run.control import Control
+from taskrunner.run.outcome import describe
+
+
+def failure(node):
+    return describe(node, ValueError(node), (node,))
+
+
+def test_the_first_failure_raises_every_flag():
+    control = Control()
+    flags = [control.open_flag(), control.open_flag()]
+    control.failed(failure("a"))
+    assert flags == [[1], [1]]
+    assert (control.because, [f.node for f in control.failures]) == ("a", ["a"])
+    assert control.open_flag() == [1]
+
+
+def test_keep_going_stops_after_so_many():
+    control = Control(2)
+    flag = control.open_flag()
+    control.failed(failure("a"))
+    assert flag == [0]
+    control.failed(failure("b"))
+    assert (flag, control.because) == ([1], "b")
+
+
+def test_zero_never_stops():
+    control = Control(0)
+    flag = control.open_flag()
+    for number in range(10):
+        control.failed(failure(str(number)))
+    assert (flag, len(control.failures)) == ([0], 10)
+
+
+def test_an_interrupt_raises_the_flags_and_tells():
+    control, told = Control(), []
+    flag = control.open_flag()
+    control.on_interrupt(lambda: told.append(control.signal))
+    control.interrupt(15)
+    assert (flag, told, control.because) == ([1], [15], "")
+
+
+def test_a_crash_keeps_the_first_error():
+    control, first = Control(), RuntimeError("first")
+    control.crashed(first)
+    control.crashed(RuntimeError("second"))
+    assert control.crash is first
+    assert control.open_flag() == [1]

@@ -1,0 +1,52 @@
+from taskrunner.run.outcome import describe
+
+
+class Silent(Exception):  # noqa: N818  it is about to be raised as it is
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+class Hostile(Exception):  # noqa: N818  it is about to be raised as it is
+    @property
+    def __notes__(self):
+        raise SystemExit(3)
+
+
+def caught(error):
+    try:
+        raise error
+    except BaseException as found:  # noqa: BLE001  any error may be described
+        return found
+
+
+def test_the_traceback_begins_at_the_users_frame():
+    failure = describe("a", caught(ValueError("no")), ("a",))
+    assert failure.message == "ValueError: no"
+    assert failure.traceback.splitlines()[0] == "Traceback (most recent call last):"
+    assert "in caught" in failure.traceback.splitlines()[1]
+
+
+def test_the_cause_of_an_error_is_kept():
+    try:
+        try:
+            raise KeyError("inner")
+        except KeyError as inner:
+            raise ValueError("outer") from inner
+    except ValueError as error:
+        text = describe("a", error, ("a",)).traceback
+    assert "KeyError: 'inner'" in text
+    assert "direct cause" in text
+
+
+def test_every_error_of_a_group_is_kept():
+    text = describe("a", caught(ExceptionGroup("two", [ValueError("x"), KeyError("y")])), ("a",)).traceback
+    assert "ValueError: x" in text
+    assert "KeyError: 'y'" in text
+
+
+def test_an_error_without_a_text_is_still_described():
+    assert describe("a", caught(Silent()), ("a",)).message.startswith(f"{__name__}.Silent")
+
+
+def test_an_error_whose_methods_raise_is_still_described():
+    assert "Hostile" in describe("a", caught(Hostile()), ("a",)).message
