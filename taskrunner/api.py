@@ -80,6 +80,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         control = Control(keep_going)
         if on_interrupt:
             control.on_interrupt(on_interrupt)
+        stack.enter_context(threads.interrupts(control))
         recorder = Recorder(control, observers)
         start = RunStart(
             run=run_id,
@@ -162,7 +163,7 @@ def _result(plan: Plan, control: Control, run_id: str, name: str, workers: int, 
         gil_module=culprit,
         signal=control.signal,
     )
-    found = {plan.tasks[index].id: plan.result(index) for index in plan.outputs}
+    found = {plan.tasks[index].id: plan.take_result(index) for index in plan.outputs}
     outputs = {node: value for node, value in found.items() if value is not MISSING}
     return RunResult(summary, outputs, control.failures, records, control.started)
 

@@ -1,5 +1,6 @@
 """``taskrunner exec``: run a graph."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -87,18 +88,20 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _observers(options: dict[str, Any]) -> list[Observer]:
-    """Return the logs that the options ask for; without any, warnings go to standard error."""
+    """Return the logs that the options ask for; where none goes to standard error, warnings do."""
     log_format, path, level = options["log_format"], options["log_file"], options["log_level"]
+    observers: list[Observer] = []
     if path is not None:
         file = open_log(path)
-        if log_format == "console":
-            return [ConsoleLog(os.fdopen(os.dup(file.fileno()), "a"), level)]
-        return [JsonLog(file, level)]
-    if log_format == "json":
-        return [JsonLog(sys.stderr.buffer, level)]
-    if log_format is None:
-        return [] if options["quiet"] else [WarningLines(sys.stderr)]
-    return [ConsoleLog(sys.stderr, level, colors=wants_colors(sys.stderr))]
+        is_console = log_format == "console"
+        observers.append(ConsoleLog(io.TextIOWrapper(file), level) if is_console else JsonLog(file, level))
+    elif log_format == "json":
+        observers.append(JsonLog(sys.stderr.buffer, level))
+    elif log_format == "console":
+        observers.append(ConsoleLog(sys.stderr, level, colors=wants_colors(sys.stderr)))
+    if (path is not None or log_format is None) and not options["quiet"]:
+        observers.append(WarningLines(sys.stderr))
+    return observers
 
 
 def _report(result: RunResult, options: dict[str, Any]) -> None:

@@ -13,7 +13,8 @@ from taskrunner.pool.pool import Pool
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
 from taskrunner.run.events import EVENT_LOOP
-from taskrunner.run.plan import CALL, Plan, Task
+from taskrunner.run.limits import Limits
+from taskrunner.run.plan import CALL, COMMAND_PLACES, Plan, Task
 from taskrunner.run.runner import Runner
 from taskrunner.tasks.command import kill_all
 from taskrunner.tasks.loop import LoopThread
@@ -37,9 +38,10 @@ def execute(plan: Plan, control: Control, workers: int, commands: Path, on_lost_
         return Runner(worker, plan, control, dispatcher, push).execute
 
     pool = Pool(workers, bind, on_lost_wakeup=on_lost_wakeup)
-    dispatcher = Dispatcher(plan.limits, pool, loop, workers, commands, control.crashed)
+    limits = Limits({**plan.dag.file.pools, COMMAND_PLACES: workers})
+    dispatcher = Dispatcher(limits, pool, loop, commands, control.crashed)
     dispatcher.runner = Runner(EVENT_LOOP, plan, control, dispatcher, dispatcher.put)
-    with _running(loop, control), interrupts(control):
+    with _running(loop, control):
         control.started = time.perf_counter_ns()
         pool.start(_place_roots(plan, dispatcher, control.started, workers))
         pool.join()

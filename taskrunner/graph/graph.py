@@ -36,6 +36,23 @@ class Handle:
         return f"<Handle {self.id}>"
 
 
+class Marker:
+    """Stands for an item or a parameter while a graph is built. ``marker["url"]`` is a part of it."""
+
+    __slots__ = ("written",)
+
+    def __init__(self, written: dict[str, Any]) -> None:
+        self.written = written
+
+    def __getitem__(self, step: str | int) -> "Marker":
+        """Return a marker for one part."""
+        return Marker({**self.written, "path": [*self.written.get("path", []), step]})
+
+    def __iter__(self) -> Any:
+        """Refuse: what it stands for is known only when the graph runs."""
+        raise TypeError("an item or a parameter cannot be iterated before the run")
+
+
 class Graph:
     """A task graph: nodes that call functions or run commands, and what they need of each other.
 
@@ -114,13 +131,13 @@ class Graph:
         return self.call(function, self.item, *args, map=items, **options)
 
     @property
-    def item(self) -> Any:
+    def item(self) -> Marker:
         """Stands for the item in the arguments of a node with ``map``."""
-        return _Marker({"$item": True})
+        return Marker({"$item": True})
 
-    def param(self, name: str) -> Any:
+    def param(self, name: str) -> Marker:
         """Stand for the value of a parameter in the arguments of a node."""
-        return _Marker({"$param": name})
+        return Marker({"$param": name})
 
     def output(self, *handles: Handle) -> None:
         """Keep and report these results, and no longer those of the sinks."""
@@ -219,15 +236,6 @@ class Graph:
         return GraphError(codec.with_lines(problems, self._data, self._encoding), self.source)
 
 
-class _Marker:
-    """A reference other than a handle, as the file writes it."""
-
-    __slots__ = ("written",)
-
-    def __init__(self, written: dict[str, Any]) -> None:
-        self.written = written
-
-
 _VALUES = frozenset({"env", "stdin", "map", "when"})
 _OPTIONS = frozenset(Node.__struct_fields__) - {"id", "call", "args", "kwargs", "run"}
 
@@ -236,7 +244,7 @@ def _reference(value: Any) -> Any:
     """Write handles and markers, at any depth, as the file writes references."""
     if isinstance(value, Handle):
         return {"$ref": value.id, "path": list(value.path)} if value.path else {"$ref": value.id}
-    if isinstance(value, _Marker):
+    if isinstance(value, Marker):
         return value.written
     if type(value) is list:
         return [_reference(part) for part in value]

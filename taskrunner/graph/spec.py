@@ -83,10 +83,10 @@ class Node(Strict, frozen=True):
 
     @property
     def pools(self) -> tuple[str, ...]:
-        """The names of the pools that this node names itself."""
+        """The names of the pools that this node names itself, each once."""
         if self.pool is UNSET:
             return ()
-        return (self.pool,) if isinstance(self.pool, str) else tuple(self.pool)
+        return (self.pool,) if isinstance(self.pool, str) else tuple(dict.fromkeys(self.pool))
 
 
 class GraphFile(Strict, frozen=True):

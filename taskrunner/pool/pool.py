@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from taskrunner.errors import TaskrunnerError
 from taskrunner.pool.parking import Parking
 from taskrunner.pool.platform import Lock, Platform, Thread
 from taskrunner.pool.worker import Bind, work
@@ -41,12 +42,18 @@ class Pool:
         self._doors: list[Lock] = []
         self._lock = self._platform.lock()
         self._present = 0
+        self._called_off = False
         self.put = self._parking.put
         self.hold = self._parking.hold
         self.release = self._parking.release
 
     def start(self, items: Sequence[Any] = ()) -> None:
-        """Start the workers, the items dealt out among them; none works before all are there."""
+        """Start the workers, the items dealt out among them; none works before all are there.
+
+        Raises:
+            TaskrunnerError: the system does not give so many threads; none of them has worked.
+
+        """
         for _ in range(self.workers):
             door = self._platform.lock()
             door.acquire()
@@ -54,7 +61,13 @@ class Pool:
         for worker in range(self.workers):
             # A worker pops its newest item first: dealt backwards, the items start in their order.
             roots = items[worker :: self.workers][::-1]
-            self._threads.append(self._platform.spawn(self._thread(worker, roots), f"{self._name}-{worker}"))
+            try:
+                thread = self._platform.spawn(self._thread(worker, roots), f"{self._name}-{worker}")
+            except RuntimeError as error:
+                self._called_off = True
+                self._open_doors()
+                raise TaskrunnerError(f"cannot start {self.workers} threads: {error}") from None
+            self._threads.append(thread)
 
     def join(self) -> None:
         """Wait until the workers have gone home.
@@ -90,7 +103,10 @@ class Pool:
             self._open_doors()
 
     def _meet(self, worker: int, mine: deque[Any]) -> Sequence[deque[Any]]:
-        """Wait until every worker has come here; the last one opens all doors."""
+        """Wait until every worker has come here, the last of whom opens all doors; return all deques.
+
+        No deques: it was called off, nobody is to work.
+        """
         with self._lock:
             self._deques[worker] = mine
             self._present += 1
@@ -98,7 +114,7 @@ class Pool:
         if is_last:
             self._open_doors()
         self._doors[worker].acquire()
-        return self._deques
+        return () if self._called_off else self._deques
 
     def _open_doors(self) -> None:
         for door in self._doors:

@@ -71,6 +71,8 @@ def work(  # noqa: C901  the hot loop is one page on purpose
     mine.extend(roots)
     parking.enter(mine, flags)
     deques = meet(worker, mine)
+    if not deques:
+        return
     victims = [Victim(theirs) for theirs in (*deques[worker + 1 :], *deques[:worker])]
     searching = False
     while True:

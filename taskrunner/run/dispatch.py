@@ -1,7 +1,7 @@
 """Where a task goes that does not simply go on a deque: into the inbox, to the event loop, or to wait."""
 
-import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -29,7 +29,6 @@ class Dispatcher:
         limits: Limits,
         pool: Pool,
         loop: LoopThread | None,
-        commands: int,
         folder: Path,
         on_crash: Callable[[BaseException], None],
     ) -> None:
@@ -37,8 +36,7 @@ class Dispatcher:
         self._pool = pool
         self._loop = loop
         self._folder = folder
-        self.command_places = asyncio.Semaphore(commands)
-        self.runner: OffloadRunner | None = None
+        self.runner: OffloadRunner
         self._on_crash = on_crash
 
     def route(self, task: Task, push: Push) -> None:
@@ -56,13 +54,15 @@ class Dispatcher:
             admitted.holding = True
             self._place(admitted, push)
 
+    def cancellable(self) -> AbstractContextManager[None]:
+        """Let an interrupt cancel the asyncio task that is inside."""
+        return self._event_loop().cancellable()
+
     def offload(self, task: Task) -> None:
         """Run a task on the event loop; the pool waits for it."""
-        if self._loop is None or self.runner is None:
-            raise InternalError(f"no event loop for {task}")
-        runner = self.runner
+        loop = self._event_loop()
         self._pool.hold()
-        self._loop.submit(lambda: self._run(task, runner))
+        loop.submit(lambda: self._run(task))
 
     def put(self, task: Task) -> None:
         """Put a task into the pool's inbox."""
@@ -76,9 +76,14 @@ class Dispatcher:
         else:
             push(task)
 
-    async def _run(self, task: Task, runner: "OffloadRunner") -> None:
+    def _event_loop(self) -> LoopThread:
+        if self._loop is None:
+            raise InternalError("a plan with async nodes or commands has no event loop")
+        return self._loop
+
+    async def _run(self, task: Task) -> None:
         try:
-            following = await runner.offloaded(task, self._folder)
+            following = await self.runner.offloaded(task, self._folder)
             if following is not None:
                 self.put(following)
         except BaseException as error:  # noqa: BLE001  a bug of ours: it must not leave the pool waiting

@@ -1,6 +1,7 @@
 """What a run leaves behind: one folder for each run, named so that names sort by time."""
 
 import datetime as dt
+import json
 import secrets
 from pathlib import Path
 
@@ -38,7 +39,10 @@ class RunFolder:
 
     def write_graph(self, file: GraphFile) -> None:
         """Keep the graph as it was run; an argument made in Python is kept as its repr."""
-        data = msgspec.json.encode(file, enc_hook=repr)
+        try:
+            data = msgspec.json.encode(file, enc_hook=repr)
+        except ValueError:  # a text that is no Unicode, which only the standard library writes
+            data = json.dumps(msgspec.to_builtins(file, enc_hook=repr)).encode()
         (self.path / "graph.json").write_bytes(data)
 
     def write_summary(self, summary: Summary) -> None:

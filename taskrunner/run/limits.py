@@ -3,51 +3,56 @@
 import heapq
 import itertools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+type Names = tuple[str, ...]
 
 
 class Limits:
-    """The free places of each named pool, and the tasks that wait for one.
+    """The free places of each named pool, and the tasks that wait for some.
 
     ``_lock`` guards everything: a task takes a place in all of its pools at once or waits with
-    none, so that two tasks never hold what the other wants.
+    none, so that two tasks never hold what the other wants. Those that wait for the same pools
+    stand in one heap, so that a release looks at the first of each heap and at no other.
     """
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self._lock = threading.Lock()
         self._free = dict(sizes)
-        self._waiting: list[tuple[int, int, Sequence[str], Any]] = []
+        self._waiting: dict[Names, list[tuple[int, int, Any]]] = {}
         self._sequence = itertools.count()
 
-    def acquire(self, task: Any, names: Sequence[str], priority: int) -> bool:
+    def acquire(self, task: Any, names: Names, priority: int) -> bool:
         """Take a place in every named pool; False: the task waits, and ``release`` will return it."""
         with self._lock:
             if self._fits(names):
                 self._take(names)
                 return True
-            heapq.heappush(self._waiting, (-priority, next(self._sequence), names, task))
+            heapq.heappush(self._waiting.setdefault(names, []), (-priority, next(self._sequence), task))
             return False
 
-    def release(self, names: Sequence[str]) -> list[Any]:
+    def release(self, names: Names) -> list[Any]:
         """Give the places back; return the waiting tasks that have got theirs by that."""
+        admitted = []
         with self._lock:
             for name in names:
                 self._free[name] += 1
-            admitted, waiting = [], []
-            while self._waiting:
-                entry = heapq.heappop(self._waiting)
-                if self._fits(entry[2]):
-                    self._take(entry[2])
-                    admitted.append(entry[3])
-                else:
-                    waiting.append(entry)
-            self._waiting = waiting  # popped in order: still a heap
-            return admitted
+            while (first := self._first_that_fits()) is not None:
+                self._take(first)
+                admitted.append(heapq.heappop(self._waiting[first])[2])
+                if not self._waiting[first]:
+                    del self._waiting[first]
+        return admitted
 
-    def _fits(self, names: Sequence[str]) -> bool:
+    def _first_that_fits(self) -> Names | None:
+        """Return the pools of the waiting task that is next: by priority, then first come."""
+        fitting = [names for names in self._waiting if self._fits(names)]
+        return min(fitting, key=lambda names: self._waiting[names][0][:2], default=None)
+
+    def _fits(self, names: Names) -> bool:
         return all(self._free[name] for name in names)
 
-    def _take(self, names: Sequence[str]) -> None:
+    def _take(self, names: Names) -> None:
         for name in names:
             self._free[name] -= 1

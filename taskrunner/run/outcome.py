@@ -23,7 +23,7 @@ class Skip(msgspec.Struct, frozen=True, gc=False):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A node's failure: the error itself, and its traceback from the user's own frame on.
+    """A node's failure: the error, without its frames, and its traceback from the user's own frame on.
 
     ``path`` leads from a node that needs nothing to this one, along what needs what.
     """
@@ -55,7 +55,10 @@ class Record(NamedTuple):
 
 
 def describe(node: str, error: BaseException, path: tuple[str, ...]) -> Failure:
-    """Describe an error that a node raised. It never raises, whatever the error's methods do."""
+    """Describe an error that a node raised. It never raises, whatever the error's methods do.
+
+    The error loses its frames: they would keep the node's arguments alive, and all that it made.
+    """
     first_own = _skip_frames(error.__traceback__)
     try:
         whole = traceback.TracebackException(type(error), error, first_own)
@@ -63,7 +66,23 @@ def describe(node: str, error: BaseException, path: tuple[str, ...]) -> Failure:
         message = "".join(whole.format_exception_only()).strip()
     except BaseException:  # noqa: BLE001  an error's own methods may raise anything
         lines, message = [], type(error).__name__
+    _forget_frames(error)
     return Failure(node, 1, error, message, "".join(lines), path)
+
+
+def _forget_frames(error: BaseException) -> None:
+    """Take the frames from an error, from those behind it and from those that it groups."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        current = waiting.pop()
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        current.__traceback__ = None
+        waiting += [current.__cause__, current.__context__]
+        if isinstance(current, BaseExceptionGroup):
+            waiting += current.exceptions
 
 
 def _skip_frames(frames: TracebackType | None) -> TracebackType | None:

@@ -23,7 +23,6 @@ from msgspec import UNSET
 from taskrunner.errors import InternalError
 from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.graph.template import DictOf, is_constant
-from taskrunner.run.limits import Limits
 from taskrunner.run.outcome import Skip
 from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.resolve import is_async
@@ -33,6 +32,9 @@ ASYNC = 1
 COMMAND = 2
 MAP = 3
 GATHER = 4
+
+# The named pool that every command takes a place in; no name in a file is empty of text like this.
+COMMAND_PLACES = "\0commands"
 
 type Arrive = Callable[[], int]
 
@@ -69,7 +71,7 @@ class Task:
         self.function: Any = function
         self.kind = kind
         self.constants: tuple[Any, ...] | None = None
-        self.inputs: Inputs = vertex
+        self.inputs: Inputs | None = vertex
         self.item: Any = None
         self.after: tuple[Task, ...] = ()
         self.arrive: Arrive | None = None
@@ -80,7 +82,7 @@ class Task:
         self.always = spec.always
         self.guard = vertex.guard
         self.priority = spec.priority
-        self.limits = vertex.pools
+        self.limits = (*vertex.pools, COMMAND_PLACES) if kind == COMMAND else vertex.pools
         self.holding = False
         self.child_kind = kind
         self.children: tuple[Task, ...] = ()
@@ -135,7 +137,6 @@ class Plan:
         outputs: tuple[int, ...] | None = None,
     ) -> None:
         self.dag = dag
-        self.limits = Limits(dag.file.pools)
         self.outputs = dag.outputs if outputs is None else outputs
         chosen = [v for v in dag.vertices if among is None or v.index in among]
         kinds = {id(f): ASYNC if is_async(f) else CALL for f in functions.values()}
@@ -163,12 +164,13 @@ class Plan:
             task.become_map()
         elif vertex.argv is None and not vertex.kwargs and all(map(is_constant, vertex.args)):
             task.constants = vertex.args
-        task.after = tuple([self.tasks[i] for i in vertex.after if i in self.tasks])
+        after = [self.tasks[i] for i in vertex.after if i in self.tasks]
+        task.after = tuple(sorted(after, key=_first_served))
         task.arrive = countdown(len(vertex.before))
 
     def roots(self) -> list[Task]:
-        """Return the tasks that need nothing, in the graph's order."""
-        return [task for task in self.tasks.values() if not task.vertex.before]
+        """Return the tasks that need nothing: higher priority first, then in the graph's order."""
+        return sorted([task for task in self.tasks.values() if not task.vertex.before], key=_first_served)
 
     def path_to(self, task: Task) -> tuple[str, ...]:
         """Return the ids of a shortest chain of needs from a node that needs nothing to this task."""
@@ -189,12 +191,18 @@ class Plan:
             index = behind[index]
         return (*path, task.id)
 
-    def result(self, index: int) -> Any:
-        """Return the result of an output; MISSING if its node did not produce one."""
+    def take_result(self, index: int) -> Any:
+        """Return the result of an output, which the plan then drops; MISSING if there is none."""
         task = self.tasks[index]
         if not task.kept:
             raise InternalError(f'the result of "{task.id}" was not kept')
-        return task.value
+        value, task.value = task.value, MISSING
+        return value
+
+
+def _first_served(task: Task) -> int:
+    """Of tasks that become ready at once, those of higher priority are placed first."""
+    return -task.priority
 
 
 def countdown(count: int) -> Arrive | None:

@@ -7,10 +7,10 @@ however it ends, the recorder reads the rest before it tells the observers that 
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from taskrunner.run.control import Control
-from taskrunner.run.events import Event, NodeDone, NodeFailed, NodeSkipped, Observer
+from taskrunner.run.events import Event, NodeDone, NodeFailed, NodeSkipped, Observer, RunWarning
 from taskrunner.run.outcome import DONE, FAILED, Failure, Record, Skip
 
 # Seconds between two batches: short while there is something to tell, long while there is nothing.
@@ -23,7 +23,7 @@ class Recorder:
 
     def __init__(self, control: Control, observers: Sequence[Observer]) -> None:
         self._control = control
-        self._observers = observers
+        self._all = self._observers = observers
         self._read: dict[int, int] = {}
         self._notes: deque[Event] = deque()
         self._stop = threading.Event()
@@ -51,20 +51,27 @@ class Recorder:
     def close(self, *events: Event) -> None:
         """Tell the last events and close the observers."""
         self.tell(events)
-        for observer in self._observers:
-            observer.close()
+        self.tell(self._take_notes())
+        for observer in self._all:
+            self._try(observer.close)
 
     def tell(self, events: Sequence[Event]) -> None:
-        """Tell every observer; one that fails is told no more, and ``errors`` keeps why."""
-        working = []
-        for observer in self._observers:
-            try:
-                if events:
-                    observer.on_events(events)
-                working.append(observer)
-            except Exception as error:  # noqa: BLE001  a log that cannot be written must not end the run
-                self.errors.append(error)
-        self._observers = working
+        """Tell every observer; one that fails is told no more, and the others are told why."""
+        if events:
+            self._observers = [o for o in self._observers if self._try(lambda o=o: o.on_events(events))]  # type: ignore[misc]
+
+    def _try(self, call: Callable[[], None]) -> bool:
+        """Call an observer; a log that cannot be written must not end the run."""
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001  an observer is anybody's code
+            self.errors.append(error)
+            self.note(RunWarning(f"an observer failed and is told no more: {error!r}"))
+            return False
+        return True
+
+    def _take_notes(self) -> list[Event]:
+        return [self._notes.popleft() for _ in range(len(self._notes))]
 
     def _run(self) -> None:
         interval = SHORTEST
@@ -75,8 +82,7 @@ class Recorder:
         """Tell what is new; return how many events that were."""
         fresh = [record for records in self._control.all_records() for record in self._unread(records)]
         fresh.sort(key=lambda record: record.ended)
-        notes = [self._notes.popleft() for _ in range(len(self._notes))]
-        events = [*notes, *(to_event(record, self._control.started) for record in fresh)]
+        events = [*self._take_notes(), *(to_event(record, self._control.started) for record in fresh)]
         self.tell(events)
         return len(events)
 

@@ -9,6 +9,7 @@ import msgspec
 from taskrunner.errors import RunFailedError
 from taskrunner.graph.graph import Handle
 from taskrunner.run.outcome import DONE, SKIPPED, Failure, Record, Skip
+from taskrunner.tasks.binding import follow
 
 
 class NodeTiming(msgspec.Struct, frozen=True, gc=False):
@@ -112,15 +113,14 @@ class RunResult:
 
         Raises:
             RunFailedError: the node failed, was skipped, or is no output of this run.
+            BindingError: its result has no such part.
 
         """
         name = node.id if isinstance(node, Handle) else node
         if name not in self.outputs:
             raise RunFailedError(self._why_missing(name))
-        value = self.outputs[name]
-        for step in node.path if isinstance(node, Handle) else ():
-            value = value[step]
-        return value
+        path = node.path if isinstance(node, Handle) else ()
+        return follow(self.outputs[name], path, f'"{name}"')
 
     def _why_missing(self, name: str) -> str:
         for failure in self.failures:

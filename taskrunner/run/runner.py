@@ -4,6 +4,8 @@ There is one runner for each worker, made in that worker's thread, and one for t
 runner changes a task that is its own at that moment; ``plan`` says how tasks are handed over.
 """
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -79,12 +81,13 @@ class Runner:
         return self._by_id[node].value
 
     def let_go(self, task: Task) -> None:
-        """Take back the task's hold on the results that it refers to: it has what it needs of them."""
-        if task.inputs is task.vertex:
+        """Take back the task's hold on what it refers to: it has what it needs of it. Once is enough."""
+        held, task.inputs = task.inputs, None
+        task.item = None
+        task.children = ()
+        if held is task.vertex:
             for index in task.vertex.used:
                 consume(self.plan.tasks[index])
-        else:
-            task.inputs, task.item = task.vertex, None  # a child: drop its share of what it was given
 
     # -- how a task ends ---------------------------------------------------------------------------
 
@@ -99,6 +102,7 @@ class Runner:
     def fail(self, task: Task, error: BaseException, started: int) -> Task | None:
         """End a task with an error."""
         ended = clock()
+        self.let_go(task)
         failure = describe(task.id, error, self.plan.path_to(task))
         self.control.failed(failure)
         self._note(FAILED, task, started, ended, failure)
@@ -107,11 +111,17 @@ class Runner:
     def skip(self, task: Task, why: Skip) -> Task | None:
         """End a task that is not run."""
         now = clock()
-        if task.kind != GATHER:  # that one let go when it was expanded
-            self.let_go(task)
+        self.let_go(task)
         self._note(SKIPPED, task, now, now, why)
         blocked = why if why.reason == "stopped" else Skip("needs", why.because or task.id)
         return self._advance(task, now, blocked)
+
+    def stop(self, task: Task, started: int) -> Task | None:
+        """End a task that was cancelled because the run was interrupted."""
+        why = Skip("stopped")
+        ended = clock()
+        self._note(SKIPPED, task, started, ended, why)
+        return self._advance(task, ended, why)
 
     def _note(self, state: str, task: Task, started: int, ended: int, why: Any) -> None:
         ready = task.ready_at or self.control.started
@@ -183,7 +193,7 @@ class Runner:
 
     def _gather(self, task: Task, started: int) -> Task | None:
         values = [None if child.value is MISSING else child.value for child in task.children]
-        task.children = ()
+        self.let_go(task)
         return self.finish(task, values, started)
 
     async def offloaded(self, task: Task, folder: Path) -> Task | None:
@@ -192,16 +202,17 @@ class Runner:
         try:
             if why := self.why_not(task):
                 return self.skip(task, why)
-            if task.kind == COMMAND:
-                command = inputs.command(task.vertex, task.inputs, self.result_of, task.item)
-                self.let_go(task)
-                async with self._dispatcher.command_places:
-                    started = clock()
+            with contextlib.nullcontext() if task.always else self._dispatcher.cancellable():
+                if task.kind == COMMAND:
+                    command = inputs.command(task.vertex, task.inputs, self.result_of, task.item)
+                    self.let_go(task)
                     value = await run_command(command, folder, task.id)
-            else:
-                args, kwargs = inputs.arguments(task.inputs, self.result_of, task.item)
-                self.let_go(task)
-                value = await task.function(*args, **kwargs)
+                else:
+                    args, kwargs = inputs.arguments(task.inputs, self.result_of, task.item)
+                    self.let_go(task)
+                    value = await task.function(*args, **kwargs)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+            if isinstance(error, asyncio.CancelledError) and self.control.signal:
+                return self.stop(task, started)
             return self.fail(task, error, started)
         return self.finish(task, value, started)

@@ -148,7 +148,13 @@ def _read(path: Path, capture: Capture) -> Any:
         except msgspec.DecodeError as error:
             raise TaskrunnerError(f"the output is not JSON: {error}; it begins with {data[:60]!r}") from None
     text = data.decode(errors="replace")
-    return text.splitlines() if capture == "lines" else text
+    return _lines(text) if capture == "lines" else text
+
+
+def _lines(text: str) -> list[str]:
+    """Split a text where a file would be split: splitlines knows ten more separators."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def _tail(path: Path) -> str:
@@ -159,7 +165,9 @@ def _tail(path: Path) -> str:
 
 
 def _text(value: Any) -> str:
-    """Write a value for a command: text as it is, anything else as JSON."""
+    """Write a value for a command: text and paths as they are, anything else as JSON."""
+    if isinstance(value, os.PathLike):
+        return str(value)
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 

@@ -1,21 +1,26 @@
 """The shared event loop: one thread on which every async node and every command waits."""
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
+
+from taskrunner.errors import InternalError
 
 
 class LoopThread:
     """An asyncio event loop in a thread of its own.
 
-    ``submit`` may be called by any thread: ``call_soon_threadsafe`` is the one entry. ``_tasks`` is
-    touched on the loop's thread alone.
+    ``submit`` and ``cancel_all`` may be called by any thread, signal handlers included:
+    ``call_soon_threadsafe`` is the one way in. The two sets are touched on the loop's thread alone:
+    ``_tasks`` keeps what runs from being collected, ``_cancellable`` is what ``cancel_all`` cancels.
     """
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._cancellable: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self._run, name="taskrunner-loop", daemon=True)
 
     def start(self) -> None:
@@ -26,8 +31,24 @@ class LoopThread:
         """Run the coroutine that ``make`` returns; it must handle its own errors."""
         self.loop.call_soon_threadsafe(self._create, make)
 
+    @contextlib.contextmanager
+    def cancellable(self) -> Iterator[None]:
+        """Let ``cancel_all`` cancel the asyncio task that is inside.
+
+        A task that has not begun is never cancelled from outside: its coroutine would be closed
+        without a step, and whoever waits for its end would wait for ever.
+        """
+        task = asyncio.current_task()
+        if task is None:
+            raise InternalError("outside of an asyncio task")
+        self._cancellable.add(task)
+        try:
+            yield
+        finally:
+            self._cancellable.discard(task)
+
     def cancel_all(self) -> None:
-        """Cancel everything that runs."""
+        """Cancel all that is cancellable."""
         self.loop.call_soon_threadsafe(self._cancel)
 
     def stop(self) -> None:
@@ -42,13 +63,22 @@ class LoopThread:
         task.add_done_callback(self._tasks.discard)
 
     def _cancel(self) -> None:
-        for task in self._tasks:
+        for task in list(self._cancellable):
             task.cancel()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_forever()
+            self._end_strays()
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
         finally:
             self.loop.close()
+
+    def _end_strays(self) -> None:
+        """Cancel the tasks that users' functions have left behind, as asyncio.run does."""
+        strays = asyncio.all_tasks(self.loop)
+        for task in strays:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*strays, return_exceptions=True))

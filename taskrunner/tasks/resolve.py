@@ -27,14 +27,15 @@ def module_folders(source: str) -> Iterator[None]:
     folders = [str(Path.cwd())]
     if source and not source.startswith("<"):
         folders.append(str(Path(source).resolve().parent))
-    before = list(sys.path)
-    sys.path[:] = [*folders, *(entry for entry in before if entry not in folders)]
+    # Each user of this function takes out as many entries as it put in: two runs may overlap.
+    sys.path[:0] = folders
     importlib.invalidate_caches()
     try:
         yield
     finally:
-        added = [entry for entry in sys.path if entry not in before and entry not in folders]
-        sys.path[:] = [*before, *added]
+        for folder in folders:
+            with contextlib.suppress(ValueError):  # a module may have taken it out
+                sys.path.remove(folder)
 
 
 def resolve_all(dag: Dag, made_here: Mapping[str, Function], among: set[int] | None = None) -> dict[int, Function]:
@@ -52,14 +53,15 @@ def resolve_all(dag: Dag, made_here: Mapping[str, Function], among: set[int] | N
     for vertex in dag.vertices:
         if vertex.spec.call is UNSET or (among is not None and vertex.index not in among):
             continue
-        function = made_here.get(vertex.id) or _cached(vertex.spec.call, cache)
+        function = made_here[vertex.id] if vertex.id in made_here else _cached(vertex.spec.call, cache)
         if isinstance(function, Problem):
             problems.append(_at(function, vertex))
             continue
         functions[vertex.index] = function
-        shape = (function, len(vertex.args), vertex.kwargs.keys if vertex.kwargs else ())
+        count, names = len(vertex.args), vertex.kwargs.keys if vertex.kwargs else ()
+        shape = (id(function), count, names)
         if shape not in fits:
-            fits[shape] = _misfit(*shape)
+            fits[shape] = _misfit(function, count, names)
         if fits[shape]:
             problems.append(Problem(("nodes", vertex.index, "args"), f"{vertex.spec.call} {fits[shape]}"))
     if problems:
@@ -94,12 +96,17 @@ def _import(name: str) -> Any:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
             return Problem((), f'no module named "{error.name}"', _similar_module(error.name))
         return Problem((), f'importing "{module_name}" failed: {error}')
+    except KeyboardInterrupt:
+        raise
     except BaseException as error:  # noqa: BLE001  a module may raise anything, SystemExit included
         return Problem((), f'importing "{module_name}" failed: {type(error).__name__}: {error}')
     for part in qualified.split("."):
-        if not hasattr(value, part):
+        try:
+            value = getattr(value, part)
+        except AttributeError:
             return Problem((), f'"{module_name}" has no "{qualified}"', did_you_mean(part, dir(value)))
-        value = getattr(value, part)
+        except Exception as error:  # noqa: BLE001  a module's own __getattr__ may raise anything
+            return Problem((), f'reading "{qualified}" of "{module_name}" failed: {type(error).__name__}: {error}')
     return value
 
 
@@ -108,7 +115,7 @@ def is_async(function: Function) -> bool:
     inner = function
     while hasattr(inner, "func") and hasattr(inner, "args"):  # functools.partial
         inner = inner.func
-    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(getattr(inner, "__call__", None))  # noqa: B004
+    return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)
 
 
 def _cached(name: str, cache: dict[str, Function | Problem]) -> Function | Problem:

@@ -25,11 +25,12 @@ def test_cancel_all_reaches_what_waits():
     loop, started, cancelled = LoopThread(), threading.Event(), threading.Event()
 
     async def wait():
-        started.set()
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            cancelled.set()
+        with loop.cancellable():
+            started.set()
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                cancelled.set()
 
     loop.start()
     loop.submit(wait)
