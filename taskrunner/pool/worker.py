@@ -53,7 +53,7 @@ def steal(victims: Sequence[Victim], push: Callable[[Any], None]) -> Any:
     return None
 
 
-def work(  # noqa: C901  the hot loop is one page on purpose
+def work(  # noqa: C901, PLR0912  the hot loop is one page on purpose
     worker: int,
     roots: Sequence[Any],
     bind: Bind,
