@@ -76,7 +76,7 @@ async def run_command(command: Command, folder: Path, name: str) -> Any:
         stdin = files.enter_context(_open_stdin(command.stdin))
         stdout = files.enter_context(out.open("wb"))
         stderr = files.enter_context(err.open("wb"))
-        process = await _start(command, stdin, stdout, stderr)
+        process = await _start_whole(command, stdin, stdout, stderr)
     _running.add(process.pid)
     try:
         code = await process.wait()
@@ -95,6 +95,18 @@ def kill_all() -> None:
     for group in list(_running):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
+
+
+async def _start_whole(
+    command: Command, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
+) -> asyncio.subprocess.Process:
+    """Start a process; if this is cancelled half-way, end its whole group, not only the process."""
+    starting = asyncio.ensure_future(_start(command, stdin, stdout, stderr))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _end(await starting)
+        raise
 
 
 async def _start(
