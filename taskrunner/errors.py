@@ -1,7 +1,7 @@
 """The tree of errors. Each class owns the exit code that the command line ends with."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -26,7 +26,7 @@ class Problem(msgspec.Struct, frozen=True):
     was probably meant.
     """
 
-    path: tuple[str | int, ...]
+    path: tuple[Any, ...]
     message: str
     hint: str = ""
     line: int = 0
@@ -37,7 +37,10 @@ class Problem(msgspec.Struct, frozen=True):
         """The place, as ``nodes[3].args[0]``; empty for the graph as a whole."""
         text = ""
         for step in self.path:
-            text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+            if isinstance(step, int):
+                text += f"[{step}]"
+            else:  # MessagePack has keys that are no text
+                text += f".{step}" if text else str(step)
         return text
 
     def __str__(self) -> str:
@@ -55,8 +58,12 @@ class GraphError(TaskrunnerError):
     def __init__(self, problems: Sequence[Problem], source: str = "") -> None:
         self.problems = tuple(problems)
         self.source = source
-        prefix = f"{source}:" if source else ""
-        super().__init__("\n".join(f"{prefix}{problem}" for problem in self.problems))
+        super().__init__("\n".join(self._line(problem) for problem in self.problems))
+
+    def _line(self, problem: Problem) -> str:
+        if not self.source:
+            return str(problem)
+        return f"{self.source}:{'' if problem.line else ' '}{problem}"
 
 
 class GilEnabledError(TaskrunnerError):

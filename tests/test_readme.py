@@ -78,7 +78,7 @@ def test_every_field_of_the_graph_file_is_documented(struct):
 
 def test_every_option_of_exec_is_documented():
     for option in exec_command.params:
-        if isinstance(option, click.Option) and option.name != "encoding":
+        if isinstance(option, click.Option):
             assert f"`{option.opts[0]}" in RUNNING
 
 

@@ -1,5 +1,7 @@
 """``taskrunner check``: all that can be known without running."""
 
+from typing import Any
+
 import click
 
 from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
@@ -15,13 +17,13 @@ Example:
 @click.command(epilog=EXAMPLE, short_help="Check GRAPH without running it.")
 @graph_argument
 @set_option
-def check(graph_name: str, encoding: str | None, settings: tuple[str, ...]) -> None:
+def check(graph_name: str, **options: Any) -> None:
     """Check GRAPH without running it.
 
     Schema, ids, cycles, references, parameters; whether its callables import and accept their arguments.
     """
-    graph = find_graph(graph_name, encoding)
-    dag = graph.link(read_settings(graph, settings), complete=False)
+    graph = find_graph(graph_name, options["format"])
+    dag = graph.link(read_settings(graph, options["set"]), complete=False)
     with module_folders(graph.source):
         try:
             resolve_all(dag, graph.functions)

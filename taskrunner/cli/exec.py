@@ -1,5 +1,6 @@
 """``taskrunner exec``: run a graph."""
 
+import contextlib
 import io
 import os
 import sys
@@ -13,11 +14,13 @@ from taskrunner.api import run
 from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
+from taskrunner.observe import drawing
 from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
 from taskrunner.observe.summary import failure_text, summary_text
 from taskrunner.observe.warnings import WarningLines
 from taskrunner.run.events import Observer
 from taskrunner.run.folder import DEFAULT
+from taskrunner.run.plain import to_json
 from taskrunner.run.result import RunResult
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -51,7 +54,7 @@ Examples:
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), help="Write the outputs to this .json or .msgpack file."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary, outputs included, as one JSON object.")
+@click.option("--json", is_flag=True, help="Print the summary, outputs included, as one JSON object.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.pass_context
 def exec_command(ctx: click.Context, /, **options: Any) -> None:
@@ -59,26 +62,27 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
 
     The results of the output nodes go to standard output as JSON, the summary to standard error.
     """
-    graph = find_graph(options["graph_name"], options["encoding"])
-    values = read_settings(graph, options["settings"])
+    graph = find_graph(options["graph_name"], options["format"])
+    values = read_settings(graph, options["set"])
     output = options["output"]
     if output is not None and Path(output).suffix not in (".json", ".msgpack"):
         raise UsageError(f"--output takes a .json or a .msgpack file, not {output}")
     if options["dry_run"]:
         _dry_run(graph, options["targets"], values)
         return
-    result = run(
-        graph,
-        targets=options["targets"],
-        params=values,
-        workers=options["workers"],
-        keep_going=options["keep_going"],
-        require_nogil=options["require_nogil"],
-        run_dir=options["run_dir"],
-        observers=_observers(options),
-        log_level=options["log_level"],
-        on_interrupt=_say_interrupted,
-    )
+    with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no result
+        result = run(
+            graph,
+            targets=options["targets"],
+            params=values,
+            workers=options["workers"],
+            keep_going=options["keep_going"],
+            require_nogil=options["require_nogil"],
+            run_dir=options["run_dir"],
+            observers=_observers(options),
+            log_level=options["log_level"],
+            on_interrupt=_say_interrupted,
+        )
     _report(result, options)
     if output is not None:
         _write_outputs(result, Path(output))
@@ -105,12 +109,14 @@ def _observers(options: dict[str, Any]) -> list[Observer]:
 
 
 def _report(result: RunResult, options: dict[str, Any]) -> None:
-    if options["quiet"]:
+    if options["log_format"] == "json" and options["log_file"] is None:
+        pass  # standard error holds JSON lines and nothing else; the events say all of it
+    elif options["quiet"]:
         for failure in result.failures:
             click.echo(failure_text(failure), err=True)
     else:
         click.echo(summary_text(result), err=True, nl=False)
-    if options["as_json"]:
+    if options["json"]:
         summary = {**msgspec.structs.asdict(result.summary), "outputs": result.outputs, "failures": _failures(result)}
         _print_json(summary)
     elif result.outputs and not options["quiet"]:
@@ -123,15 +129,7 @@ def _failures(result: RunResult) -> list[dict[str, Any]]:
 
 def _print_json(value: Any) -> None:
     """Print a value as JSON; what JSON does not have is printed as its repr."""
-    data = msgspec.json.encode(value, enc_hook=_repr)
-    click.echo(msgspec.json.format(data, indent=2).decode())
-
-
-def _repr(value: Any) -> str:
-    try:
-        return repr(value)
-    except Exception as error:  # noqa: BLE001  a result's own method may raise anything
-        return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
+    click.echo(msgspec.json.format(to_json(value), indent=2).decode())
 
 
 def _write_outputs(result: RunResult, path: Path) -> None:
@@ -139,7 +137,7 @@ def _write_outputs(result: RunResult, path: Path) -> None:
     for node, value in result.outputs.items():
         try:
             encode(value)
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise TaskrunnerError(f'cannot write the result of "{node}" to {path}: {error}') from None
     try:
         path.write_bytes(encode(result.outputs))
@@ -154,9 +152,8 @@ def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any]) -> 
     for index in dag.order:
         if among is None or index in among:
             vertex = dag.vertices[index]
-            what = vertex.spec.call or vertex.spec.run
             needs = ", ".join(dag.vertices[i].id for i in vertex.before)
-            click.echo(f"{vertex.id}: {what}" + (f" (after {needs})" if needs else ""))
+            click.echo(f"{vertex.id}: {drawing.label(vertex)}" + (f" (after {needs})" if needs else ""))
 
 
 def _say_interrupted() -> None:

@@ -21,25 +21,18 @@ _ATTRIBUTE = re.compile(r"[\w.]+:[\w.]+")
 def encoding_option(flag: str, what: str) -> Decorator:
     """Give a command an option that names the encoding of a file."""
     text = f"The encoding of {what}, where its name does not tell."
-    return click.option(flag, "encoding", type=click.Choice(codec.FORMATS), help=text)
+    return click.option(flag, type=click.Choice(codec.FORMATS), help=text)
 
 
 def graph_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command its GRAPH argument and the --format that goes with it."""
-    function = click.option(
-        "--format",
-        "encoding",
-        type=click.Choice(codec.FORMATS),
-        help="The graph's encoding, where its name does not tell.",
-    )(function)
+    function = encoding_option("--format", "GRAPH")(function)
     return click.argument("graph_name", metavar="GRAPH")(function)
 
 
 def set_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command --set."""
-    return click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Set a parameter of the graph.")(
-        function
-    )
+    return click.option("--set", metavar="NAME=VALUE", multiple=True, help="Set a parameter of the graph.")(function)
 
 
 def output_option(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from taskrunner.errors import TaskrunnerError
+from taskrunner.errors import GraphError, TaskrunnerError
 
 EXIT_CODES = """\b
 Exit codes:
@@ -50,7 +50,8 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except TaskrunnerError as error:
-            click.echo(f"taskrunner: {error}" if "\n" not in str(error) else str(error), err=True)
+            # A graph's errors begin with their place, as those of compilers do.
+            click.echo(str(error) if isinstance(error, GraphError) else f"taskrunner: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:  # before a run began, or after it had ended
             ctx.exit(130)

@@ -1,5 +1,7 @@
 """``taskrunner show``: the graph, drawn."""
 
+from typing import Any
+
 import click
 
 from taskrunner.cli.graphs import encoding_option, find_graph, output_option, read_settings, set_option, write
@@ -18,15 +20,14 @@ Examples:
 @set_option
 @click.option(
     "--format",
-    "form",
     type=click.Choice(list(drawing.FORMS)),
     default="text",
     show_default=True,
     help="How to draw it.",
 )
 @output_option
-def show(graph_name: str, encoding: str | None, settings: tuple[str, ...], form: str, output: str | None) -> None:
+def show(graph_name: str, **options: Any) -> None:
     """Show GRAPH: its levels as text, or the whole as dot, mermaid or JSON."""
-    graph = find_graph(graph_name, encoding)
-    dag = graph.link(read_settings(graph, settings), complete=False)
-    write(drawing.FORMS[form](dag).encode(), output)
+    graph = find_graph(graph_name, options["from"])
+    dag = graph.link(read_settings(graph, options["set"]), complete=False)
+    write(drawing.FORMS[options["format"]](dag).encode(), options["output"])

@@ -18,13 +18,14 @@ from taskrunner.graph.place import Path, line_and_column, locate, parse_path
 from taskrunner.graph.spec import Defaults, GraphFile, Node, Retry
 
 type Format = Literal["json", "msgpack", "toml"]
+_NAMES = {"json": "JSON", "msgpack": "MessagePack", "toml": "TOML"}
 FORMATS: tuple[str, ...] = get_args(Format.__value__)
 
 # Built once, while there is one thread.
 _JSON = msgspec.json.Decoder(GraphFile)
 _MSGPACK = msgspec.msgpack.Decoder(GraphFile)
 
-_BYTE = re.compile(r"byte (\d+)")
+_BYTE = re.compile(r"\(byte (\d+)\)")
 _TOML_PLACE = re.compile(r"\s*\(at line (\d+), column (\d+)\)")
 _MESSAGE = re.compile(r"(.*?)(?: - at `(?:key in )?(\$?[^`]*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")
@@ -56,7 +57,7 @@ def decode(data: bytes, encoding: str, source: str = "") -> GraphFile:
         if encoding == "msgpack":
             return _MSGPACK.decode(data)
         return msgspec.toml.decode(data, type=GraphFile)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:  # not UTF-8, too many digits
         problems = list(_explain(data, encoding, error))
     raise GraphError(with_lines(problems, data, encoding), source)
 
@@ -73,19 +74,20 @@ def encode(file: GraphFile, encoding: str) -> bytes:
     """Encode a graph file, leaving out what has its default.
 
     Raises:
-        TaskrunnerError: TOML cannot express it (it has no null), or its writer is not installed.
+        TaskrunnerError: the encoding cannot express it (TOML has no null, MessagePack no integers
+            beyond 64 bits), or TOML's writer is not installed.
 
     """
-    if encoding == "json":
-        return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
-    if encoding == "msgpack":
-        return msgspec.msgpack.encode(file)
     try:
+        if encoding == "json":
+            return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
+        if encoding == "msgpack":
+            return msgspec.msgpack.encode(file)
         return msgspec.toml.encode(file)
     except ImportError:
         raise TaskrunnerError("writing TOML needs tomli-w: install taskrunner[toml]") from None
-    except TypeError as error:
-        raise TaskrunnerError(f"TOML cannot express this graph: {error}") from None
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise TaskrunnerError(f"{_NAMES[encoding]} cannot express this graph: {error}") from None
 
 
 def _placed(problem: Problem, line: int, column: int) -> Problem:
@@ -95,7 +97,7 @@ def _placed(problem: Problem, line: int, column: int) -> Problem:
 def _explain(data: bytes, encoding: str, error: Exception) -> Iterator[Problem]:
     """Yield what is wrong with a file that could not be decoded."""
     raw = None
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):
         raw = _decode_any(data, encoding)
     if raw is None and isinstance(error, msgspec.ValidationError):
         yield _from_message((), str(error), GraphFile)  # it went wrong before it became unreadable
@@ -123,14 +125,23 @@ def _malformed(data: bytes, encoding: str, error: Exception) -> Problem:
         return Problem((), "nested too deeply to be read")
     if place := _TOML_PLACE.search(message):
         return Problem((), "not TOML: " + message[: place.start()], "", int(place[1]), int(place[2]))
-    name = {"json": "JSON", "msgpack": "MessagePack", "toml": "TOML"}[encoding]
     if encoding != "json":
-        return Problem((), f"not {name}: {message}")
+        return Problem((), f"not {_NAMES[encoding]}: {message}")
     text = data.decode(errors="replace")
-    offset = _BYTE.search(message)
-    end = len(data[: int(offset[1])].decode(errors="replace")) if offset else len(text.rstrip())
+    end = len(data[: _bad_byte(data, message)].decode(errors="replace"))
     message = message.removeprefix("JSON is malformed: ")
-    return Problem((), "not JSON: " + _BYTE.sub("", message).replace(" ()", ""), "", *line_and_column(text, end))
+    return Problem((), "not JSON: " + _BYTE.sub("", message).rstrip(), "", *line_and_column(text, end))
+
+
+def _bad_byte(data: bytes, message: str) -> int:
+    """Return the offset of the byte at which a JSON text goes wrong; its end if it is only torn."""
+    if offset := _BYTE.search(message):
+        return int(offset[1])
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(data.rstrip())
 
 
 def _explain_object(raw: dict[Any, Any]) -> Iterator[Problem]:

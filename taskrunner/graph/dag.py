@@ -13,7 +13,7 @@ from taskrunner.errors import GraphError, Problem, UsageError
 from taskrunner.graph.hints import did_you_mean
 from taskrunner.graph.place import Path
 from taskrunner.graph.spec import GraphFile, Node
-from taskrunner.graph.template import Compiler, DictOf, Item, ListOf, Ref, references
+from taskrunner.graph.template import Compiler, DictOf, Item, ListOf, Open, Ref, references
 
 _CALL = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _CHILD = re.compile(r"(.+)\[\d+\]")
@@ -175,8 +175,11 @@ class _Linker:
     def link(self) -> Dag:
         self._index_ids()
         default_pools = Node(id="-", pool=self.file.defaults.pool).pools
+        for name in default_pools:
+            if name not in self.file.pools:
+                self._unknown(("defaults", "pool"), "pool", name, self.file.pools)
         vertices = tuple(
-            Vertex(i, spec, self.compiler, default_pools if spec.pool is UNSET else spec.pools)
+            self._make_vertex(i, spec, default_pools if spec.pool is UNSET else spec.pools)
             for i, spec in enumerate(self.file.nodes)
         )
         for vertex in vertices:
@@ -193,6 +196,13 @@ class _Linker:
         if problems:
             raise GraphError(sorted(problems, key=_file_order))
         return Dag(self.file, vertices, order)
+
+    def _make_vertex(self, index: int, spec: Node, pools: tuple[str, ...]) -> Vertex:
+        try:
+            return Vertex(index, spec, self.compiler, pools)
+        except RecursionError:
+            self._problem(("nodes", index), f'node "{spec.id}" is nested too deeply')
+            return Vertex(index, Node(id=spec.id, call="m:f", needs=spec.needs), self.compiler, ())
 
     def _problem(self, path: Path, message: str, hint: str = "") -> None:
         self.problems.append(Problem(path, message, hint))
@@ -224,7 +234,7 @@ class _Linker:
                 self._problem((*path, name), f"{name} has no meaning beside {kind}")
         if spec.call is not UNSET and not _CALL.fullmatch(spec.call):
             self._problem((*path, "call"), f'"{spec.call}" is not of the form package.module:name')
-        if vertex.is_mapped and type(vertex.items) not in (ListOf, Ref):
+        if vertex.is_mapped and type(vertex.items) not in (ListOf, Ref, Open):
             self._problem((*path, "map"), "map takes a list, or a reference that yields one")
         if type(vertex.argv) is ListOf:
             self._check_argv(vertex.argv, path)
@@ -233,7 +243,7 @@ class _Linker:
         if not argv.parts:
             self._problem((*path, "run"), "an empty command")
         for i, part in enumerate(argv.parts):
-            if type(part) not in (str, int, float, Ref, Item):
+            if type(part) not in (str, int, float, Ref, Item, Open):
                 self._problem((*path, "run", i), "an argument of a command is a text, a number or a reference")
 
     def _connect(self, vertex: Vertex) -> None:
@@ -245,10 +255,9 @@ class _Linker:
                 before.add(self.index[name])
             else:
                 self._unknown(("nodes", vertex.index, "needs", i), "node", name, self.index)
-        for name in vertex.pools:
+        for name in spec.pools:
             if name not in self.file.pools:
-                place: Path = ("defaults", "pool") if spec.pool is UNSET else ("nodes", vertex.index, "pool")
-                self._unknown(place, "pool", name, self.file.pools)
+                self._unknown(("nodes", vertex.index, "pool"), "pool", name, self.file.pools)
         vertex.used = tuple(sorted(used))
         vertex.before = tuple(sorted(before))
 
@@ -265,10 +274,12 @@ class _Linker:
                 missing[successor] -= 1
                 if not missing[successor]:
                     order.append(successor)
-        if len(order) < len(vertices):
-            cycle = _find_cycle(vertices, {v.index for v in vertices} - set(order))
+        stuck = {v.index for v in vertices} - set(order)
+        while stuck:
+            cycle = _find_cycle(vertices, stuck)
             names = " -> ".join(vertices[i].spec.id for i in (*cycle, cycle[0]))
             self._problem(("nodes", cycle[0]), f"dependency cycle: {names}")
+            stuck = _without(vertices, stuck, cycle)
         return tuple(order)
 
 
@@ -277,7 +288,19 @@ _EMPTY = Node(id="-")
 
 def _file_order(problem: Problem) -> list[tuple[int, int, str]]:
     """Sort by place: fields by name, list items by number."""
-    return [(0, step, "") if isinstance(step, int) else (1, 0, step) for step in problem.path]
+    return [(0, step, "") if isinstance(step, int) else (1, 0, str(step)) for step in problem.path]
+
+
+def _without(vertices: tuple[Vertex, ...], stuck: set[int], cycle: list[int]) -> set[int]:
+    """Return what is still stuck when a cycle is told: on or behind a cycle apart from it."""
+    removed = list(cycle)
+    left = stuck - set(cycle)
+    for index in removed:  # it grows while it is read
+        for successor in vertices[index].after:
+            if successor in left and not left.intersection(vertices[successor].before):
+                left.discard(successor)
+                removed.append(successor)
+    return left
 
 
 def _find_cycle(vertices: tuple[Vertex, ...], among: set[int]) -> list[int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.graph import codec, params
@@ -78,16 +78,12 @@ class Graph:
         self._encoding = ""
         self._nodes: list[Node] = []
         self._ids: set[str] = set()
-        self._outputs: tuple[str, ...] = ()
+        self._outputs: tuple[str, ...] | UnsetType = UNSET
         self._head = GraphFile(
-            taskrunner=FORMAT_VERSION,
-            nodes=(),
-            name=name,
-            doc=doc,
-            params=dict(params or {}),
-            pools=dict(pools or {}),
-            defaults=defaults or Defaults(),
+            taskrunner=FORMAT_VERSION, nodes=(), name=name, doc=doc, params=dict(params or {}), pools=dict(pools or {})
         )
+        if defaults is not None:
+            self._head = msgspec.structs.replace(self._head, defaults=defaults)
         self._file: GraphFile | None = None
 
     # -- building ----------------------------------------------------------------------------------
@@ -108,16 +104,17 @@ class Graph:
         fields = {name: options.pop(name) for name in list(options) if name in _OPTIONS}
         name = getattr(function, "__name__", type(function).__name__)
         node_id = self._new_id(id, name)
-        self.functions[node_id] = function
         module = getattr(function, "__module__", None) or "builtins"
         qualified = re.sub(r"[^\w.]", "_", getattr(function, "__qualname__", name))
-        return self._add(
+        handle = self._add(
             fields,
             id=node_id,
             call=f"{module}:{qualified}",
             args=[_reference(value) for value in args],
             kwargs={name: _reference(value) for name, value in {**options, **(kwargs or {})}.items()},
         )
+        self.functions[node_id] = function
+        return handle
 
     def run(self, command: str | list[Any], *, id: str | None = None, **options: Any) -> Handle:  # noqa: A002
         """Add a command node: a list is its argv, a string goes to the shell."""
@@ -141,7 +138,8 @@ class Graph:
 
     def output(self, *handles: Handle) -> None:
         """Keep and report these results, and no longer those of the sinks."""
-        self._outputs = (*self._outputs, *(handle.id for handle in handles))
+        already = () if self._outputs is UNSET else self._outputs
+        self._outputs = (*already, *(handle.id for handle in handles))
         self._file = None
 
     def _new_id(self, wanted: str | None, name: str) -> str:
@@ -186,15 +184,14 @@ class Graph:
         graph._head = graph._file = file
         graph._nodes = list(file.nodes)
         graph._ids = {node.id for node in file.nodes}
-        graph._outputs = () if file.outputs is UNSET else file.outputs
+        graph._outputs = file.outputs
         return graph
 
     @property
     def file(self) -> GraphFile:
         """The graph as its file's Structs."""
         if self._file is None:
-            outputs = self._outputs or UNSET
-            self._file = msgspec.structs.replace(self._head, nodes=tuple(self._nodes), outputs=outputs)
+            self._file = msgspec.structs.replace(self._head, nodes=tuple(self._nodes), outputs=self._outputs)
         return self._file
 
     def portable_file(self) -> GraphFile:
@@ -204,10 +201,12 @@ class Graph:
             UsageError: it calls a function that no name leads to, such as a lambda.
 
         """
+        calls = {node.id: node.call for node in self.file.nodes}
         for node_id, function in self.functions.items():
-            qualified = getattr(function, "__qualname__", "<object>")
-            if "<" in qualified or getattr(function, "__module__", "__main__") == "__main__":
-                raise UsageError(f'node "{node_id}" calls {qualified}, which no other process could import')
+            name = str(calls[node_id])
+            if name.startswith("__main__:") or _named(name) is not function:
+                called = getattr(function, "__qualname__", "<object>")
+                raise UsageError(f'node "{node_id}" calls {called}, which no other process could import')
         return self.file
 
     @property
@@ -240,6 +239,15 @@ _VALUES = frozenset({"env", "stdin", "map", "when"})
 _OPTIONS = frozenset(Node.__struct_fields__) - {"id", "call", "args", "kwargs", "run"}
 
 
+def _named(name: str) -> Any:
+    """Return what ``module:qualified.name`` stands for among the modules that are imported; None: nothing."""
+    module, _, qualified = name.partition(":")
+    value: Any = sys.modules.get(module)
+    for part in qualified.split("."):
+        value = getattr(value, part, None)
+    return value
+
+
 def _reference(value: Any) -> Any:
     """Write handles and markers, at any depth, as the file writes references."""
     if isinstance(value, Handle):
@@ -253,6 +261,8 @@ def _reference(value: Any) -> Any:
     if type(value) is dict:
         written = {key: _reference(part) for key, part in value.items()}
         is_plain = not any(isinstance(key, str) and key.startswith("$") for key in value)
+        if not is_plain and written != value:
+            raise UsageError(f"an object with keys such as {next(iter(value))!r} cannot hold handles as well")
         return written if is_plain else {"$literal": value}
     return value
 
@@ -261,11 +271,13 @@ def load(path: str | Path, *, encoding: str = "") -> Graph:
     """Load a graph file; ``-`` is standard input. Its name tells the encoding unless it is given.
 
     Raises:
-        GraphError: the file cannot be read or does not fit the schema.
-        UsageError: the encoding is not known.
+        GraphError: the file does not fit the schema.
+        UsageError: it cannot be read, or its encoding is not known.
 
     """
     name = str(path)
+    if encoding and encoding not in codec.FORMATS:
+        raise UsageError(f'unknown encoding "{encoding}": there are {", ".join(codec.FORMATS)}')
     if name == "-":
         return Graph.decode(sys.stdin.buffer.read(), encoding or "json", "<stdin>")
     encoding = encoding or codec.format_of(name)

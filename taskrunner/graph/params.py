@@ -8,6 +8,7 @@ import msgspec
 from taskrunner.errors import UsageError
 from taskrunner.graph.hints import did_you_mean
 from taskrunner.graph.spec import GraphFile
+from taskrunner.graph.template import OPEN
 
 
 def parse_setting(file: GraphFile, text: str) -> tuple[str, Any]:
@@ -27,12 +28,14 @@ def parse_setting(file: GraphFile, text: str) -> tuple[str, Any]:
         return name, value
     try:
         return name, msgspec.json.decode(value.encode())
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return name, value
 
 
 def resolve(file: GraphFile, values: Mapping[str, Any], *, complete: bool = True) -> dict[str, Any]:
     """Return the value of every parameter, ``values`` before defaults.
+
+    Where the graph is not to be run (``complete`` is false), a missing one is OPEN.
 
     Raises:
         UsageError: an unknown name, a value of the wrong type, or (where ``complete``) a parameter
@@ -43,7 +46,9 @@ def resolve(file: GraphFile, values: Mapping[str, Any], *, complete: bool = True
         _check(name, value, _default(file, name))
     resolved = {**file.params, **values}
     missing = [name for name in resolved if resolved[name] is None and name not in values]
-    if missing and complete:
+    if not complete:
+        return resolved | dict.fromkeys(missing, OPEN)
+    if missing:
         names = ", ".join(f'"{name}"' for name in missing)
         raise UsageError(f"no value for parameter {names}: set it with --set {missing[0]}=…")
     return resolved

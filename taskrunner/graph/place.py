@@ -3,11 +3,13 @@
 Only errors need this, so it reads the text a second time and costs a good file nothing.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
-type Path = tuple[str | int, ...]
+type Path = tuple[Any, ...]  # keys and indexes
 
 _STEP = re.compile(r"\[(\d+)\]|\.?([^.\[\]]+)|\[\.\.\.\]")
 _SPACE = re.compile(r"\s*")
@@ -38,11 +40,21 @@ def locate(text: str, path: Path) -> tuple[int, int]:
     """Return line and column of the value at ``path``; of the deepest step that exists otherwise."""
     offset = _skip_space(text, 0)
     for step in path:
-        found = dict(_children(text, offset)).get(step)
+        found = _find(text, offset, step)
         if found is None:
             break
         offset = found
     return line_and_column(text, offset)
+
+
+def _find(text: str, offset: int, step: str | int) -> int | None:
+    """Return the offset of one child: of a doubled key the last, which is the one that counts."""
+    found = None
+    with contextlib.suppress(IndexError, json.JSONDecodeError):  # the text is torn further on
+        for key, place in _children(text, offset):
+            if key == step:
+                found = place
+    return found
 
 
 def _children(text: str, offset: int) -> Iterator[tuple[str | int, int]]:

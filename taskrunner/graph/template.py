@@ -59,8 +59,15 @@ class DictOf:
         self.parts = parts
 
 
+class Open:
+    """A value that is not known while a graph is checked: a parameter still to be set, or a mistake told already."""
+
+    __slots__ = ()
+
+
+OPEN = Open()
 CONTAINERS = frozenset({ListOf, TupleOf, DictOf})
-TEMPLATES = CONTAINERS | {Ref, Item}
+TEMPLATES = CONTAINERS | {Ref, Item, Open}
 
 
 class Compiler:
@@ -79,7 +86,7 @@ class Compiler:
             parts = tuple([self.compile(v, (*path, i), in_map=in_map) for i, v in enumerate(value)])
             if kind is list:
                 return ListOf(parts)
-            return value if all(map(is_constant, parts)) else TupleOf(parts)
+            return parts if all(map(is_constant, parts)) else TupleOf(parts)
         if kind is not dict:
             return value
         for key in value:
@@ -123,6 +130,8 @@ class Compiler:
             hint = did_you_mean(name, self.params)
             return self._problem((*path, "$param"), f'unknown parameter "{name}"', hint)
         value = self.params[name]
+        if value is OPEN:
+            return OPEN
         try:
             for step in steps:
                 value = value[step]
@@ -130,15 +139,16 @@ class Compiler:
             return self._problem((*path, "path"), f'parameter "{name}" has no such part: {error!r}')
         return _literal(value)
 
-    def _malformed(self, value: dict[str, Any], path: Path) -> None:
+    def _malformed(self, value: dict[str, Any], path: Path) -> Open:
         strange = [key for key in value if key not in KEYWORDS and key != "path"]
         if not strange:
             return self._problem(path, "more than one reference in one object")
         hint = did_you_mean(strange[0], KEYWORDS) or 'wrap it in {"$literal": …} to pass it as it is'
         return self._problem(path, f'not a reference: unexpected "{strange[0]}"', hint)
 
-    def _problem(self, path: Path, message: str, hint: str = "") -> None:
+    def _problem(self, path: Path, message: str, hint: str = "") -> Open:
         self.problems.append(Problem(path, message, hint))
+        return OPEN
 
 
 def references(template: Any) -> Iterator[Ref]:

@@ -47,6 +47,11 @@ class _Instance(msgspec.Struct, frozen=True, rename="camel"):
     description: str = ""
 
 
+class _Versioned(msgspec.Struct, frozen=True, rename="camel"):
+    schema_version: str
+
+
+_VERSION = msgspec.json.Decoder(_Versioned)
 _DECODER = msgspec.json.Decoder(_Instance)
 _PROBE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -55,7 +60,7 @@ def is_wfformat(data: bytes) -> bool:
     """Say whether a JSON text is a WfFormat file rather than a graph file."""
     try:
         top: dict[str, Any] = _PROBE.decode(data)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return False
     return "workflow" in top and "taskrunner" not in top
 
@@ -68,15 +73,20 @@ def convert(data: bytes, scale: float, source: str = "") -> GraphFile:
 
     """
     try:
+        version = _VERSION.decode(data).schema_version
+        if version != "1.5":
+            raise GraphError([Problem(("schemaVersion",), f'"{version}" is not 1.5')], source)
         instance = _DECODER.decode(data)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise GraphError([Problem((), f"not WfFormat 1.5: {error}")], source) from None
     workflow = instance.workflow
-    if instance.schema_version != "1.5":
-        problem = Problem(("schemaVersion",), f'"{instance.schema_version}" is not 1.5')
-        raise GraphError([problem], source)
     seconds = {task.id: task.runtime_in_seconds for task in workflow.execution.tasks}
     needs = _needs(workflow.specification.tasks)
+    if unknown := needs.keys() - {task.id for task in workflow.specification.tasks}:
+        problems = [
+            Problem(("workflow", "specification"), f'a task has the unknown child "{n}"') for n in sorted(unknown)
+        ]
+        raise GraphError(problems, source)
     nodes = tuple(
         Node(id=task.id, call=WORK, args=(round(seconds.get(task.id, 0.0) * scale, 9),), needs=needs[task.id])
         for task in workflow.specification.tasks

@@ -17,10 +17,9 @@ from structlog.typing import EventDict, Processor
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.run.events import Event, GilSwitchedOn, NodeFailed, NodeSkipped, RunDone, RunWarning
+from taskrunner.run.plain import to_json
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-
-_encode = msgspec.json.Encoder().encode
 
 
 class JsonLog:
@@ -32,7 +31,7 @@ class JsonLog:
         self._buffer = BytesIO()
         self._logger = _logger(
             structlog.BytesLogger(self._buffer),
-            [structlog.processors.JSONRenderer(serializer=lambda event, **_: _encode(event))],
+            [structlog.processors.JSONRenderer(serializer=lambda event, **_: to_json(event))],
         )
 
     def on_events(self, events: Sequence[Event]) -> None:

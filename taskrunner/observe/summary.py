@@ -17,8 +17,7 @@ def summary_text(result: RunResult) -> str:
 def failure_text(failure: Failure) -> str:
     """Return what is known of a failure: the node, how the run came to it, the traceback."""
     way = " -> ".join(failure.path)
-    body = failure.traceback.rstrip() if _is_python(failure) else failure.message
-    indented = "\n".join(f"    {line}" for line in body.splitlines())
+    indented = "\n".join(f"    {line}" for line in failure.traceback.splitlines())
     return f'node "{failure.node}" failed (path: {way})\n{indented}\n'
 
 
@@ -29,10 +28,6 @@ def seconds(value: float) -> str:
     if value >= 1:
         return f"{value:.2f} s"
     return f"{value * 1e3:.1f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} us"  # noqa: PLR2004
-
-
-def _is_python(failure: Failure) -> bool:
-    return not type(failure.error).__module__.startswith("taskrunner.")
 
 
 def _lines(summary: Summary) -> list[str]:

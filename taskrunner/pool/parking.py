@@ -110,7 +110,7 @@ class Parking:
             self._raise(IDLE)
             if self._has_work():  # S2: then look again.
                 self._leave(gate)
-                return LOOK
+                return self._search()
             if self._is_quiet():
                 self._stop()
                 return HOME
@@ -122,10 +122,9 @@ class Parking:
         with self._lock:
             self._searching = False
             if self._idle:
+                self._raise(IDLE)  # announce first, then look, as a sleeper does
                 if self._has_work():
                     gate = self._pick_searcher()
-                else:
-                    self._raise(IDLE)
         if gate is not None:
             gate.release()
 
@@ -214,6 +213,13 @@ class Parking:
         self._idle.remove(gate)
         if not self._idle:
             self._lower(IDLE)
+
+    def _search(self) -> int:
+        """Make the caller the searcher, unless there is one: who pushed what it saw may have woken nobody."""
+        if self._searching:
+            return LOOK
+        self._searching = True
+        return SEARCH
 
     def _stop(self) -> None:
         self._stopped = True

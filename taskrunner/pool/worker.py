@@ -98,9 +98,9 @@ def work(  # noqa: C901, PLR0912  the hot loop is one page on purpose
             searching = False
             parking.found_work()
         while item is not None:
+            if flags[IDLE] and mine:  # pushed by the last item, or kept from what was stolen
+                parking.wake_one()
             item = execute(item)
             if flags[INBOX] and item is not None:  # something goes before it
                 push(item)
                 item = None
-            if flags[IDLE] and mine:
-                parking.wake_one()

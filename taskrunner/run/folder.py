@@ -1,7 +1,6 @@
 """What a run leaves behind: one folder for each run, named so that names sort by time."""
 
 import datetime as dt
-import json
 import secrets
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import msgspec
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.spec import GraphFile
+from taskrunner.run.plain import to_json
 from taskrunner.run.result import Summary
 
 DEFAULT = Path(".taskrunner") / "runs"
@@ -39,11 +39,7 @@ class RunFolder:
 
     def write_graph(self, file: GraphFile) -> None:
         """Keep the graph as it was run; an argument made in Python is kept as its repr."""
-        try:
-            data = msgspec.json.encode(file, enc_hook=repr)
-        except ValueError:  # a text that is no Unicode, which only the standard library writes
-            data = json.dumps(msgspec.to_builtins(file, enc_hook=repr)).encode()
-        (self.path / "graph.json").write_bytes(data)
+        (self.path / "graph.json").write_bytes(to_json(file))
 
     def write_summary(self, summary: Summary) -> None:
         """Write ``summary.json``."""

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from taskrunner.errors import TaskrunnerError
+
 DONE = "done"
 FAILED = "failed"
 SKIPPED = "skipped"
@@ -59,6 +61,9 @@ def describe(node: str, error: BaseException, path: tuple[str, ...]) -> Failure:
 
     The error loses its frames: they would keep the node's arguments alive, and all that it made.
     """
+    if isinstance(error, TaskrunnerError):  # our own words say all, and our frames nothing
+        _forget_frames(error)
+        return Failure(node, 1, error, str(error), str(error), path)
     first_own = _skip_frames(error.__traceback__)
     try:
         whole = traceback.TracebackException(type(error), error, first_own)

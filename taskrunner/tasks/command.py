@@ -41,6 +41,10 @@ class CommandError(TaskrunnerError):
         super().__init__(f"{how}: {command}{end}")
 
 
+class CommandStartError(TaskrunnerError):
+    """A command could not be started: no such program, no such folder."""
+
+
 class Command:
     """A command with everything filled in. ``argv`` is a text for the shell, or a list."""
 
@@ -67,7 +71,7 @@ async def run_command(command: Command, folder: Path, name: str) -> Any:
 
     Raises:
         CommandError: the command failed.
-        OSError: it could not be started.
+        CommandStartError: it could not be started.
 
     """
     stem = _file_name(name)
@@ -76,7 +80,10 @@ async def run_command(command: Command, folder: Path, name: str) -> Any:
         stdin = files.enter_context(_open_stdin(command.stdin))
         stdout = files.enter_context(out.open("wb"))
         stderr = files.enter_context(err.open("wb"))
-        process = await _start_whole(command, stdin, stdout, stderr)
+        try:
+            process = await _start_whole(command, stdin, stdout, stderr)
+        except OSError as error:
+            raise CommandStartError(f"cannot start {command}: {error}") from error
     _running.add(process.pid)
     try:
         code = await process.wait()

@@ -21,6 +21,7 @@ class LoopThread:
         self.loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancellable: set[asyncio.Task[Any]] = set()
+        self._leaving = False
         self._thread = threading.Thread(target=self._run, name="taskrunner-loop", daemon=True)
 
     def start(self) -> None:
@@ -53,7 +54,7 @@ class LoopThread:
 
     def stop(self) -> None:
         """Stop the loop, when all that was submitted is done, and end the thread."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.loop.call_soon_threadsafe(self._leave)
         while self._thread.is_alive():
             self._thread.join(1.0)
 
@@ -62,6 +63,10 @@ class LoopThread:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _leave(self) -> None:
+        self._leaving = True
+        self.loop.stop()
+
     def _cancel(self) -> None:
         for task in list(self._cancellable):
             task.cancel()
@@ -69,7 +74,10 @@ class LoopThread:
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
-            self.loop.run_forever()
+            while not self._leaving:
+                # asyncio lets these two out of the loop, besides giving them to whoever waits for the task
+                with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                    self.loop.run_forever()
             self._end_strays()
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.run_until_complete(self.loop.shutdown_default_executor())

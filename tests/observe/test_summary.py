@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from taskrunner.observe.summary import failure_text, seconds, shortened, summary_text
-from taskrunner.run.outcome import Failure
+from taskrunner.run.outcome import Failure, describe
 from taskrunner.run.result import RunResult, SlowNode, Summary
 from taskrunner.tasks.command import CommandError
 
@@ -84,8 +84,9 @@ def test_failures_stand_before_the_numbers():
 
 def test_a_command_that_failed_is_told_without_a_traceback():
     error = CommandError("false", 1, "the end")
-    failure = Failure("c", 1, error, str(error), "Traceback…", ("c",))
-    assert failure_text(failure) == 'node "c" failed (path: c)\n    exit code 1: false\n    the end\n'
+    assert (
+        failure_text(describe("c", error, ("c",))) == 'node "c" failed (path: c)\n    exit code 1: false\n    the end\n'
+    )
 
 
 @pytest.mark.parametrize(

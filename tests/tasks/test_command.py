@@ -9,7 +9,7 @@ import pytest
 from msgspec import UNSET
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.tasks.command import Command, CommandError, run_command
+from taskrunner.tasks.command import Command, CommandError, CommandStartError, run_command
 
 
 def command(argv, capture="text", stdin=UNSET, env=None, cwd=None):
@@ -74,7 +74,7 @@ def test_a_signal_is_named(tmp_path):
 
 
 def test_a_program_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no-such-program"):
+    with pytest.raises(CommandStartError, match=r"^cannot start no-such-program: .*No such file"):
         run(tmp_path, ["no-such-program"])
 
 

@@ -1,0 +1,51 @@
+"""Any object as JSON: what JSON does not have becomes its repr. For logs and screens, never for storing."""
+
+import json
+from typing import Any
+
+import msgspec
+
+_DEEPEST = 50
+
+
+def to_json(value: Any) -> bytes:
+    """Encode any object as JSON. It never raises, whatever the object's own methods do."""
+    try:
+        return msgspec.json.encode(value, enc_hook=safe_repr)
+    except Exception:  # noqa: BLE001  lone surrogates, strange keys, circles, hostile methods
+        return json.dumps(_plain(value, 0)).encode()
+
+
+def safe_repr(value: Any) -> str:
+    """Return an object's repr, or say that it has none."""
+    try:
+        return repr(value)
+    except BaseException as error:  # noqa: BLE001  an object's own method may raise anything
+        return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """Return what the standard library's encoder takes; what lies too deep is cut to its repr."""
+    if value is None or type(value) in (bool, int, float):
+        return value
+    if type(value) is str:
+        return _text(value)
+    if depth < _DEEPEST:
+        if isinstance(value, msgspec.Struct):
+            tag = {"event": value.__struct_config__.tag} if value.__struct_config__.tag else {}
+            fields = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+            value = tag | {name: getattr(value, field) for name, field in fields}
+        if isinstance(value, dict):
+            return {_key(key): _plain(part, depth + 1) for key, part in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [_plain(part, depth + 1) for part in value]
+    return _text(safe_repr(value))
+
+
+def _key(key: Any) -> str:
+    return _text(key if isinstance(key, str) else safe_repr(key))
+
+
+def _text(value: str) -> str:
+    """Return a text that is Unicode: a lone surrogate is written out, as ``\\udcff``."""
+    return value.encode(errors="backslashreplace").decode()
