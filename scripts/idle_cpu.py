@@ -1,4 +1,4 @@
-"""What does waiting cost? CPU time of a run whose one node sleeps, over that of a run that does not wait.
+"""Measure what waiting costs: CPU time of a run whose one node sleeps, over that of one that does not wait.
 
 Each run is a fresh ``taskrunner exec`` of its own; the figures are user and system time of the whole
 process. Usage: ``uv run scripts/idle_cpu.py [--seconds 5] [--rounds 3]``.

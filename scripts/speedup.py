@@ -1,4 +1,4 @@
-"""How much of the machine's own speed-up does a run reach?
+"""Measure how much of the machine's own speed-up a run reaches.
 
 For the workloads ``fib`` and ``stdlib`` this measures, in turn and each in a fresh process:
 

@@ -26,6 +26,9 @@ lock. The two sides do the same things in opposite order:
     P2  read its own flags[IDLE]        S2  read the length of every deque, and of the inbox
     P3  if up: wake_one()               S3  if all are empty: release _lock, wait at the gate
 
+A thief that keeps more than one item is a pusher as well: whoever looked between its taking and its
+keeping has seen neither. So P2 stands before every item that a worker runs, not only after a push.
+
 Suppose the item is missed by both: P2 read IDLE down, so P2 came before S1 raised it; then P1, which
 comes before P2, came before S2, which therefore saw the item, unless somebody took it: then it was
 not missed. This needs P1 before P2 and S1 before S2 to hold for every observer. On 3.13 the append
@@ -38,10 +41,13 @@ One searcher
 ------------
 ``wake_one`` lowers IDLE and wakes a sleeper only if nobody is searching: a burst of pushes wakes one
 worker, not all. The woken worker is the searcher. If it finds work it calls ``found_work``, which
-wakes the next one if there is more to take, and raises IDLE again if there is not. If it finds none
-it parks, which raises IDLE. So while somebody sleeps, either IDLE is up, or a searcher is on its way
-to one of the two. A gate is a lock that is acquired beforehand; a release that comes before the
-sleeper waits is remembered, so it cannot be lost either.
+raises IDLE, looks, and wakes the next one if there is more to take: announced first, as S1 is before
+S2, and for the same reason. If it finds none it parks, which raises IDLE. A sleeper that finds work at
+S2 becomes the searcher unless there is one: who pushed that work may have read IDLE down. So while
+somebody sleeps, either IDLE is up, or a searcher is on its way to one of the two.
+
+A gate is a lock that is acquired beforehand; a release that comes before the sleeper waits is
+remembered, so it cannot be lost either.
 
 Going home
 ----------

@@ -47,5 +47,5 @@ def _key(key: Any) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a text that is Unicode: a lone surrogate is written out, as ``\\udcff``."""
+    """Return a text that is Unicode: a lone surrogate is written out as an escape."""
     return value.encode(errors="backslashreplace").decode()

@@ -1,0 +1,211 @@
+"""The hot loop, alone: what it takes, in which order, and whom it tells."""
+
+from collections import deque
+
+import pytest
+
+import taskrunner.pool.worker as hot_loop
+from taskrunner.pool.parking import HOME, IDLE, INBOX, LOOK, SEARCH
+from taskrunner.pool.platform import Platform
+from taskrunner.pool.worker import STEAL_AT_MOST, Victim, steal
+
+
+class Parking:
+    """Notes what the worker calls; ``verdicts`` are returned by park in turn, then HOME."""
+
+    def __init__(self, calls, urgent=(), late=(), verdicts=()):
+        self.calls = calls
+        self.urgent = list(urgent)
+        self.late = list(late)
+        self.verdicts = list(verdicts)
+
+    def enter(self, mine, flags):
+        self.mine, self.flags = mine, flags
+        flags[INBOX] = int(bool(self.urgent))
+
+    def post(self, item):
+        self.urgent.append(item)
+        self.flags[INBOX] = 1
+
+    def take(self, *, urgent):
+        items = self.urgent if urgent else self.late
+        item = items.pop(0) if items else None
+        self.flags[INBOX] = int(bool(self.urgent))
+        return item
+
+    def park(self, gate, *, searching):
+        assert not gate.acquire(blocking=False)
+        self.calls.append("park searching" if searching else "park")
+        return self.verdicts.pop(0) if self.verdicts else HOME
+
+    def found_work(self):
+        self.calls.append("found_work")
+
+    def wake_one(self):
+        self.flags[IDLE] = 0
+        self.calls.append("wake_one")
+
+
+@pytest.fixture
+def calls():
+    return []
+
+
+@pytest.fixture
+def run(calls, work):
+    """Run the loop on roots to its end, beside other deques; return what it called and executed."""
+
+    def act(roots=(), *, others=(), parking=None, worker=0, follow=lambda _: (), visit=lambda _: None):
+        parking = parking or Parking(calls)
+        done = work(follow, lambda item: (calls.append(item), visit(item)))
+
+        def meet(number, mine):
+            deques = list(others)
+            deques.insert(number, mine)
+            return deques
+
+        hot_loop.work(worker, roots, done.bind, parking, Platform(), meet)
+        return calls
+
+    return act
+
+
+def take_from(*victims):
+    mine = []
+    return steal([Victim(victim) for victim in victims], mine.append), mine
+
+
+@pytest.mark.parametrize(
+    ("size", "taken"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (8, 4), (31, 15), (32, 16), (33, 16), (1000, 16)]
+)
+def test_a_thief_takes_half_but_at_most_sixteen_oldest_first(size, taken):
+    theirs = deque(range(size))
+    assert take_from(theirs) == (0, list(range(1, taken)))
+    assert list(theirs) == list(range(taken, size))
+    assert STEAL_AT_MOST == 16
+
+
+def test_a_thief_takes_from_the_first_that_holds_something():
+    second, third = deque([1]), deque([2])
+    assert take_from(deque(), second, third) == (1, [])
+    assert list(third) == [2]
+
+
+def test_a_thief_finds_nothing():
+    assert take_from(deque(), deque()) == (None, [])
+    assert take_from() == (None, [])
+
+
+class Overstated(deque):
+    """A deque whose length was read before others took from it."""
+
+    def __len__(self):
+        return 8
+
+
+def test_a_thief_that_comes_too_late_goes_to_the_next():
+    assert take_from(Overstated(), deque([1])) == (1, [])
+
+
+def test_a_thief_keeps_what_it_has_when_the_rest_is_gone():
+    assert take_from(Overstated([1, 2]), deque([3])) == (1, [2])
+
+
+def test_its_own_items_run_newest_first(run):
+    assert run([1, 2, 3]) == [3, 2, 1, "park"]
+
+
+def test_the_returned_item_runs_next(run):
+    assert run([0, 1], follow=lambda item: [10, 11, 12] if item == 1 else []) == [1, 10, 12, 11, 0, "park"]
+
+
+def test_a_false_item_runs(run):
+    assert run([False, 0, ""]) == ["", 0, False, "park"]
+
+
+def test_its_own_items_come_before_others(run):
+    assert run([1], others=[deque([2])]) == [1, 2, "park"]
+
+
+def test_a_thief_goes_round_from_its_neighbour(run):
+    assert run(others=[deque("a"), deque("b"), deque("c")], worker=2) == ["c", "a", "b", "park"]
+
+
+def test_stolen_items_come_before_the_late_inbox(run, calls):
+    parking = Parking(calls, late=["late"])
+    assert run([1], others=[deque([2])], parking=parking) == [1, 2, "late", "park"]
+
+
+def test_the_urgent_inbox_comes_first(run, calls):
+    assert run([1], parking=Parking(calls, urgent=["a", "b"])) == ["a", "b", 1, "park"]
+
+
+def test_an_urgent_item_goes_before_the_returned_one(run, calls):
+    parking = Parking(calls)
+
+    def visit(item):
+        if item == 1:
+            parking.post("now")
+
+    assert run([0, 1], parking=parking, follow=lambda item: [2, 3] if item == 1 else [], visit=visit) == [
+        1, "now", 2, 3, 0, "park",
+    ]  # fmt: skip
+
+
+class Later(list):
+    """Items that are there from the second look on."""
+
+    def __init__(self, items):
+        super().__init__(items)
+        self.looks = 0
+
+    def __bool__(self):
+        self.looks += 1
+        return self.looks > 1 and len(self) > 0
+
+
+def test_a_searcher_tells_that_it_found_work_before_it_runs_it(run, calls):
+    parking = Parking(calls, verdicts=[SEARCH])
+    parking.late = Later(["late"])
+    assert run(parking=parking) == ["park", "found_work", "late", "park"]
+
+
+def test_a_searcher_that_finds_nothing_parks_as_one(run, calls):
+    assert run(parking=Parking(calls, verdicts=[SEARCH])) == ["park", "park searching"]
+
+
+def test_one_that_looks_again_is_no_searcher(run, calls):
+    assert run(parking=Parking(calls, verdicts=[LOOK])) == ["park", "park"]
+
+
+def test_a_push_wakes_one_if_somebody_sleeps(run, calls):
+    parking = Parking(calls)
+
+    def visit(item):
+        if item == 0:
+            parking.flags[IDLE] = 1
+
+    assert run([0], parking=parking, follow=lambda item: [1, 2] if item == 0 else [], visit=visit) == [
+        0, "wake_one", 1, 2, "park",
+    ]  # fmt: skip
+
+
+def test_a_returned_item_wakes_nobody(run, calls):
+    parking = Parking(calls)
+
+    def visit(_):
+        parking.flags[IDLE] = 1
+
+    assert run([0], parking=parking, follow=lambda item: [1] if item == 0 else [], visit=visit) == [0, 1, "park"]
+
+
+def test_a_thief_that_keeps_items_wakes_one_before_it_runs_the_first(run, calls):
+    """Who looked between the taking and the keeping has seen neither."""
+    parking = Parking(calls)
+
+    class Seen(deque):
+        def popleft(self):
+            parking.flags[IDLE] = 1
+            return super().popleft()
+
+    assert run(others=[Seen([1, 2, 3, 4])], parking=parking)[:2] == ["wake_one", 1]
