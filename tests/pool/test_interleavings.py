@@ -13,7 +13,7 @@ import pytest
 from taskrunner.pool.parking import HOME, IDLE, LOOK, Parking
 
 WORKERS = (1, 2, 3, 4)
-SEEDS = 60
+SEEDS = 40
 MEETINGS = 200
 ROUNDS = 6
 
