@@ -5,7 +5,7 @@ process. Usage: ``uv run scripts/idle_cpu.py [--seconds 5] [--rounds 3]``.
 """
 
 import argparse
-import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -25,10 +25,10 @@ def cpu_seconds(node: str) -> float:
         path = Path(folder) / "graph.json"
         path.write_text('{"taskrunner": 1, "nodes": [' + node + "]}", encoding="utf-8")
         command = [sys.executable, "-m", "taskrunner", "exec", str(path), "--workers", "2", "--quiet"]
-        before = os.times()
-        subprocess.run([*command, "--run-dir", folder], check=True)
-        after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([*command, "--run-dir", folder], check=True, stdout=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:

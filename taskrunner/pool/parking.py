@@ -3,17 +3,18 @@
 The words that are shared
 -------------------------
 ``_lock`` guards all of these, and they are read and written only while it is held: ``_idle`` (the
-gates of the workers that sleep, or are about to), ``_searching`` (whether a woken worker is still
-looking for work), ``_holds`` (how many pieces of work outside the pool will come back to it),
-``_inbox`` (a heap of items that did not come from a worker, or that have a priority), ``_stopped``.
+gates of the workers that sleep, or are about to), ``_searching`` (whether a worker that was woken,
+or that found work when it was about to sleep, is still on its way to an item), ``_holds`` (how many
+pieces of work outside the pool will come back to it), ``_inbox`` (a heap of items that did not come
+from a worker, or that have a priority), ``_stopped``.
 
 Two words are read without the lock, and each read stands for itself:
 
 * A worker's *flags*: a list of two small integers, made by that worker, read by it alone, written
-  by anybody who holds ``_lock``. ``flags[IDLE]`` is up when somebody sleeps and nobody is
-  searching: "if you push, wake one". ``flags[INBOX]`` is up when the inbox holds an item that goes
-  before the deques. A list item is loaded and stored atomically (CPython 3.13 free-threaded:
-  ``Objects/listobject.c``, an acquire load or the list's own lock; with a GIL, by the interpreter).
+  by anybody who holds ``_lock``. ``flags[IDLE]`` is up while somebody sleeps and nobody is
+  searching, and may be up a little longer: "if you push, wake one". ``flags[INBOX]`` is up when the
+  inbox holds an item that goes before the deques. A list item is loaded and stored atomically (CPython
+  3.13 free-threaded: ``Objects/listobject.c``; with a GIL, by the interpreter).
 * The *length of a deque*, an atomic load of one word.
 
 The race
@@ -31,11 +32,12 @@ keeping has seen neither. So P2 stands before every item that a worker runs, not
 
 Suppose the item is missed by both: P2 read IDLE down, so P2 came before S1 raised it; then P1, which
 comes before P2, came before S2, which therefore saw the item, unless somebody took it: then it was
-not missed. This needs P1 before P2 and S1 before S2 to hold for every observer. On 3.13 the append
-and the flag's store both go through an object's own lock, whose release and acquire are sequentially
-consistent atomics, so it does. That is a fact of the implementation, not a promise of the language:
-hence the backstop. A sleeper looks again every BACKSTOP seconds, and what it then finds is reported
-as a lost wake-up.
+not missed. This needs P1 before P2 and S1 before S2 to hold for every observer: each is a store and
+then a load. On 3.13 the append and the flag's store each end by unlocking the object that they change,
+an atomic exchange which no later load passes on x86 and AArch64. That is a fact of the implementation,
+not a promise of the language: hence the backstop. A sleeper looks again every BACKSTOP seconds, and
+what it then finds is reported as a lost wake-up (or, rarely, was about to be announced: P1 done, P2 not
+yet).
 
 One searcher
 ------------
@@ -239,10 +241,12 @@ class Parking:
     def _sleep(self, gate: Lock) -> int:
         while not gate.acquire(timeout=BACKSTOP):
             with self._lock:
-                if gate in self._idle and not self._searching and self._has_work():
+                found = gate in self._idle and not self._searching and self._has_work()
+                if found:
                     self._leave(gate)
                     self._searching = True
-                    self._on_lost_wakeup()
-                    return SEARCH
+            if found:
+                self._on_lost_wakeup()
+                return SEARCH
         with self._lock:
             return HOME if self._stopped else SEARCH

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from taskrunner.errors import TaskrunnerError
+from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.pool.parking import Parking
 from taskrunner.pool.platform import Lock, Platform, Thread
 from taskrunner.pool.worker import Bind, work
@@ -18,7 +18,7 @@ class Pool:
 
     ``bind(worker, push)`` is called in each worker's own thread and returns ``execute(item)``, which
     runs an item, pushes what became ready but for one, and returns that one or None. The pool ends
-    by itself when nothing is queued, nothing runs and nothing is held.
+    by itself when nothing is queued, nothing runs and nothing is held; what is put after that is lost.
     """
 
     def __init__(
@@ -30,6 +30,8 @@ class Pool:
         on_lost_wakeup: Callable[[], None] = lambda: None,
         name: str = "taskrunner",
     ) -> None:
+        if workers < 1:
+            raise UsageError(f"a pool needs at least 1 worker, not {workers}")
         self.workers = workers
         self._bind = bind
         self._name = name
