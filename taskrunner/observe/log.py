@@ -16,6 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from taskrunner.errors import TaskrunnerError
+from taskrunner.observe.summary import shortened
 from taskrunner.run.events import Event, GilSwitchedOn, NodeFailed, NodeSkipped, RunDone, RunWarning
 from taskrunner.run.plain import to_json
 
@@ -53,8 +54,8 @@ class ConsoleLog:
     def __init__(self, file: TextIO, level: str = "info", *, colors: bool = False) -> None:
         self._file = file
         self._level = LEVELS[level]
-        renderer = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=14)
-        self._logger = _logger(structlog.PrintLogger(file), [_round, renderer])
+        renderer = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=14, sort_keys=False)
+        self._logger = _logger(structlog.PrintLogger(file), [_readable, renderer])
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Write a line for each event."""
@@ -118,9 +119,17 @@ def _level_first(_: Any, method: str, event_dict: EventDict) -> EventDict:
     return {"event": event_dict.pop("event"), "level": method, **event_dict}
 
 
-def _round(_: Any, __: str, event_dict: EventDict) -> EventDict:
-    """Keep six digits of a number of seconds: more says nothing to a reader."""
-    return {k: round(v, 6) if isinstance(v, float) else v for k, v in event_dict.items()}
+def _readable(_: Any, __: str, event_dict: EventDict) -> EventDict:
+    """Keep six digits of a number of seconds, more says nothing to a reader; write paths with arrows."""
+    return {name: _readable_value(value) for name, value in event_dict.items()}
+
+
+def _readable_value(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, tuple) and all(isinstance(part, str) for part in value):
+        return shortened(value)
+    return [_readable_value(part) for part in value] if isinstance(value, tuple) else value
 
 
 def _close(file: IO[Any]) -> None:

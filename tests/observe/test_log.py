@@ -1,6 +1,7 @@
 import io
 import json
 
+import msgspec
 import pytest
 
 from taskrunner.errors import TaskrunnerError
@@ -75,7 +76,15 @@ def test_batches_follow_each_other():
 def test_the_console_has_a_line_for_people_without_colours():
     file = io.StringIO()
     ConsoleLog(file).on_events([SKIPPED])
-    assert file.getvalue().split() == ["[info", "]", "node.skipped", "because=b", "node=d", "reason=needs"]
+    assert file.getvalue().split() == ["[info", "]", "node.skipped", "node=d", "reason=needs", "because=b"]
+
+
+def test_the_console_rounds_seconds_and_writes_paths_with_arrows():
+    file = io.StringIO()
+    ConsoleLog(file).on_events([msgspec.structs.replace(ENDED, wall_s=1 / 3, critical_path=("a", "b"))])
+    assert "wall_s=0.333333 " in file.getvalue()
+    assert "critical_path='a -> b'" in file.getvalue()
+    assert "busy=[0.5]" in file.getvalue()
 
 
 def test_the_console_in_colour():

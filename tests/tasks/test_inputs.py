@@ -1,0 +1,51 @@
+import msgspec
+import pytest
+
+from taskrunner.graph.dag import link
+from taskrunner.graph.spec import GraphFile
+from taskrunner.tasks.inputs import ChildInputs, arguments, command, items
+
+RESULTS = {"a": {"x": [1, 2]}, "b": "text"}
+
+
+def vertex(**fields):
+    nodes = [{"id": "a", "call": "m:f"}, {"id": "b", "call": "m:f"}, {"id": "n", **fields}]
+    return link(msgspec.convert({"taskrunner": 1, "nodes": nodes}, GraphFile)).vertices[2]
+
+
+def test_arguments_of_a_call():
+    made = vertex(call="m:f", args=[{"$ref": "b"}, [{"$ref": "a", "path": ["x", 1]}]], kwargs={"k": {"$ref": "b"}})
+    assert arguments(made, RESULTS.get, None) == (["text", [2]], {"k": "text"})
+
+
+def test_a_command_with_everything_filled_in():
+    made = vertex(
+        run=["echo", {"$ref": "b"}, 3], env={"E": {"$ref": "b"}}, stdin={"$ref": "a"}, cwd="/x", capture="json"
+    )
+    found = command(made, made, RESULTS.get, None)
+    assert (found.argv, found.env, found.stdin) == (["echo", "text", "3"], {"E": "text"}, {"x": [1, 2]})
+    assert (found.cwd, found.capture, str(found)) == ("/x", "json", "echo text 3")
+
+
+def test_children_share_what_is_filled_in_and_get_their_item():
+    made = vertex(call="m:f", map=[1], args=[{"$ref": "a"}, {"$item": True}], kwargs={"k": [{"$item": True}]})
+    shared = ChildInputs(made, RESULTS.get)
+    first, second = arguments(shared, None, 10), arguments(shared, None, 20)
+    assert (first, second) == (([RESULTS["a"], 10], {"k": [10]}), ([RESULTS["a"], 20], {"k": [20]}))
+    assert first[0][0] is second[0][0] is RESULTS["a"]
+
+
+def test_commands_of_children():
+    made = vertex(run=["echo", {"$item": True}, {"$ref": "b"}], map=[1])
+    assert command(made, ChildInputs(made, RESULTS.get), None, "x").argv == ["echo", "x", "text"]
+
+
+def test_items_of_a_map():
+    assert items(vertex(call="m:f", map=[1, {"$ref": "b"}]).items, RESULTS.get) == [1, "text"]
+    assert items(vertex(call="m:f", map={"$ref": "a", "path": ["x"]}).items, RESULTS.get) == [1, 2]
+
+
+@pytest.mark.parametrize(("node", "kind"), [("b", "str"), ("a", "dict")])
+def test_what_is_no_list_is_refused(node, kind):
+    with pytest.raises(TypeError, match=f"map needs a list, not {kind}"):
+        items(vertex(call="m:f", map={"$ref": node}).items, RESULTS.get)
