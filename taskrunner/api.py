@@ -14,7 +14,7 @@ from taskrunner.engines import threads
 from taskrunner.errors import GilEnabledError, GraphError, UsageError
 from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.graph.spec import Node
-from taskrunner.observe.log import JsonLog, open_log
+from taskrunner.observe.log import LEVELS, JsonLog, open_log
 from taskrunner.run.control import Control
 from taskrunner.run.events import Event, GilSwitchedOn, Observer, RunDone, RunStart, RunWarning
 from taskrunner.run.folder import RunFolder, new_run_id
@@ -33,7 +33,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     targets: Iterable[Handle | str] = (),
     params: Mapping[str, Any] | None = None,
     workers: int | None = None,
-    keep_going: int = 1,
+    stop_after: int = 1,
     require_nogil: bool = False,
     run_dir: str | Path | None = None,
     observers: Sequence[Observer] = (),
@@ -47,7 +47,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         targets: run only these nodes and what they need; their results are the outputs then.
         params: values for the graph's parameters.
         workers: how many threads; as many as there are processors to use if not given.
-        keep_going: stop after so many failures; 0: never. What needs a failed node is skipped.
+        stop_after: stop after so many failures; 0: never. What needs a failed node is skipped.
         require_nogil: refuse to run while the GIL is on.
         run_dir: the folder in which the run leaves a folder of its own; none is left without it.
         log_level: the least level of what is written to the run's ``events.jsonl``.
@@ -58,13 +58,16 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         GraphError: the graph is bad, or a callable cannot be imported or given its arguments.
         UsageError: a target or a parameter does not exist.
         GilEnabledError: the GIL is on and ``require_nogil`` is set.
-        KeyboardInterrupt: SIGINT stopped the run and no ``on_interrupt`` was given.
+        KeyboardInterrupt: SIGINT stopped the run and no ``on_interrupt`` was given. (SIGTERM ends the
+            process then, as it would have without the run.)
 
     """
     workers = os.process_cpu_count() or 1 if workers is None else workers
+    if log_level not in LEVELS:
+        raise UsageError(f'unknown log level "{log_level}": there are {", ".join(LEVELS)}')
     if workers < 1:
         raise UsageError(f"a run needs at least 1 worker, not {workers}")
-    names = as_nodes(targets)
+    names = as_nodes([targets] if isinstance(targets, str | Handle) else targets)
     with ExitStack() as stack:
         stack.enter_context(module_folders(graph.source))
         watch = stack.enter_context(gil.GilWatch())
@@ -77,7 +80,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         if folder:
             folder.write_graph(graph.file)
             observers = (*observers, JsonLog(open_log(folder.events), log_level))
-        control = Control(keep_going)
+        control = Control(stop_after)
         if on_interrupt:
             control.on_interrupt(on_interrupt)
         stack.enter_context(threads.interrupts(control))
@@ -97,16 +100,19 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         known = watch.culprit
         try:
             threads.execute(plan, control, workers, commands, lambda: recorder.note(_LOST_WAKEUP))
-        finally:
+        except BaseException:
             recorder.stop()
+            recorder.close()
+            raise
+        recorder.stop()
         result = _result(plan, control, run_id, graph.name, workers, watch.culprit)
         if watch.culprit != known:
             recorder.tell([GilSwitchedOn(watch.culprit)])
         recorder.close(_run_done(result.summary))
         if folder:
             folder.write_summary(result.summary)
-    if control.signal == signal.SIGINT and on_interrupt is None:
-        raise KeyboardInterrupt
+    if control.signal and on_interrupt is None:  # the caller knows of no signal: it has its usual effect now
+        signal.raise_signal(control.signal)
     return result
 
 
@@ -155,7 +161,7 @@ def _result(plan: Plan, control: Control, run_id: str, name: str, workers: int, 
     summary = summarize(
         records,
         plan.dag,
-        {task.id for task in plan.tasks.values() if task.child_kind == ASYNC},
+        {task.id for task in plan.tasks.values() if task.call_kind == ASYNC},
         run=run_id,
         graph=name,
         wall_s=(control.ended - control.started) / 1e9,

@@ -181,7 +181,7 @@ def test_a_missing_result_says_why(graph):
     bad = graph.call(fail)
     after = graph.call(give, bad)
     graph.output(bad, after)
-    result = taskrunner.run(graph, keep_going=0)
+    result = taskrunner.run(graph, stop_after=0)
     with pytest.raises(taskrunner.RunFailedError, match='node "fail" failed: ValueError: no luck'):
         result[bad]
     with pytest.raises(taskrunner.RunFailedError, match='node "give" was skipped because of "fail"'):
@@ -281,7 +281,7 @@ def test_the_children_s_results_die_after_the_last_consumer(graph):
 def alive_at_last(graph, watched, needs):
     """Run on after failures, and return how many things were alive when ``needs`` were over."""
     graph.call(watched.alive, needs=needs, always=True, id="alive", priority=-1)
-    return taskrunner.run(graph, workers=1, keep_going=0, targets=["alive"])["alive"]
+    return taskrunner.run(graph, workers=1, stop_after=0, targets=["alive"])["alive"]
 
 
 def test_a_result_dies_when_a_consumer_is_skipped(graph):
@@ -334,7 +334,7 @@ def test_always_is_given_none_for_what_failed_or_was_skipped(graph):
     off = graph.call(give, 1, when=False)
     good = graph.call(give, 2)
     seen = graph.call(lambda *args: args, bad, bad["part"], off, good, always=True, id="seen")
-    result = taskrunner.run(graph, keep_going=0)
+    result = taskrunner.run(graph, stop_after=0)
     assert result["seen"] == (None, None, None, 2)
     assert seen.id in result.outputs
 
@@ -396,7 +396,7 @@ def test_keep_going_runs_what_does_not_need_the_failed(graph):
     bad = [graph.call(fail) for _ in range(3)]
     graph.call(give, 1, needs=[bad[0]], id="after")
     other = graph.call(give, 2, id="other")
-    result = taskrunner.run(graph, keep_going=0)
+    result = taskrunner.run(graph, stop_after=0)
     assert not result.ok
     assert result[other] == 2
     assert sorted(failure.node for failure in result.failures) == ["fail", "fail-2", "fail-3"]
@@ -407,7 +407,7 @@ def test_keep_going_runs_what_does_not_need_the_failed(graph):
 def test_keep_going_stops_after_so_many_failures(graph, limit, failed):
     for _ in range(5):
         graph.call(fail)
-    assert len(taskrunner.run(graph, workers=1, keep_going=limit).failures) == failed
+    assert len(taskrunner.run(graph, workers=1, stop_after=limit).failures) == failed
 
 
 class UnspeakableError(Exception):
@@ -446,7 +446,7 @@ def test_whatever_a_node_raises_fails_the_node_alone(graph, error, is_async):
 
     graph.call(throw_async if is_async else throw, id="bad")
     other = graph.call(give, 1)
-    result = taskrunner.run(graph, keep_going=0, workers=1)
+    result = taskrunner.run(graph, stop_after=0, workers=1)
     (failure,) = result.failures
     assert failure.node == "bad"
     assert failure.message
@@ -545,7 +545,7 @@ def test_each_child_is_a_node_of_its_own(graph):
 
 def test_a_child_that_fails_is_named_and_its_map_is_skipped(graph):
     graph.map(lambda number: 1 // number, [1, 0], id="m")
-    result = taskrunner.run(graph, keep_going=0)
+    result = taskrunner.run(graph, stop_after=0)
     assert [failure.node for failure in result.failures] == ["m[1]"]
     assert result.skipped["m"].because == "m[1]"
 
@@ -641,7 +641,7 @@ def test_a_failure_frees_its_place_in_a_pool():
     for _ in range(3):
         graph.call(fail, pool="one")
     other = graph.call(give, 1, pool="one")
-    assert taskrunner.run(graph, keep_going=0)[other] == 1
+    assert taskrunner.run(graph, stop_after=0)[other] == 1
 
 
 @pytest.mark.parametrize("kind", ["call", "command", "pool"])
@@ -991,7 +991,7 @@ def test_observers_get_every_event_in_order(graph):
     graph.call(fail, first, id="bad")
     graph.call(give, needs=["bad"], id="after")
     graph.map(give_async, [1, 2], id="m")
-    taskrunner.run(graph, workers=2, keep_going=0, observers=ears)
+    taskrunner.run(graph, workers=2, stop_after=0, observers=ears)
     assert ears[0].events == ears[1].events
     assert [ear.closed for ear in ears] == [1, 1]
     events = ears[0].events

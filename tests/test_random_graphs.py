@@ -156,10 +156,10 @@ def calls_of(number, node, result):
     return [str(number)]
 
 
-def check(plan, workers, *, keep_going=0):
+def check(plan, workers, *, stop_after=0):
     log = Log()
     graph, handles = build(plan, log)
-    result = taskrunner.run(graph, workers=workers, keep_going=keep_going)
+    result = taskrunner.run(graph, workers=workers, stop_after=stop_after)
     expected = serial(plan)
     assert result.outputs == {
         handle.id: value for handle, value in zip(handles, expected, strict=True) if value is not SKIPPED

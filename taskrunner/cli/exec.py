@@ -15,15 +15,13 @@ from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
 from taskrunner.observe import drawing
-from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
+from taskrunner.observe.log import LEVELS, ConsoleLog, JsonLog, open_log, wants_colors
 from taskrunner.observe.summary import failure_text, summary_text
 from taskrunner.observe.warnings import WarningLines
 from taskrunner.run.events import Observer
 from taskrunner.run.folder import DEFAULT
 from taskrunner.run.plain import to_json
 from taskrunner.run.result import RunResult
-
-LEVELS = ("debug", "info", "warning", "error")
 
 EXAMPLE = """\b
 Examples:
@@ -45,7 +43,9 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
 @click.option("--log-format", type=click.Choice(["console", "json"]), help="Log every event, in this form.")
 @click.option("--log-file", type=click.Path(dir_okay=False), help="Log to this file, not to standard error.")
-@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Log from here up.")
+@click.option(
+    "--log-level", type=click.Choice(list(LEVELS)), default="info", show_default=True, help="Log from here up."
+)
 @click.option(
     "--run-dir", type=click.Path(file_okay=False), default=str(DEFAULT), show_default=True,
     help="Where each run leaves a folder of its own.",
@@ -76,7 +76,7 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
             targets=options["targets"],
             params=values,
             workers=options["workers"],
-            keep_going=options["keep_going"],
+            stop_after=options["keep_going"],
             require_nogil=options["require_nogil"],
             run_dir=options["run_dir"],
             observers=_observers(options),

@@ -1,1 +1,1 @@
-"""Where a graph runs. Each engine takes the same graph and tells the same events."""
+"""Where a graph runs."""

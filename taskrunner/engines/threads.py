@@ -31,7 +31,7 @@ def execute(plan: Plan, control: Control, workers: int, commands: Path, on_lost_
         BaseException: an error of taskrunner's own, never one of a node's.
 
     """
-    needs_loop = any(task.child_kind != CALL for task in plan.tasks.values())
+    needs_loop = any(task.call_kind != CALL for task in plan.tasks.values())
     loop = LoopThread() if needs_loop else None
 
     def bind(worker: int, push: Callable[[Task], None]) -> Callable[[Task], Task | None]:
@@ -44,10 +44,20 @@ def execute(plan: Plan, control: Control, workers: int, commands: Path, on_lost_
     with _running(loop, control):
         control.started = time.perf_counter_ns()
         pool.start(_place_roots(plan, dispatcher, control.started, workers))
-        pool.join()
+        _join(pool, control)
         control.ended = time.perf_counter_ns()
     if control.crash is not None:
         raise control.crash
+
+
+def _join(pool: Pool, control: Control) -> None:
+    """Wait for the pool; if the wait is broken off, by a program's own signal handler say, stop the run first."""
+    try:
+        pool.join()
+    except BaseException as error:
+        control.crashed(error)
+        pool.join()
+        raise
 
 
 def _place_roots(plan: Plan, dispatcher: Dispatcher, now: int, workers: int) -> list[Task]:

@@ -17,7 +17,7 @@ from structlog.typing import EventDict, Processor
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.observe.summary import shortened
-from taskrunner.run.events import Event, GilSwitchedOn, NodeFailed, NodeSkipped, RunDone, RunWarning
+from taskrunner.run.events import Event, GilSwitchedOn, NodeFailed, RunDone, RunWarning
 from taskrunner.run.plain import to_json
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -91,8 +91,6 @@ def level_of(event: Event) -> str:
         return "error"
     if isinstance(event, RunWarning | GilSwitchedOn):
         return "warning"
-    if isinstance(event, NodeSkipped) and event.reason == "stopped":
-        return "debug"
     if isinstance(event, RunDone) and not event.ok:
         return "error"
     return "info"

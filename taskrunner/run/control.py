@@ -6,6 +6,7 @@ A runner's flag is a list of one integer that it alone reads and that is stored 
 one store makes it stop, and it is never taken back.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from taskrunner.run.outcome import Failure, Record
 
 
 class Control:
-    """The shared state of one run. ``keep_going``: so many failures, and no fewer, stop the run."""
+    """The shared state of one run. ``stop_after``: so many failures stop it; 0: none do."""
 
     def __init__(self, stop_after: int = 1) -> None:
         self.started = time.perf_counter_ns()
@@ -68,8 +69,9 @@ class Control:
             self.signal = number
             self._halt("")
             told = list(self._on_interrupt)
-        for tell in told:
-            tell()
+        for tell in reversed(told):  # our own, registered last, before the caller's
+            with contextlib.suppress(Exception):  # an error here would come out of whatever was interrupted
+                tell()
 
     def on_interrupt(self, tell: Callable[[], None]) -> None:
         """Have ``tell`` called when the run is interrupted, from the signal's handler."""

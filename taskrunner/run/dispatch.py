@@ -7,6 +7,7 @@ from typing import Protocol
 
 from taskrunner.errors import InternalError
 from taskrunner.pool.pool import Pool
+from taskrunner.run.events import EVENT_LOOP
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import ASYNC, COMMAND, Task
 from taskrunner.tasks.loop import LoopThread
@@ -52,6 +53,7 @@ class Dispatcher:
         task.holding = False
         for admitted in self._limits.release(task.limits):
             admitted.holding = True
+            admitted.made_by = EVENT_LOOP
             self._place(admitted, push)
 
     def cancellable(self) -> AbstractContextManager[None]:
@@ -62,10 +64,15 @@ class Dispatcher:
         """Run a task on the event loop; the pool waits for it."""
         loop = self._event_loop()
         self._pool.hold()
-        loop.submit(lambda: self._run(task))
+        try:
+            loop.submit(lambda: self._run(task))
+        except BaseException:
+            self._pool.release()
+            raise
 
     def put(self, task: Task) -> None:
-        """Put a task into the pool's inbox."""
+        """Put a task into the pool's inbox: whichever worker takes it has stolen it from nobody."""
+        task.made_by = EVENT_LOOP
         self._pool.put(task, task.priority)
 
     def _place(self, task: Task, push: Push) -> None:

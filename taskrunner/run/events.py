@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-EVENT_LOOP = -1
+EVENT_LOOP = -1  # also who made ready what no worker did
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, tag_field="event"):
@@ -91,9 +91,6 @@ class RunDone(Event, frozen=True, tag="run.done"):
     parallelism: float
     gil: bool
     peak_memory_bytes: int
-
-
-type Timed = NodeDone | NodeFailed
 
 
 class Observer(Protocol):

@@ -61,11 +61,12 @@ def describe(node: str, error: BaseException, path: tuple[str, ...]) -> Failure:
 
     The error loses its frames: they would keep the node's arguments alive, and all that it made.
     """
-    if isinstance(error, TaskrunnerError):  # our own words say all, and our frames nothing
-        _forget_frames(error)
-        return Failure(node, 1, error, str(error), str(error), path)
     first_own = _skip_frames(error.__traceback__)
     try:
+        if isinstance(error, TaskrunnerError) and first_own is None:  # our own words say all
+            message = str(error)
+            _forget_frames(error)
+            return Failure(node, 1, error, message, message, path)
         whole = traceback.TracebackException(type(error), error, first_own)
         lines = list(whole.format())
         message = "".join(whole.format_exception_only()).strip()

@@ -3,15 +3,16 @@
 Who touches what
 ----------------
 A task belongs to one thread at a time: to the one that made it ready, then to the one that runs it.
-It is handed over through a deque or the inbox. Three words are shared beyond that:
+It is handed over through a deque, the inbox, or the event loop. Three things are shared beyond that:
 
 * ``arrive``: the bound ``__next__`` of an ``itertools.count(1 - k)``, where k is how many tasks come
   before this one. Each of them calls it once when it is finished; the call that returns 0 is the
   last, and makes the task ready. ``count.__next__`` hands each number to one caller (CPython 3.13
   free-threaded: a compare-and-swap; with a GIL, the interpreter). None: there is at most one before.
 * ``uses``: the same for those that take the result; the last one drops it.
-* ``blocked``: set to the same kind of value by any task before it that failed or was skipped, always
-  before that task arrives; so the one that arrives last sees it, whichever store it was.
+* ``blocked``, and ``special`` with it: set to the same kind of value by any task before it that failed
+  or was skipped, always before that task arrives; so the one that arrives last sees it, whichever
+  store it was.
 """
 
 import itertools
@@ -33,7 +34,7 @@ COMMAND = 2
 MAP = 3
 GATHER = 4
 
-# The named pool that every command takes a place in; no name in a file is empty of text like this.
+# The pool that every command takes a place in. A file could only name it by meaning to.
 COMMAND_PLACES = "\0commands"
 
 type Arrive = Callable[[], int]
@@ -59,9 +60,10 @@ class Task:
     """
 
     __slots__ = (
-        "after", "always", "arrive", "blocked", "child_kind", "children", "constants", "function", "guard", "holding",
-        "id", "inputs", "item", "kept", "kind", "limits", "made_by", "priority", "ready_at", "routed",
-        "special", "uses", "value", "vertex", "wanted",
+        "after", "always", "arrive", "blocked", "call_kind", "children", "constants", "expanding",
+        "function", "guard", "holding", "id", "inputs", "item", "kept", "kind", "limits",
+        "made_by", "priority", "ready_at", "routed", "special", "uses", "value", "vertex",
+        "wanted",
     )  # fmt: skip
 
     def __init__(self, id: str, vertex: Vertex, function: Callable[..., Any] | None, kind: int) -> None:  # noqa: A002
@@ -84,9 +86,10 @@ class Task:
         self.priority = spec.priority
         self.limits = (*vertex.pools, COMMAND_PLACES) if kind == COMMAND else vertex.pools
         self.holding = False
-        self.child_kind = kind
+        self.call_kind = kind
         self.children: tuple[Task, ...] = ()
         self.ready_at = 0
+        self.expanding = 0
         self.made_by = -1
         self.special = kind != CALL or self.guard is not UNSET
         self.routed = bool(kind != CALL or self.limits or self.priority)
@@ -101,13 +104,16 @@ class Task:
         self.routed = False
         self.limits = ()
 
-    def expand(self, items: list[Any], inputs: "Inputs") -> None:
+    def expand(self, items: list[Any]) -> None:
         """Make one child for each item, and become the one that gathers their results.
 
-        There must be an item: nothing would arrive at the gathering task otherwise.
+        The children get this task's inputs. What comes before the node is over by now: the gathering
+        task waits for its children alone, and does not run when one of them failed. There must be an
+        item: nothing would arrive at the gathering task otherwise.
         """
         vertex = self.vertex
-        kind = self.child_kind
+        kind = self.call_kind
+        inputs, self.inputs = self.inputs, None
         children = []
         for number, item in enumerate(items):
             child = Task(f"{self.id}[{number}]", vertex, self.function, kind)
@@ -120,6 +126,7 @@ class Task:
         self.children = tuple(children)
         self.kind = GATHER
         self.guard = UNSET
+        self.blocked, self.always = None, False
         self.arrive = countdown(len(children))
 
     def __repr__(self) -> str:
@@ -137,7 +144,7 @@ class Plan:
         outputs: tuple[int, ...] | None = None,
     ) -> None:
         self.dag = dag
-        self.outputs = dag.outputs if outputs is None else outputs
+        self.outputs = tuple(dict.fromkeys(dag.outputs if outputs is None else outputs))
         chosen = [v for v in dag.vertices if among is None or v.index in among]
         kinds = {id(f): ASYNC if is_async(f) else CALL for f in functions.values()}
         kinds[id(None)] = COMMAND

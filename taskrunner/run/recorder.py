@@ -49,7 +49,8 @@ class Recorder:
         self._notes.append(event)
 
     def close(self, *events: Event) -> None:
-        """Tell the last events and close the observers."""
+        """Tell the last events and close the observers; ``errors`` keeps what fails after that."""
+        self.tell(self._take_notes())
         self.tell(events)
         self.tell(self._take_notes())
         for observer in self._all:

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
 from taskrunner.run.outcome import DONE, FAILED, SKIPPED, Record, Skip, describe
-from taskrunner.run.plan import CALL, COMMAND, GATHER, MAP, Plan, Task, consume
+from taskrunner.run.plan import COMMAND, GATHER, MAP, Plan, Task, consume
 from taskrunner.tasks import inputs
 from taskrunner.tasks.binding import MISSING, fill
 from taskrunner.tasks.command import run_command
@@ -50,12 +50,7 @@ class Runner:
             return self._execute_special(task)
         started = clock()
         try:
-            if task.constants is not None:
-                value = task.function(*task.constants)
-            else:
-                args, kwargs = inputs.arguments(task.inputs, self.result_of, task.item)
-                self.let_go(task)
-                value = task.function(*args, **kwargs)
+            value = task.function(*task.constants) if task.constants is not None else self._call(task)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             return self.fail(task, error, started)
         return self.finish(task, value, started)
@@ -70,7 +65,7 @@ class Runner:
         if not task.always:
             if task.blocked is not None:
                 return task.blocked
-            if self.halted[0]:
+            if self.halted[0] and task.kind != GATHER:  # whose children have all run
                 return Skip("stopped", self.control.because)
         if task.guard is not UNSET and not fill(task.guard, self.result_of):
             return Skip("when")
@@ -124,7 +119,8 @@ class Runner:
         return self._advance(task, ended, why)
 
     def _note(self, state: str, task: Task, started: int, ended: int, why: Any) -> None:
-        ready = task.ready_at or self.control.started
+        # A mapped node's own time is that of its expanding and that of its gathering.
+        ready, started = task.ready_at - task.expanding, started - task.expanding
         self.records.append(Record(state, task.id, self.worker, task.made_by, ready, started, ended, why))
 
     def _advance(self, task: Task, now: int, blocked: Skip | None) -> Task | None:
@@ -150,36 +146,45 @@ class Runner:
 
     # -- tasks that are more than a call ---------------------------------------------------------
 
+    def _call(self, task: Task) -> Any:
+        args, kwargs = inputs.arguments(task.inputs, self.result_of, task.item)
+        self.let_go(task)
+        return task.function(*args, **kwargs)
+
     def _execute_special(self, task: Task) -> Task | None:
         started = clock()
         try:
-            if why := self.why_not(task):
-                return self.skip(task, why)
-            if task.kind == MAP:
-                return self._expand(task, started)
-            if task.kind == GATHER:
-                return self._gather(task, started)
-            if task.kind == CALL:
-                args, kwargs = inputs.arguments(task.inputs, self.result_of, task.item)
-                self.let_go(task)
-                value = task.function(*args, **kwargs)
-            else:
-                self._dispatcher.offload(task)
-                return None
+            why = self.why_not(task)
+            value = None if why else self._special_value(task)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             return self.fail(task, error, started)
+        if why:
+            return self.skip(task, why)
+        if task.kind == MAP and value:
+            self._expand(task, value, started)
+            return None
         return self.finish(task, value, started)
 
-    def _expand(self, task: Task, started: int) -> Task | None:
+    def _special_value(self, task: Task) -> Any:
+        """Return the result of a call or of a gathering task; of a mapped one, the items."""
+        if task.kind == MAP:
+            found = inputs.items(task.vertex.items, self.result_of)
+            shared = inputs.ChildInputs(task.vertex, self.result_of)
+            self.let_go(task)
+            task.inputs = shared
+            return found
+        if task.kind == GATHER:
+            values = [None if child.value is MISSING else child.value for child in task.children]
+            self.let_go(task)
+            return values
+        return self._call(task)
+
+    def _expand(self, task: Task, items: list[Any], started: int) -> None:
         """Make a mapped node's children, and place them all."""
-        found = inputs.items(task.vertex.items, self.result_of)
-        shared = inputs.ChildInputs(task.vertex, self.result_of)
-        self.let_go(task)
-        if not found:
-            return self.finish(task, [], started)
-        task.expand(found, shared)
+        task.expand(items)
         children = task.children
         now = clock()
+        task.expanding = now - started
         for child in children:
             child.ready_at = now
             child.made_by = self.worker
@@ -189,12 +194,6 @@ class Runner:
         else:
             for child in reversed(children):  # a worker takes its newest first: they start in order
                 self._push(child)
-        return None
-
-    def _gather(self, task: Task, started: int) -> Task | None:
-        values = [None if child.value is MISSING else child.value for child in task.children]
-        self.let_go(task)
-        return self.finish(task, values, started)
 
     async def offloaded(self, task: Task, folder: Path) -> Task | None:
         """Run an async node or a command on the event loop."""
@@ -208,9 +207,7 @@ class Runner:
                     self.let_go(task)
                     value = await run_command(command, folder, task.id)
                 else:
-                    args, kwargs = inputs.arguments(task.inputs, self.result_of, task.item)
-                    self.let_go(task)
-                    value = await task.function(*args, **kwargs)
+                    value = await self._call(task)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             if isinstance(error, asyncio.CancelledError) and self.control.signal:
                 return self.stop(task, started)

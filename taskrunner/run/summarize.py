@@ -104,8 +104,8 @@ def _critical_path(dag: Dag, ran: dict[str, float]) -> tuple[float, tuple[str, .
     length, path = dag.critical_path(weight)
     ids: list[str] = []
     for vertex in path:
+        if vertex.is_mapped and vertex.id in slowest_child:
+            ids.append(slowest_child[vertex.id])
         if vertex.id in ran:
-            if vertex.is_mapped and vertex.id in slowest_child:
-                ids.append(slowest_child[vertex.id])
             ids.append(vertex.id)
     return length, tuple(ids)

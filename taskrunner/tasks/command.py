@@ -22,9 +22,10 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.spec import Capture
 
 GRACE = 5.0  # seconds between SIGTERM and SIGKILL
+POLL = 0.02
 TAIL = 2000
 
-# The process groups that run. Changed on the event loop's thread alone; read by kill_all.
+# The process groups that run, of all runs. Adding, discarding and copying are atomic, each by itself.
 _running: set[int] = set()
 
 _UNSAFE = re.compile(r"[^\w.\[\]-]+", re.ASCII)
@@ -78,6 +79,7 @@ async def run_command(command: Command, folder: Path, name: str) -> Any:
     out, err = folder / f"{stem}.out", folder / f"{stem}.err"
     with contextlib.ExitStack() as files:
         stdin = files.enter_context(_open_stdin(command.stdin))
+        command.stdin = UNSET  # it is in a file now
         stdout = files.enter_context(out.open("wb"))
         stderr = files.enter_context(err.open("wb"))
         try:
@@ -135,15 +137,24 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """End a process and all of its group, and reap it."""
     _signal_group(process, signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), GRACE)
+        async with asyncio.timeout(GRACE):
+            await process.wait()
+            while _signal_group(process, 0):  # noqa: ASYNC110  nobody tells when the last of a group is gone
+                await asyncio.sleep(POLL)
     _signal_group(process, signal.SIGKILL)
     await process.wait()
 
 
-def _signal_group(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    """Signal a process group: its number is that of the process, which leads a session of its own."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+def _signal_group(process: asyncio.subprocess.Process, number: int) -> bool:
+    """Signal a process group, and say whether there is one; 0 only asks.
+
+    Its number is that of the process, which leads a session of its own.
+    """
+    try:
         os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def _open_stdin(value: Any) -> IO[bytes]:

@@ -49,8 +49,9 @@ class LoopThread:
             self._cancellable.discard(task)
 
     def cancel_all(self) -> None:
-        """Cancel all that is cancellable."""
-        self.loop.call_soon_threadsafe(self._cancel)
+        """Cancel all that is cancellable; a loop that is over has nothing to cancel."""
+        with contextlib.suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._cancel)
 
     def stop(self) -> None:
         """Stop the loop, when all that was submitted is done, and end the thread."""

@@ -47,7 +47,7 @@ def test_an_event_is_one_json_object_on_a_line():
     [
         (DONE, "info"),
         (SKIPPED, "info"),
-        (STOPPED, "debug"),
+        (STOPPED, "info"),
         (WARNING, "warning"),
         (GIL, "warning"),
         (FAILED, "error"),

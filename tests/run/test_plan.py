@@ -66,7 +66,8 @@ def test_a_mapped_task_becomes_the_one_that_gathers():
     made = plan({"id": "m", "map": [1, 2], "pool": "p", "priority": 3}, pools={"p": 1})
     mapped = task(made, "m")
     assert (mapped.limits, mapped.routed) == ((), False)
-    mapped.expand([10, 20], mapped.vertex)
+    mapped.expand([10, 20])
+    assert mapped.inputs is None
     assert (mapped.kind, [c.id for c in mapped.children]) == (GATHER, ["m[0]", "m[1]"])
     assert [(c.item, c.limits, c.priority, c.kept, c.after) for c in mapped.children] == [
         (10, ("p",), 3, True, (mapped,)),

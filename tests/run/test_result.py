@@ -15,7 +15,7 @@ def result():
     graph.call(print, bad, id="after")
     inner = graph.call(dict, rows=[1, 2], id="inner")
     graph.call(len, inner, id="size")
-    return taskrunner.run(graph, workers=1, keep_going=0)
+    return taskrunner.run(graph, workers=1, stop_after=0)
 
 
 def test_outputs_are_found_by_id_and_by_handle(result):
