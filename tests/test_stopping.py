@@ -212,10 +212,13 @@ def test_an_unknown_log_level_is_refused_before_anything_is_made(tmp_path):
 
 
 def test_nothing_is_stolen_from_the_inbox():
-    graph = taskrunner.Graph()
-    for number in range(50):
-        graph.call(abs, number, priority=1)
-    assert taskrunner.run(graph, workers=2).summary.steals == 0
+    graph, both = taskrunner.Graph(), threading.Barrier(2)
+    first = graph.call(abs, -1)
+    for _ in range(10):
+        graph.call(lambda: both.wait(10), needs=[first], priority=1)
+    result = taskrunner.run(graph, workers=2)
+    assert {t.worker for t in result.timing} == {0, 1}
+    assert not any(t.stolen for t in result.timing if t.node != first.id)
 
 
 def test_the_time_to_expand_a_map_is_its_nodes_time():
