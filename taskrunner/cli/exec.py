@@ -134,13 +134,14 @@ def _print_json(value: Any) -> None:
 
 def _write_outputs(result: RunResult, path: Path) -> None:
     encode = msgspec.json.encode if path.suffix == ".json" else msgspec.msgpack.encode
+    parts = {}
     for node, value in result.outputs.items():
         try:
-            encode(value)
+            parts[node] = msgspec.Raw(encode(value))
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise TaskrunnerError(f'cannot write the result of "{node}" to {path}: {error}') from None
     try:
-        path.write_bytes(encode(result.outputs))
+        path.write_bytes(encode(parts))
     except OSError as error:
         raise TaskrunnerError(f"cannot write {path}: {error.strerror}") from None
 

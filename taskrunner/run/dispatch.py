@@ -60,7 +60,7 @@ class Dispatcher:
         """Let an interrupt cancel the asyncio task that is inside."""
         return self._event_loop().cancellable()
 
-    def offload(self, task: Task) -> None:
+    def _offload(self, task: Task) -> None:
         """Run a task on the event loop; the pool waits for it."""
         loop = self._event_loop()
         self._pool.hold()
@@ -77,7 +77,7 @@ class Dispatcher:
 
     def _place(self, task: Task, push: Push) -> None:
         if task.kind in (ASYNC, COMMAND) and not _to_be_skipped(task):
-            self.offload(task)
+            self._offload(task)
         elif task.priority:
             self.put(task)
         else:
