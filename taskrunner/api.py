@@ -2,26 +2,27 @@
 
 import os
 import signal
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from platform import platform
 from typing import Any
 
+from taskrunner import collector
 from taskrunner.engines import threads
 from taskrunner.errors import GilEnabledError, GraphError, UsageError
+from taskrunner.graph.dag import PLAIN, Dag
 from taskrunner.graph.graph import Graph, Handle, as_nodes
-from taskrunner.graph.spec import Node
-from taskrunner.observe.log import LEVELS, JsonLog, open_log
+from taskrunner.observe.log import JsonLog, open_log
+from taskrunner.run.archive import Archive
 from taskrunner.run.control import Control
-from taskrunner.run.events import Event, GilSwitchedOn, Observer, RunDone, RunStart, RunWarning
-from taskrunner.run.folder import RunFolder, new_run_id
-from taskrunner.run.plan import ASYNC, Plan
+from taskrunner.run.events import LEVELS, Event, GilSwitchedOn, Observer, RunDone, RunStart, RunWarning
+from taskrunner.run.folder import new_run_id
+from taskrunner.run.host import peak_memory, python_build, system
+from taskrunner.run.plan import COMMAND, Plan
 from taskrunner.run.recorder import Recorder
 from taskrunner.run.result import RunResult, Summary
-from taskrunner.run.summarize import python_build, summarize
+from taskrunner.run.summarize import Facts, summarize
 from taskrunner.tasks import gil
 from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.resolve import module_folders, resolve_all
@@ -38,6 +39,9 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     run_dir: str | Path | None = None,
     observers: Sequence[Observer] = (),
     log_level: str = "info",
+    journal: bool = True,
+    fsync: bool = False,
+    resume: str = "",
     on_interrupt: Callable[[], None] | None = None,
 ) -> RunResult:
     """Run a graph and wait for its end.
@@ -51,6 +55,9 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         require_nogil: refuse to run while the GIL is on.
         run_dir: the folder in which the run leaves a folder of its own; none is left without it.
         log_level: the least level of what is written to the run's ``events.jsonl``.
+        journal: keep the results of finished nodes in the run's folder.
+        fsync: have each batch of the journal on the disk before the next is written.
+        resume: the run in ``run_dir`` to go on with: its id, a unique start of it, or ``last``.
         observers: who is told of the run's events, on one thread at a time.
         on_interrupt: called, in the signal's handler, when SIGINT or SIGTERM stops the run.
 
@@ -62,11 +69,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             process then, as it would have without the run.)
 
     """
-    workers = os.process_cpu_count() or 1 if workers is None else workers
-    if log_level not in LEVELS:
-        raise UsageError(f'unknown log level "{log_level}": there are {", ".join(LEVELS)}')
-    if workers < 1:
-        raise UsageError(f"a run needs at least 1 worker, not {workers}")
+    workers = _check(workers, log_level)
     names = as_nodes([targets] if isinstance(targets, str | Handle) else targets)
     with ExitStack() as stack:
         stack.enter_context(module_folders(graph.source))
@@ -74,29 +77,21 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         plan = _plan(graph, params, names)
         if require_nogil and gil.is_enabled():
             raise GilEnabledError(_why_gil(watch.culprit))
-        run_id = new_run_id()
-        folder = None if run_dir is None else RunFolder(Path(run_dir), run_id)
-        commands = folder.commands if folder else Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        if folder:
-            folder.write_graph(graph.file)
-            observers = (*observers, JsonLog(open_log(folder.events), log_level))
-        control = Control(stop_after)
+        archive, told = None, _warnings(plan.dag, watch)
+        if run_dir is not None:
+            archive = Archive(Path(run_dir), resume, journaled=journal, fsync=fsync)
+            stack.callback(archive.close)
+            told = [*archive.keep(graph, params or {}, plan), *told]
+            observers = (*observers, JsonLog(open_log(archive.folder.events), log_level))
+        commands = archive.folder.commands if archive else stack.enter_context(_temporary_folder(plan))
+        control = Control(stop_after, is_journaled=archive is not None and archive.journal is not None)
         if on_interrupt:
             control.on_interrupt(on_interrupt)
         stack.enter_context(threads.interrupts(control))
-        recorder = Recorder(control, observers)
-        start = RunStart(
-            run=run_id,
-            graph=graph.name,
-            nodes=len(plan.tasks),
-            workers=workers,
-            python=python_build(),
-            free_threaded=gil.IS_FREE_THREADED,
-            gil=gil.is_enabled(),
-            platform=platform(),
-            at=time.time(),
-        )
-        recorder.start(start, *_warnings(graph, watch))
+        stack.enter_context(collector.spared(len(plan.tasks)))
+        recorder = Recorder(control, observers, archive.journal if archive else None)
+        run_id = archive.folder.id if archive else new_run_id()
+        recorder.start(_run_start(run_id, graph.name, len(plan.tasks), workers), *told)
         known = watch.culprit
         try:
             threads.execute(plan, control, workers, commands, lambda: recorder.note(_LOST_WAKEUP))
@@ -108,16 +103,45 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         result = _result(plan, control, run_id, graph.name, workers, watch.culprit)
         if watch.culprit != known:
             recorder.tell([GilSwitchedOn(watch.culprit)])
-        recorder.close(_run_done(result.summary))
-        if folder:
-            folder.write_summary(result.summary)
+        if observers:
+            recorder.close(_run_done(result.summary))
+        if archive:
+            archive.folder.write_summary(result.summary)
     if control.signal and on_interrupt is None:  # the caller knows of no signal: it has its usual effect now
         signal.raise_signal(control.signal)
     return result
 
 
+def _run_start(run: str, graph: str, nodes: int, workers: int) -> RunStart:
+    return RunStart(
+        run=run,
+        graph=graph,
+        nodes=nodes,
+        workers=workers,
+        python=python_build(),
+        free_threaded=gil.IS_FREE_THREADED,
+        gil=gil.is_enabled(),
+        platform=system(),
+        at=time.time(),
+    )
+
+
+def _check(workers: int | None, log_level: str) -> int:
+    """Return how many workers there are to be.
+
+    Raises:
+        UsageError: an option has no meaning.
+
+    """
+    workers = os.process_cpu_count() or 1 if workers is None else workers
+    if log_level not in LEVELS:
+        raise UsageError(f'unknown log level "{log_level}": there are {", ".join(LEVELS)}')
+    if workers < 1:
+        raise UsageError(f"a run needs at least 1 worker, not {workers}")
+    return workers
+
+
 _LOST_WAKEUP = RunWarning("a worker slept past an item (lost wake-up): please report this")
-_BARE_NODE = Node(id="-")
 _NOT_ENFORCED = ("retries", "timeout", "allow_failure")
 
 
@@ -129,20 +153,32 @@ def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str]) ->
         functions = resolve_all(dag, graph.functions, among)
     except GraphError as error:
         raise graph.error(error) from None
-    return Plan(dag, functions, among, outputs)
+    with collector.paused():
+        return Plan(dag, functions, among, outputs)
 
 
-def _warnings(graph: Graph, watch: gil.GilWatch) -> list[Event]:
+@contextmanager
+def _temporary_folder(plan: Plan) -> Iterator[Path]:
+    """Make a folder for commands' output, if there are commands."""
+    if all(task.demands.call_kind != COMMAND for task in plan.tasks):
+        yield Path()
+        return
+    import tempfile  # with all that it imports
+
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def _warnings(dag: Dag, watch: gil.GilWatch) -> list[Event]:
     """Return what is to be said before the first node runs."""
     events: list[Event] = []
     if watch.culprit:
         events.append(GilSwitchedOn(watch.culprit))
     elif gil.IS_FREE_THREADED and gil.is_enabled():
         events.append(GilSwitchedOn(""))
-    file = graph.file
+    askers = [dag.file.defaults, *(vertex.options for vertex in dag.vertices if vertex.options is not PLAIN)]
     for name in _NOT_ENFORCED:
-        nothing = getattr(_BARE_NODE, name)
-        askers = (file.defaults, *file.nodes)
+        nothing = getattr(PLAIN, name)
         if any(getattr(asker, name, nothing) != nothing for asker in askers):
             events.append(RunWarning(f"the graph asks for {name}, which this version does not enforce yet"))
     return events
@@ -157,23 +193,24 @@ def _why_gil(culprit: str) -> str:
 
 
 def _result(plan: Plan, control: Control, run_id: str, name: str, workers: int, culprit: str) -> RunResult:
-    records = [record for records in control.all_records() for record in records]
-    summary = summarize(
-        records,
-        plan.dag,
-        {task.id for task in plan.tasks.values() if task.call_kind == ASYNC},
+    facts = Facts(
         run=run_id,
         graph=name,
         wall_s=(control.ended - control.started) / 1e9,
         workers=workers,
+        gil=gil.is_enabled(),
         gil_module=culprit,
+        peak_memory_bytes=peak_memory(),
         signal=control.signal,
+        kept=plan.restored,
     )
-    found = {plan.tasks[index].id: plan.take_result(index) for index in plan.outputs}
+    notes = control.all_notes()
+    found = {plan.dag.vertices[index].id: plan.take_result(index) for index in plan.outputs}
     outputs = {node: value for node, value in found.items() if value is not MISSING}
-    return RunResult(summary, outputs, control.failures, records, control.started)
+    ok = not control.failures and not control.signal
+    return RunResult(ok, notes, outputs, control.failures, control.started, lambda: summarize(notes, plan.dag, facts))
 
 
 def _run_done(summary: Summary) -> RunDone:
-    names = RunDone.__struct_fields__
-    return RunDone(**{name: getattr(summary, name) for name in names})
+    names = set(RunDone.__struct_fields__) - {"level"}
+    return RunDone(**{name: getattr(summary, name) for name in names}, level="info" if summary.ok else "error")

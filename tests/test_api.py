@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import itertools
+import logging
 import os
 import signal
 import sys
@@ -1003,6 +1004,30 @@ def test_observers_get_every_event_in_order(graph):
     nodes = [node for _, node in middle]
     assert nodes.index("first") < nodes.index("bad") < nodes.index("after")
     assert nodes.index("m") > max(nodes.index("m[0]"), nodes.index("m[1]"))
+
+
+def test_an_observer_may_have_a_level_that_is_no_name_of_ours(graph):
+    class Handler(Ear):
+        level = logging.INFO  # as a logging.Handler has
+
+    ear = Handler()
+    same = graph.call(give, 1)
+    assert taskrunner.run(graph, observers=[ear])[same] == 1
+    assert [type(event) for event in ear.events] == [RunStart, NodeDone, RunDone]
+
+
+def test_an_observer_that_wants_little_takes_nothing_from_the_others_and_not_from_the_result(graph, tmp_path):
+    class Quiet(Ear):
+        level = "error"
+
+    ear = Ear()
+    graph.call(give, graph.call(give, 1, id="first"), id="second")
+    for observers in ([Quiet()], [Quiet(), ear]):
+        result = taskrunner.run(graph, workers=2, observers=observers)
+        assert (result.ok, len(result.timing), result.summary.done) == (True, 2, 2)
+    assert [type(event) for event in ear.events] == [RunStart, NodeDone, NodeDone, RunDone]
+    folder = tmp_path / taskrunner.run(graph, run_dir=tmp_path, observers=[Quiet()]).summary.run
+    assert (folder / "events.jsonl").read_text().count("node.done") == 2
 
 
 def test_every_node_of_a_wide_run_is_told_once(graph):

@@ -31,6 +31,12 @@ def taskrunner(*arguments, folder):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
 
 
+def leaves(struct):
+    """Return the structs that are the base of no other."""
+    below = struct.__subclasses__()
+    return [leaf for each in below for leaf in leaves(each)] if below else [struct]
+
+
 def test_the_tour_prints_what_the_readme_shows(tmp_path):
     shown = blocks(README)[0]
     results, summary = shown[: shown.index("ok   ")], shown[shown.index("ok   ") :]
@@ -84,11 +90,11 @@ def test_every_option_of_exec_is_documented():
 
 def test_every_event_is_documented_with_its_fields():
     table = dict(re.findall(r"^\| `([\w.]+)` \| (.*) \|$", RUNNING, re.MULTILINE))
-    found = {struct.__struct_config__.tag: struct for struct in events.Event.__subclasses__()}
+    found = {struct.__struct_config__.tag: struct for struct in leaves(events.Event)}
     assert found.keys() <= table.keys()
     for tag, struct in found.items():
         fields = set(re.findall(r"`(\w+)`", table[tag] + (table["node.done"] if tag == "node.failed" else "")))
-        assert set(struct.__struct_fields__) <= fields
+        assert set(struct.__struct_fields__) - {"level"} <= fields
 
 
 @pytest.mark.parametrize("command", COMMANDS)

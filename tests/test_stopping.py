@@ -11,7 +11,7 @@ import time
 import pytest
 
 import taskrunner
-from taskrunner.run.events import NodeSkipped, RunDone
+from taskrunner.run.events import NodeDone, NodeSkipped, RunDone
 
 
 class Ear:
@@ -219,6 +219,21 @@ def test_nothing_is_stolen_from_the_inbox():
     result = taskrunner.run(graph, workers=2)
     assert {t.worker for t in result.timing} == {0, 1}
     assert not any(t.stolen for t in result.timing if t.node != first.id)
+
+
+def test_what_another_worker_takes_is_told_as_stolen_everywhere():
+    graph, ear, both = taskrunner.Graph(), Ear(), threading.Barrier(2)
+    first = graph.call(abs, -1, id="first")
+    for _ in range(2):
+        graph.call(lambda _: both.wait(10), first)
+    result = taskrunner.run(graph, workers=2, observers=[ear])
+    timing = {entry.node: entry for entry in result.timing}
+    maker = timing.pop("first").worker
+    assert sorted(entry.worker for entry in timing.values()) == [0, 1]
+    assert [entry.stolen for entry in timing.values()] == [entry.worker != maker for entry in timing.values()]
+    told = {event.node: event.stolen for event in ear.events if isinstance(event, NodeDone)}
+    assert told == {entry.node: entry.stolen for entry in result.timing}
+    assert result.summary.steals == sum(told.values())
 
 
 def test_the_time_to_expand_a_map_is_its_nodes_time():

@@ -29,5 +29,5 @@ def check(graph_name: str, **options: Any) -> None:
             resolve_all(dag, graph.functions)
         except GraphError as error:
             raise graph.error(error) from None
-    edges = sum(len(vertex.before) for vertex in dag.vertices)
-    click.echo(f"{graph_name}: ok, {len(dag.vertices)} nodes, {edges} edges, {len(dag.levels())} levels")
+    levels = max(dag.depths(), default=-1) + 1
+    click.echo(f"{graph_name}: ok, {len(dag.vertices)} nodes, {dag.edges} edges, {levels} levels")

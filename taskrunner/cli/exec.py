@@ -15,10 +15,10 @@ from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
 from taskrunner.observe import drawing
-from taskrunner.observe.log import LEVELS, ConsoleLog, JsonLog, open_log, wants_colors
+from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
 from taskrunner.observe.summary import failure_text, summary_text
 from taskrunner.observe.warnings import WarningLines
-from taskrunner.run.events import Observer
+from taskrunner.run.events import LEVELS, Observer
 from taskrunner.run.folder import DEFAULT
 from taskrunner.run.plain import to_json
 from taskrunner.run.result import RunResult
@@ -50,6 +50,9 @@ Examples:
     "--run-dir", type=click.Path(file_okay=False), default=str(DEFAULT), show_default=True,
     help="Where each run leaves a folder of its own.",
 )  # fmt: skip
+@click.option("--no-journal", is_flag=True, help="Do not keep the results of finished nodes in the run's folder.")
+@click.option("--fsync", is_flag=True, help="Have each batch of the journal on the disk before going on.")
+@click.option("--resume", metavar="RUN", help="Go on with an earlier run: its id, a unique start of it, or last.")
 @click.option("--require-nogil", is_flag=True, help="Fail rather than run with the GIL on.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), help="Write the outputs to this .json or .msgpack file."
@@ -79,6 +82,9 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
             stop_after=options["keep_going"],
             require_nogil=options["require_nogil"],
             run_dir=options["run_dir"],
+            journal=not options["no_journal"],
+            fsync=options["fsync"],
+            resume=options["resume"] or "",
             observers=_observers(options),
             log_level=options["log_level"],
             on_interrupt=_say_interrupted,

@@ -60,7 +60,7 @@ def find_graph(name: str, encoding: str | None) -> Graph:
 
 def read_settings(graph: Graph, settings: Iterable[str]) -> dict[str, Any]:
     """Return the parameters that --set gives."""
-    return dict(params.parse_setting(graph.file, text) for text in settings)
+    return dict(params.parse_setting(graph.head, text) for text in settings)
 
 
 def write(data: bytes, output: str | None) -> None:

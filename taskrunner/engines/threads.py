@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from taskrunner.pool.pool import Pool
 from taskrunner.run.control import Control
@@ -16,8 +17,10 @@ from taskrunner.run.events import EVENT_LOOP
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import CALL, COMMAND_PLACES, Plan, Task
 from taskrunner.run.runner import Runner
-from taskrunner.tasks.command import kill_all
-from taskrunner.tasks.loop import LoopThread
+from taskrunner.tasks.processes import kill_all
+
+if TYPE_CHECKING:
+    from taskrunner.tasks.loop import LoopThread
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -31,23 +34,32 @@ def execute(plan: Plan, control: Control, workers: int, commands: Path, on_lost_
         BaseException: an error of taskrunner's own, never one of a node's.
 
     """
-    needs_loop = any(task.call_kind != CALL for task in plan.tasks.values())
-    loop = LoopThread() if needs_loop else None
+    loop = _new_loop() if any(task.demands.call_kind != CALL for task in plan.tasks) else None
 
     def bind(worker: int, push: Callable[[Task], None]) -> Callable[[Task], Task | None]:
-        return Runner(worker, plan, control, dispatcher, push).execute
+        return Runner(worker, plan, control, dispatcher, push).executor()
 
-    pool = Pool(workers, bind, on_lost_wakeup=on_lost_wakeup)
+    pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup)
     limits = Limits({**plan.dag.file.pools, COMMAND_PLACES: workers})
     dispatcher = Dispatcher(limits, pool, loop, commands, control.crashed)
     dispatcher.runner = Runner(EVENT_LOOP, plan, control, dispatcher, dispatcher.put)
     with _running(loop, control):
         control.started = time.perf_counter_ns()
-        pool.start(_place_roots(plan, dispatcher, control.started, workers))
+        pool.start(_place_roots(plan, dispatcher, control.started))
         _join(pool, control)
         control.ended = time.perf_counter_ns()
     if control.crash is not None:
         raise control.crash
+
+
+def _mark_stolen(task: Task) -> None:
+    task.stolen = True
+
+
+def _new_loop() -> "LoopThread":
+    from taskrunner.tasks.loop import LoopThread  # asyncio, which a run without such nodes does not need
+
+    return LoopThread()
 
 
 def _join(pool: Pool, control: Control) -> None:
@@ -60,7 +72,7 @@ def _join(pool: Pool, control: Control) -> None:
         raise
 
 
-def _place_roots(plan: Plan, dispatcher: Dispatcher, now: int, workers: int) -> list[Task]:
+def _place_roots(plan: Plan, dispatcher: Dispatcher, now: int) -> list[Task]:
     """Place the tasks that need nothing; return those that the pool is to deal out, one each in turn."""
     dealt: list[Task] = []
     for task in plan.roots():
@@ -69,13 +81,11 @@ def _place_roots(plan: Plan, dispatcher: Dispatcher, now: int, workers: int) -> 
             dispatcher.route(task, dealt.append)
         else:
             dealt.append(task)
-    for number, task in enumerate(dealt):
-        task.made_by = number % workers
     return dealt
 
 
 @contextlib.contextmanager
-def _running(loop: LoopThread | None, control: Control) -> Iterator[None]:
+def _running(loop: "LoopThread | None", control: Control) -> Iterator[None]:
     if loop is None:
         yield
         return

@@ -1,29 +1,48 @@
 """Bytes to graph file and back, with errors that name their place.
 
-The fast path is one msgspec decoder for each encoding. Only when that fails is the file read once
-more without a schema, node by node, so that independent errors are told together.
+The fast path is msgspec's decoders. Only when they fail is the file read once more without a schema,
+node by node, so that independent errors are told together.
 """
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path as FilePath
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, overload
 
 import msgspec
+from msgspec.structs import asdict, replace
 
 from taskrunner.errors import GraphError, Problem, TaskrunnerError, UsageError
 from taskrunner.graph.hints import did_you_mean
 from taskrunner.graph.place import Path, line_and_column, locate, parse_path
-from taskrunner.graph.spec import Defaults, GraphFile, Node, Retry
+from taskrunner.graph.spec import Defaults, FlatNode, GraphFile, Node, Retry
 
 type Format = Literal["json", "msgpack", "toml"]
 _NAMES = {"json": "JSON", "msgpack": "MessagePack", "toml": "TOML"}
 FORMATS: tuple[str, ...] = get_args(Format.__value__)
 
-# Built once, while there is one thread.
-_JSON = msgspec.json.Decoder(GraphFile)
-_MSGPACK = msgspec.msgpack.Decoder(GraphFile)
+
+class _Undecoded(GraphFile, frozen=True):
+    """A graph file whose nodes are still the bytes that they were."""
+
+    nodes: tuple[msgspec.Raw, ...]  # type: ignore[assignment]
+
+
+# Built once, while there is one thread: for each encoding that of a whole file, of a node, of a flat node.
+_DECODERS: dict[str, tuple[Callable[[bytes], _Undecoded], Callable[[Any], Node], Callable[[Any], FlatNode]]] = {
+    "json": (
+        msgspec.json.Decoder(_Undecoded).decode,
+        msgspec.json.Decoder(Node).decode,
+        msgspec.json.Decoder(FlatNode).decode,
+    ),
+    "msgpack": (
+        msgspec.msgpack.Decoder(_Undecoded).decode,
+        msgspec.msgpack.Decoder(Node).decode,
+        msgspec.msgpack.Decoder(FlatNode).decode,
+    ),
+}
 
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _TOML_PLACE = re.compile(r"\s*\(at line (\d+), column (\d+)\)")
@@ -44,22 +63,78 @@ def format_of(name: str) -> str:
     return suffix
 
 
-def decode(data: bytes, encoding: str, source: str = "") -> GraphFile:
-    """Decode a graph file; ``source`` names it in errors.
+class Nodes(Sequence[Node]):
+    """The nodes of a file, which are decoded anew whenever they are asked for.
+
+    The bytes of a million nodes take less than a tenth of the room of their Structs, and nobody
+    needs all of these at once.
+    """
+
+    def __init__(self, data: bytes, encoding: str, count: int) -> None:
+        self._data = data
+        self._count = count
+        self._decode_file, self._decode, self._decode_flat = _DECODERS[encoding]
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> Node: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Node]: ...
+    def __getitem__(self, index: int | slice) -> Node | Sequence[Node]:
+        return list(self)[index]
+
+    def __iter__(self) -> Iterator[Node]:
+        return map(self._decode, self._decode_file(self._data).nodes)
+
+    def lean(self) -> Iterator[Node | FlatNode]:
+        """Yield each node in the smallest form that it fits.
+
+        Raises:
+            ValueError: a node does not fit the schema.
+
+        """
+        decode_flat = self._decode_flat
+        for raw in self._decode_file(self._data).nodes:
+            try:
+                yield decode_flat(raw)
+            except ValueError:  # msgspec's errors are ValueErrors
+                yield self._decode(raw)
+
+
+def read(data: bytes, encoding: str, source: str = "") -> tuple[GraphFile, Sequence[Node]]:
+    """Read a graph file: return it without its nodes, and them; ``source`` names it in errors.
 
     Raises:
         GraphError: with the place of everything that does not fit the schema.
 
     """
     try:
-        if encoding == "json":
-            return _JSON.decode(data)
-        if encoding == "msgpack":
-            return _MSGPACK.decode(data)
-        return msgspec.toml.decode(data, type=GraphFile)
+        if encoding == "toml":
+            file = msgspec.toml.decode(data, type=GraphFile)
+            return replace(file, nodes=()), file.nodes
+        undecoded = _DECODERS[encoding][0](data)
+        file = GraphFile(**asdict(undecoded) | {"nodes": ()})
+        nodes = Nodes(data, encoding, len(undecoded.nodes))
+        del undecoded  # a million small objects
+        deque(nodes.lean(), maxlen=0)  # each must fit the schema
     except (msgspec.DecodeError, ValueError, RecursionError) as error:  # not UTF-8, too many digits
-        problems = list(_explain(data, encoding, error))
+        problems = list(_explain(data, encoding, _first_error(data, encoding) or error))
+    else:
+        return file, nodes
     raise GraphError(with_lines(problems, data, encoding), source)
+
+
+def decode(data: bytes, encoding: str, source: str = "") -> GraphFile:
+    """Decode a whole graph file; ``source`` names it in errors.
+
+    Raises:
+        GraphError: with the place of everything that does not fit the schema.
+
+    """
+    file, nodes = read(data, encoding, source)
+    return replace(file, nodes=tuple(nodes))
 
 
 def with_lines(problems: list[Problem], data: bytes, encoding: str) -> list[Problem]:
@@ -98,7 +173,7 @@ def _explain(data: bytes, encoding: str, error: Exception) -> Iterator[Problem]:
     """Yield what is wrong with a file that could not be decoded."""
     raw = None
     with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):
-        raw = _decode_any(data, encoding)
+        raw = _decode_as(data, encoding, Any)
     if raw is None and isinstance(error, msgspec.ValidationError):
         yield _from_message((), str(error), GraphFile)  # it went wrong before it became unreadable
     elif raw is None:
@@ -110,13 +185,22 @@ def _explain(data: bytes, encoding: str, error: Exception) -> Iterator[Problem]:
         yield from problems or [_from_message((), str(error), GraphFile)]
 
 
-def _decode_any(data: bytes, encoding: str) -> Any:
-    modules: dict[str, Callable[[bytes], Any]] = {
+def _first_error(data: bytes, encoding: str) -> Exception | None:
+    """Return the error that comes first in a file: decoding it in two steps finds a torn end before it."""
+    try:
+        _decode_as(data, encoding, GraphFile)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        return error
+    return None
+
+
+def _decode_as(data: bytes, encoding: str, kind: Any) -> Any:
+    modules: dict[str, Callable[..., Any]] = {
         "json": msgspec.json.decode,
         "msgpack": msgspec.msgpack.decode,
         "toml": msgspec.toml.decode,
     }
-    return modules[encoding](data)
+    return modules[encoding](data, type=kind)
 
 
 def _malformed(data: bytes, encoding: str, error: Exception) -> Problem:

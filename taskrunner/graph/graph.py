@@ -2,13 +2,14 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
+from taskrunner import collector
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.graph import codec, params
 from taskrunner.graph.dag import Dag, link
@@ -74,17 +75,17 @@ class Graph:
     ) -> None:
         self.source = ""
         self.functions: dict[str, Callable[..., Any]] = {}
-        self._data = b""
-        self._encoding = ""
-        self._nodes: list[Node] = []
-        self._ids: set[str] = set()
-        self._outputs: tuple[str, ...] | UnsetType = UNSET
-        self._head = GraphFile(
+        self.head = GraphFile(
             taskrunner=FORMAT_VERSION, nodes=(), name=name, doc=doc, params=dict(params or {}), pools=dict(pools or {})
         )
         if defaults is not None:
-            self._head = msgspec.structs.replace(self._head, defaults=defaults)
-        self._file: GraphFile | None = None
+            self.head = msgspec.structs.replace(self.head, defaults=defaults)
+        self._data = b""
+        self._encoding = ""
+        self._nodes: Sequence[Node] = []
+        self._ids: set[str] | None = set()
+        self._dag: Dag | None = None
+        self._is_changed = False
 
     # -- building ----------------------------------------------------------------------------------
 
@@ -138,18 +139,25 @@ class Graph:
 
     def output(self, *handles: Handle) -> None:
         """Keep and report these results, and no longer those of the sinks."""
-        already = () if self._outputs is UNSET else self._outputs
-        self._outputs = (*already, *(handle.id for handle in handles))
-        self._file = None
+        already = () if self.head.outputs is UNSET else self.head.outputs
+        outputs = (*already, *(handle.id for handle in handles))
+        self.head = msgspec.structs.replace(self.head, outputs=outputs)
+        self._change()
 
     def _new_id(self, wanted: str | None, name: str) -> str:
         if wanted is not None:
             return wanted
+        ids = self._known_ids()
         number, candidate = 1, name
-        while candidate in self._ids:
+        while candidate in ids:
             number += 1
             candidate = f"{name}-{number}"
         return candidate
+
+    def _known_ids(self) -> set[str]:
+        if self._ids is None:
+            self._ids = {node.id for node in self._nodes}
+        return self._ids
 
     def _add(self, options: dict[str, Any], **fields: Any) -> Handle:
         for name in options:
@@ -167,32 +175,38 @@ class Graph:
             node = msgspec.convert(fields, Node)
         except msgspec.ValidationError as error:
             raise UsageError(f'node "{fields["id"]}": {error}') from None
+        if not isinstance(self._nodes, list):
+            self._nodes = list(self._nodes)
         self._nodes.append(node)
-        self._ids.add(node.id)
-        self._file = None
+        self._known_ids().add(node.id)
+        self._change()
         return Handle(node.id)
+
+    def _change(self) -> None:
+        self._dag = None
+        self._is_changed = True
 
     # -- reading -----------------------------------------------------------------------------------
 
     @classmethod
     def decode(cls, data: bytes, encoding: str, source: str = "") -> "Graph":
         """Decode a graph file's bytes; ``source`` names them in errors."""
-        file = codec.decode(data, encoding, source)
         graph = cls()
+        graph.head, graph._nodes = codec.read(data, encoding, source)
+        graph._ids = None
         graph.source = source
         graph._data, graph._encoding = data, encoding
-        graph._head = graph._file = file
-        graph._nodes = list(file.nodes)
-        graph._ids = {node.id for node in file.nodes}
-        graph._outputs = file.outputs
         return graph
 
     @property
     def file(self) -> GraphFile:
-        """The graph as its file's Structs."""
-        if self._file is None:
-            self._file = msgspec.structs.replace(self._head, nodes=tuple(self._nodes), outputs=self._outputs)
-        return self._file
+        """The whole graph as its file's Structs."""
+        return msgspec.structs.replace(self.head, nodes=tuple(self._nodes))
+
+    @property
+    def json_text(self) -> bytes:
+        """The JSON text that the graph was loaded from; empty if there is none, or if it was changed since."""
+        return self._data if self._encoding == "json" and not self._is_changed else b""
 
     def portable_file(self) -> GraphFile:
         """Return the graph's Structs for writing to a file that another process can run.
@@ -201,18 +215,19 @@ class Graph:
             UsageError: it calls a function that no name leads to, such as a lambda.
 
         """
-        calls = {node.id: node.call for node in self.file.nodes}
+        file = self.file
+        calls = {node.id: node.call for node in file.nodes}
         for node_id, function in self.functions.items():
             name = str(calls[node_id])
             if name.startswith("__main__:") or _named(name) is not function:
                 called = getattr(function, "__qualname__", "<object>")
                 raise UsageError(f'node "{node_id}" calls {called}, which no other process could import')
-        return self.file
+        return file
 
     @property
     def name(self) -> str:
         """The graph's own name, or else that of its file."""
-        return self._head.name or Path(self.source).stem
+        return self.head.name or Path(self.source).stem
 
     def link(self, values: Mapping[str, Any] | None = None, *, complete: bool = True) -> Dag:
         """Check the graph and link its nodes, with ``values`` for its parameters.
@@ -223,9 +238,17 @@ class Graph:
                 has no value.
 
         """
-        resolved = params.resolve(self.file, values or {}, complete=complete)
+        if values or not complete:
+            return self._link(params.resolve(self.head, values or {}, complete=complete))
+        if self._dag is None:
+            self._dag = self._link(params.resolve(self.head, {}))
+        return self._dag
+
+    def _link(self, values: Mapping[str, Any]) -> Dag:
         try:
-            return link(self.file, resolved)
+            nodes = self._nodes.lean() if isinstance(self._nodes, codec.Nodes) else self._nodes
+            with collector.paused():
+                return link(self.head, values, nodes)
         except GraphError as error:
             raise self.error(error) from None
 
@@ -285,7 +308,8 @@ def load(path: str | Path, *, encoding: str = "") -> Graph:
         data = Path(name).read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}") from None
-    return Graph.decode(data, encoding, name)
+    with collector.paused():
+        return Graph.decode(data, encoding, name)
 
 
 def as_nodes(handles: Iterable[Handle | str]) -> list[str]:

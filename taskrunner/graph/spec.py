@@ -43,16 +43,22 @@ class Defaults(Strict, frozen=True):
     pool: str | tuple[str, ...] | UnsetType = UNSET
 
 
+type Id = Annotated[str, Meta(min_length=1, description="Unique in the graph.")]
+
+
 class Node(Strict, frozen=True):
     """One node: a Python call or a command, what it needs, and how it is to be run."""
 
-    id: Annotated[str, Meta(min_length=1, description="Unique in the graph.")]
+    id: Id
     call: Annotated[
         str | UnsetType,
         Meta(description="The callable, as package.module:qualified.name. A plain or an async function."),
     ] = UNSET
     args: Annotated[tuple[Any, ...], Meta(description="Positional arguments; references at any depth.")] = ()
     kwargs: Annotated[dict[str, Any], Meta(description="Keyword arguments; references at any depth.")] = {}
+    needs: Annotated[
+        tuple[str, ...], Meta(description="Nodes that must finish first, beside those that are referred to.")
+    ] = ()
     run: Annotated[
         str | tuple[Any, ...] | UnsetType,
         Meta(description="A command: a list is its argv (references allowed), a string goes to the shell."),
@@ -63,9 +69,6 @@ class Node(Strict, frozen=True):
         Any, Meta(description="The command's input: text or bytes as they are, anything else as JSON.")
     ] = UNSET
     capture: Annotated[Capture, Meta(description="What becomes of the command's standard output.")] = "text"
-    needs: Annotated[
-        tuple[str, ...], Meta(description="Nodes that must finish first, beside those that are referred to.")
-    ] = ()
     map: Annotated[Any, Meta(description="A list, or a reference that yields one: one child node for each item.")] = (
         UNSET
     )
@@ -87,6 +90,28 @@ class Node(Strict, frozen=True):
         if self.pool is UNSET:
             return ()
         return (self.pool,) if isinstance(self.pool, str) else tuple(dict.fromkeys(self.pool))
+
+
+class WholeResult(Strict, frozen=True):
+    """A reference to the whole of a node's result, as it stands in the file."""
+
+    node: str = msgspec.field(name="$ref")
+
+
+class FlatNode(Strict, frozen=True):
+    """The form of most nodes of a big graph: a call whose arguments are scalars and whole results.
+
+    It takes a fraction of the time and the memory of a ``Node``, which every node fits as well.
+    """
+
+    id: Id
+    call: str
+    args: tuple[WholeResult | str | int | float | bool | None, ...] = ()
+
+    def whole(self) -> Node:
+        """Return the same as a ``Node``."""
+        args = tuple([{"$ref": arg.node} if type(arg) is WholeResult else arg for arg in self.args])
+        return Node(id=self.id, call=self.call, args=args)
 
 
 class GraphFile(Strict, frozen=True):

@@ -5,7 +5,7 @@ nothing but constants is still rebuilt for each call, so that a function which c
 changes neither the graph nor another call.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from taskrunner.errors import Problem
@@ -68,16 +68,18 @@ class Open:
 OPEN = Open()
 CONTAINERS = frozenset({ListOf, TupleOf, DictOf})
 TEMPLATES = CONTAINERS | {Ref, Item, Open}
+SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 
 
 class Compiler:
-    """Compile the values of one graph; what is wrong with them is collected in ``problems``."""
+    """Compile the values of one graph; what is wrong with them is collected in ``problems``.
 
-    def __init__(self, params: dict[str, Any], is_node: Callable[[str], bool]) -> None:
+    Whether the nodes exist that are referred to is for the caller to see: he knows them all.
+    """
+
+    def __init__(self, params: dict[str, Any]) -> None:
         self.params = params
-        self.is_node = is_node
         self.problems: list[Problem] = []
-        self.unknown: list[tuple[Path, str]] = []
 
     def compile(self, value: Any, path: Path, *, in_map: bool = False) -> Any:
         """Return the template of ``value``, which stands at ``path`` in the file."""
@@ -114,8 +116,6 @@ class Compiler:
             return self._problem((*path, keyword), f"{keyword} takes a name, not {name!r}")
         if keyword == "$param":
             return self._param(name, path, steps)
-        if not self.is_node(name):
-            self.unknown.append(((*path, keyword), name))
         return Ref(name, steps)
 
     def _item(self, content: Any, path: Path, steps: Path, *, in_map: bool) -> Any:
@@ -151,14 +151,15 @@ class Compiler:
         return OPEN
 
 
-def references(template: Any) -> Iterator[Ref]:
-    """Yield every reference to another node in a template."""
+def references(template: Any, path: Path = ()) -> Iterator[tuple[Ref, Path]]:
+    """Yield every reference to another node in a template, and the place of the node's name."""
     kind = type(template)
     if kind is Ref:
-        yield template
+        yield template, (*path, "$ref")
     elif kind in CONTAINERS:
-        for part in template.parts:
-            yield from references(part)
+        steps = template.keys if kind is DictOf else range(len(template.parts))
+        for step, part in zip(steps, template.parts, strict=True):
+            yield from references(part, (*path, step))
 
 
 def is_constant(template: Any) -> bool:

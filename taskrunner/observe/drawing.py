@@ -25,7 +25,7 @@ def dot(dag: Dag) -> str:
     lines = [f"digraph {_quote(dag.file.name or 'taskrunner')} {{", "  rankdir=LR;", "  node [shape=box];"]
     for vertex in dag.vertices:
         shape = ", peripheries=2" if vertex.is_mapped else ""
-        style = ", style=rounded" if vertex.spec.run is not UNSET else ""
+        style = ", style=rounded" if not vertex.call else ""
         lines.append(f"  {_quote(vertex.id)} [tooltip={_quote(label(vertex))}{shape}{style}];")
     for vertex in dag.vertices:
         for index in vertex.before:
@@ -39,7 +39,7 @@ def mermaid(dag: Dag) -> str:
     lines = ["flowchart LR"]
     for vertex in dag.vertices:
         name = vertex.id.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace("\n", " ")
-        left, right = ("[[", "]]") if vertex.is_mapped else ("(", ")") if vertex.spec.run is not UNSET else ("[", "]")
+        left, right = ("[[", "]]") if vertex.is_mapped else ("(", ")") if not vertex.call else ("[", "]")
         lines.append(f'  n{vertex.index}{left}"{name}"{right}')
     for vertex in dag.vertices:
         for index in vertex.before:
@@ -66,11 +66,11 @@ def as_json(dag: Dag) -> str:
 
 def label(vertex: Vertex) -> str:
     """Say in a few words what a node does."""
-    spec = vertex.spec
-    if spec.run is UNSET:
-        what = str(spec.call)
+    spec = vertex.options
+    if vertex.call:
+        what = vertex.call
     else:
-        words = spec.run if isinstance(spec.run, str) else " ".join(map(_word, spec.run))
+        words = spec.run if isinstance(spec.run, str) else " ".join(map(_word, spec.run or ()))
         what = f"$ {words}"
     marks = [name for name in ("map", "when") if getattr(spec, name) is not UNSET]
     marks += ["always"] if spec.always else []

@@ -34,6 +34,7 @@ def _lines(summary: Summary) -> list[str]:
     counts = [f"{summary.done} done"]
     counts += [f"{summary.failed} failed"] if summary.failed else []
     counts += [f"{summary.skipped} skipped"] if summary.skipped else []
+    counts += [f"{summary.kept} kept"] if summary.kept else []
     state = "ok" if summary.ok else "interrupted" if summary.signal else "failed"
     busy = " ".join(f"{share:.0%}" for share in summary.busy)
     slowest = [f"{node.node} {seconds(node.ran_s)}" for node in summary.slowest]

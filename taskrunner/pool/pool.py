@@ -19,6 +19,7 @@ class Pool:
     ``bind(worker, push)`` is called in each worker's own thread and returns ``execute(item)``, which
     runs an item, pushes what became ready but for one, and returns that one or None. The pool ends
     by itself when nothing is queued, nothing runs and nothing is held; what is put after that is lost.
+    ``on_steal`` is called by the thief with each item that it takes from another worker's deque.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Pool:
         bind: Bind,
         *,
         platform: Platform | None = None,
+        on_steal: Callable[[Any], None] = lambda _: None,
         on_lost_wakeup: Callable[[], None] = lambda: None,
         name: str = "taskrunner",
     ) -> None:
@@ -34,6 +36,7 @@ class Pool:
             raise UsageError(f"a pool needs at least 1 worker, not {workers}")
         self.workers = workers
         self._bind = bind
+        self._on_steal = on_steal
         self._name = name
         self._platform = platform or Platform()
         self._parking = Parking(workers, self._platform, on_lost_wakeup)
@@ -91,7 +94,7 @@ class Pool:
     def _thread(self, worker: int, roots: Sequence[Any]) -> Callable[[], None]:
         def run() -> None:
             with self._reporting():
-                work(worker, roots, self._bind, self._parking, self._platform, self._meet)
+                work(worker, roots, self._bind, self._parking, self._platform, self._meet, self._on_steal)
 
         return run
 

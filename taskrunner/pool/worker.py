@@ -32,9 +32,10 @@ class Victim:
         self.take = theirs.popleft
 
 
-def steal(victims: Sequence[Victim], push: Callable[[Any], None]) -> Any:
+def steal(victims: Sequence[Victim], push: Callable[[Any], None], on_steal: Callable[[Any], None]) -> Any:
     """Take half of the first deque that holds something: return its oldest item, push the others.
 
+    Each is told to ``on_steal`` while it is this thread's own, before anybody can take it again.
     ``deque.popleft`` is atomic: each item goes to one thief or to its owner. The length may be out
     of date when it is used; an empty deque then raises, and the next victim is tried.
     """
@@ -44,9 +45,12 @@ def steal(victims: Sequence[Victim], push: Callable[[Any], None]) -> Any:
                 item = victim.take()
             except IndexError:
                 continue
+            on_steal(item)
             try:
                 for _ in range(min(size // 2, STEAL_AT_MOST) - 1):
-                    push(victim.take())
+                    kept = victim.take()
+                    on_steal(kept)
+                    push(kept)
             except IndexError:
                 pass
             return item
@@ -60,6 +64,7 @@ def work(  # noqa: C901, PLR0912  the hot loop is one page on purpose
     parking: Parking,
     platform: Platform,
     meet: Callable[[int, deque[Any]], Sequence[deque[Any]]],
+    on_steal: Callable[[Any], None],
 ) -> None:
     """Work until the pool goes home. ``meet`` waits for all workers and returns all deques."""
     mine = platform.deque()
@@ -85,7 +90,7 @@ def work(  # noqa: C901, PLR0912  the hot loop is one page on purpose
             except IndexError:  # a thief was faster
                 item = None
         if item is None:
-            item = steal(victims, push)
+            item = steal(victims, push, on_steal)
         if item is None:
             item = parking.take(urgent=False)
         if item is None:

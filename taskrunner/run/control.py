@@ -1,6 +1,6 @@
-"""What all runners of one run share: whether to stop, the failures, the lists of records.
+"""What all runners of one run share: whether to stop, the failures, the notes.
 
-``_lock`` guards the lists of lists and the failures. It is re-entrant because ``interrupt`` is called
+``_lock`` guards the list of notes' lists and the failures. It is re-entrant because ``interrupt`` is called
 by a signal handler, which may run on a thread that holds it; each step under it is complete in itself.
 A runner's flag is a list of one integer that it alone reads and that is stored to under ``_lock``;
 one store makes it stop, and it is never taken back.
@@ -9,15 +9,22 @@ one store makes it stop, and it is never taken back.
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
-from taskrunner.run.outcome import Failure, Record
+from taskrunner.run.journal import Entry
+from taskrunner.run.outcome import Failure
+from taskrunner.run.plan import Noted
 
 
 class Control:
-    """The shared state of one run. ``stop_after``: so many failures stop it; 0: none do."""
+    """The shared state of one run. ``stop_after``: so many failures stop it; 0: none do.
 
-    def __init__(self, stop_after: int = 1) -> None:
+    ``is_journaled``: somebody takes the entries that the runners make.
+    """
+
+    def __init__(self, stop_after: int = 1, *, is_journaled: bool = False) -> None:
+        self.is_journaled = is_journaled
         self.started = time.perf_counter_ns()
         self.failures: list[Failure] = []
         self.because = ""
@@ -29,14 +36,28 @@ class Control:
         self._lock = threading.RLock()
         self._halted = False
         self._flags: list[list[int]] = []
-        self._records: list[list[Record]] = []
+        self._notes: list[tuple[int, list[Noted]]] = []
+        self._entries: list[deque[Entry]] = []
 
-    def open_records(self) -> list[Record]:
-        """Return a new list for the calling runner's records."""
-        records: list[Record] = []
+    def open_notes(self, worker: int) -> list[Noted]:
+        """Return a new list for what the runner of a worker notes."""
+        notes: list[Noted] = []
         with self._lock:
-            self._records.append(records)
-        return records
+            self._notes.append((worker, notes))
+        return notes
+
+    def open_entries(self) -> deque[Entry]:
+        """Return a new deque for the journal's entries of the calling runner."""
+        entries: deque[Entry] = deque()
+        with self._lock:
+            self._entries.append(entries)
+        return entries
+
+    def take_entries(self) -> list[Entry]:
+        """Take what the runners have for the journal. One thread calls this: what it sees, nobody else takes."""
+        with self._lock:
+            queues = list(self._entries)
+        return [entries.popleft() for entries in queues for _ in range(len(entries))]
 
     def open_flag(self) -> list[int]:
         """Return a new flag for the calling runner: not zero means stop."""
@@ -45,10 +66,10 @@ class Control:
             self._flags.append(flag)
         return flag
 
-    def all_records(self) -> list[list[Record]]:
-        """Return the lists of records. Each is appended to by its own thread and by no other."""
+    def all_notes(self) -> list[tuple[int, list[Noted]]]:
+        """Return each worker with what it has noted. A list is appended to by its own runner and by no other."""
         with self._lock:
-            return list(self._records)
+            return list(self._notes)
 
     def failed(self, failure: Failure) -> None:
         """Note a failure, and stop the run if it is one too many."""

@@ -1,16 +1,14 @@
 """Where a task goes that does not simply go on a deque: into the inbox, to the event loop, or to wait."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from taskrunner.errors import InternalError
 from taskrunner.pool.pool import Pool
-from taskrunner.run.events import EVENT_LOOP
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import ASYNC, COMMAND, Task
-from taskrunner.tasks.loop import LoopThread
 
 type Push = Callable[[Task], None]
 
@@ -22,6 +20,16 @@ class OffloadRunner(Protocol):
         """Run a task to its end; return one that became ready by that."""
 
 
+class EventLoop(Protocol):
+    """The thread on which async nodes and commands wait."""
+
+    def submit(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run the coroutine that ``make`` returns."""
+
+    def cancellable(self) -> AbstractContextManager[None]:
+        """Let an interrupt cancel the asyncio task that is inside."""
+
+
 class Dispatcher:
     """Places tasks that are ready. Any thread may call it, with a task that is its own."""
 
@@ -29,7 +37,7 @@ class Dispatcher:
         self,
         limits: Limits,
         pool: Pool,
-        loop: LoopThread | None,
+        loop: EventLoop | None,
         folder: Path,
         on_crash: Callable[[BaseException], None],
     ) -> None:
@@ -42,18 +50,17 @@ class Dispatcher:
 
     def route(self, task: Task, push: Push) -> None:
         """Place a task; one that finds a named pool full waits until another gives its place back."""
-        if task.limits and not _to_be_skipped(task):
-            if not self._limits.acquire(task, task.limits, task.priority):
+        if task.demands.limits and not _to_be_skipped(task):
+            if not self._limits.acquire(task, task.demands.limits, task.demands.priority):
                 return
-            task.holding = True
+            task.demands.holding = True
         self._place(task, push)
 
     def give_back(self, task: Task, push: Push) -> None:
         """Give back a finished task's places, and place the tasks that got them."""
-        task.holding = False
-        for admitted in self._limits.release(task.limits):
-            admitted.holding = True
-            admitted.made_by = EVENT_LOOP
+        task.demands.holding = False
+        for admitted in self._limits.release(task.demands.limits):
+            admitted.demands.holding = True
             self._place(admitted, push)
 
     def cancellable(self) -> AbstractContextManager[None]:
@@ -72,18 +79,17 @@ class Dispatcher:
 
     def put(self, task: Task) -> None:
         """Put a task into the pool's inbox: whichever worker takes it has stolen it from nobody."""
-        task.made_by = EVENT_LOOP
-        self._pool.put(task, task.priority)
+        self._pool.put(task, task.demands.priority)
 
     def _place(self, task: Task, push: Push) -> None:
-        if task.kind in (ASYNC, COMMAND) and not _to_be_skipped(task):
+        if task.demands.kind in (ASYNC, COMMAND) and not _to_be_skipped(task):
             self._offload(task)
-        elif task.priority:
+        elif task.demands.priority:
             self.put(task)
         else:
             push(task)
 
-    def _event_loop(self) -> LoopThread:
+    def _event_loop(self) -> EventLoop:
         if self._loop is None:
             raise InternalError("a plan with async nodes or commands has no event loop")
         return self._loop
@@ -100,4 +106,4 @@ class Dispatcher:
 
 
 def _to_be_skipped(task: Task) -> bool:
-    return task.blocked is not None and not task.always
+    return task.blocked is not None and not task.demands.always

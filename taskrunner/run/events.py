@@ -12,8 +12,25 @@ import msgspec
 EVENT_LOOP = -1  # also who made ready what no worker did
 
 
-class Event(msgspec.Struct, frozen=True, gc=False, tag_field="event"):
-    """The base of all events; the tag is the event's name."""
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, tag_field="event", kw_only=True):
+    """The base of all events; the tag is the event's name, ``level`` one of LEVELS."""
+
+    level: str = "info"
+
+
+class WarningEvent(Event, frozen=True, kw_only=True):
+    """The base of what a user ought to know."""
+
+    level: str = "warning"
+
+
+class FailureEvent(Event, frozen=True, kw_only=True):
+    """The base of what a run fails by."""
+
+    level: str = "error"
 
 
 class RunStart(Event, frozen=True, tag="run.start"):
@@ -30,6 +47,14 @@ class RunStart(Event, frozen=True, tag="run.start"):
     at: float
 
 
+class RunResumed(Event, frozen=True, tag="run.resumed"):
+    """A run goes on. ``kept``: how many nodes had finished; the others ran, but are run again, and why."""
+
+    kept: int
+    changed: tuple[str, ...]
+    unstored: tuple[str, ...]
+
+
 class NodeDone(Event, frozen=True, tag="node.done"):
     """A node has its result. ``stolen``: another worker than the one that made it ready ran it."""
 
@@ -42,7 +67,7 @@ class NodeDone(Event, frozen=True, tag="node.done"):
     started_at: float
 
 
-class NodeFailed(Event, frozen=True, tag="node.failed"):
+class NodeFailed(FailureEvent, frozen=True, tag="node.failed"):
     """A node raised an error, or its command failed."""
 
     node: str
@@ -64,13 +89,13 @@ class NodeSkipped(Event, frozen=True, tag="node.skipped"):
     because: str
 
 
-class GilSwitchedOn(Event, frozen=True, tag="gil.on"):
+class GilSwitchedOn(WarningEvent, frozen=True, tag="gil.on"):
     """The GIL of a free-threaded build came on; ``module`` is the import that did it, if known."""
 
     module: str
 
 
-class RunWarning(Event, frozen=True, tag="run.warning"):
+class RunWarning(WarningEvent, frozen=True, tag="run.warning"):
     """Something that the user ought to know and that does not stop the run."""
 
     message: str
@@ -94,7 +119,11 @@ class RunDone(Event, frozen=True, tag="run.done"):
 
 
 class Observer(Protocol):
-    """Somebody who is told. All calls come from one thread at a time, in the order of the run."""
+    """Somebody who is told. All calls come from one thread at a time, in the order of the run.
+
+    It may have a ``level``, the least of the events that it wants. It is told of others too where
+    somebody else wants them; where nobody wants an event, it is not made.
+    """
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Take a batch of events."""

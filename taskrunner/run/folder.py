@@ -1,13 +1,14 @@
 """What a run leaves behind: one folder for each run, named so that names sort by time."""
 
 import datetime as dt
-import secrets
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from taskrunner.errors import TaskrunnerError
-from taskrunner.graph.spec import GraphFile
+from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.run.plain import to_json
 from taskrunner.run.result import Summary
 
@@ -17,11 +18,32 @@ DEFAULT = Path(".taskrunner") / "runs"
 def new_run_id() -> str:
     """Return an id such as ``20260131-154502-9f3a1c``: UTC, and a random part."""
     now = dt.datetime.now(dt.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"{now:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
+
+
+def find_run(runs: Path, name: str) -> str:
+    """Return the id of the run that a name stands for: an id, a unique start of one, or ``last``.
+
+    Raises:
+        UsageError: there is no such run, or more than one.
+
+    """
+    ids = sorted(path.name for path in runs.glob("*") if (path / "graph.json").is_file())
+    if name == "last":
+        ids = ids[-1:]
+    elif name in ids:
+        ids = [name]
+    else:
+        ids = [run_id for run_id in ids if run_id.startswith(name)]
+    if not ids:
+        raise UsageError(f'no run "{name}" in {runs}')
+    if len(ids) > 1:
+        raise UsageError(f'"{name}" stands for {len(ids)} runs: {", ".join(ids)}')
+    return ids[0]
 
 
 class RunFolder:
-    """The folder of one run.
+    """The folder of one run, made where it is not there.
 
     Raises:
         TaskrunnerError: it cannot be made.
@@ -29,19 +51,41 @@ class RunFolder:
     """
 
     def __init__(self, runs: Path, run_id: str) -> None:
+        self.id = run_id
         self.path = runs / run_id
         self.commands = self.path / "commands"
         self.events = self.path / "events.jsonl"
+        self.journal = self.path / "journal"
         try:
-            self.commands.mkdir(parents=True)
+            self.commands.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TaskrunnerError(f"cannot make the run's folder {self.path}: {error.strerror}") from None
 
-    def write_graph(self, file: GraphFile) -> None:
-        """Keep the graph as it was run; an argument made in Python is kept as its repr."""
-        (self.path / "graph.json").write_bytes(to_json(file))
+    def write_graph(self, data: bytes, params: Mapping[str, Any]) -> None:
+        """Keep the graph as it was run, in JSON, and the parameters that it was given."""
+        self._replace("params.json", to_json(params))
+        self._replace("graph.json", data)
+
+    def read_graph(self) -> tuple[bytes, dict[str, Any]]:
+        """Return the graph as it was run, in JSON, and the parameters that it was given.
+
+        Raises:
+            TaskrunnerError: they cannot be read.
+
+        """
+        try:
+            data = (self.path / "graph.json").read_bytes()
+            return data, msgspec.json.decode((self.path / "params.json").read_bytes(), type=dict[str, Any])
+        except (OSError, ValueError) as error:
+            raise TaskrunnerError(f"cannot read the graph of run {self.id}: {error}") from None
+
+    def _replace(self, name: str, data: bytes) -> None:
+        """Write a file so that whoever reads it sees the old or the new one, and nothing between."""
+        new = self.path / f"{name}.new"
+        new.write_bytes(data)
+        new.replace(self.path / name)
 
     def write_summary(self, summary: Summary) -> None:
         """Write ``summary.json``."""
         data = msgspec.json.format(msgspec.json.encode(summary), indent=2)
-        (self.path / "summary.json").write_bytes(data + b"\n")
+        self._replace("summary.json", data + b"\n")

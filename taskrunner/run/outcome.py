@@ -1,8 +1,7 @@
-"""What became of a node: a record of plain values while the run is hot, a Struct for everybody else."""
+"""What became of a node that did not simply end with its result."""
 
 import traceback
 from types import TracebackType
-from typing import NamedTuple
 
 import msgspec
 
@@ -38,22 +37,11 @@ class Failure(msgspec.Struct, frozen=True):
     path: tuple[str, ...] = ()
 
 
-class Record(NamedTuple):
-    """What one thread notes about one node. Times are nanoseconds of the run's clock."""
-
-    state: str
-    node: str
-    worker: int
-    made_by: int
-    ready_at: int
-    started: int
-    ended: int
-    why: Failure | Skip | None
-
-    @property
-    def stolen(self) -> bool:
-        """Whether another worker than the one that made the node ready ran it."""
-        return self.worker >= 0 and self.made_by >= 0 and self.worker != self.made_by
+def state_of(why: Failure | Skip | None) -> str:
+    """Return the state of a node that ended so: ``done``, ``failed`` or ``skipped``."""
+    if why is None:
+        return DONE
+    return SKIPPED if isinstance(why, Skip) else FAILED
 
 
 def describe(node: str, error: BaseException, path: tuple[str, ...]) -> Failure:

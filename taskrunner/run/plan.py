@@ -5,28 +5,34 @@ Who touches what
 A task belongs to one thread at a time: to the one that made it ready, then to the one that runs it.
 It is handed over through a deque, the inbox, or the event loop. Three things are shared beyond that:
 
-* ``arrive``: the bound ``__next__`` of an ``itertools.count(1 - k)``, where k is how many tasks come
-  before this one. Each of them calls it once when it is finished; the call that returns 0 is the
-  last, and makes the task ready. ``count.__next__`` hands each number to one caller (CPython 3.13
-  free-threaded: a compare-and-swap; with a GIL, the interpreter). None: there is at most one before.
-* ``uses``: the same for those that take the result; the last one drops it.
+* ``waits``: an ``itertools.count(1 - k)``, where k is how many tasks come before this one. Each of them
+  takes a number once, when it is finished; the one that gets 0 is the last, and makes the task ready.
+  ``count`` gives each number to one caller (CPython 3.13 free-threaded: a compare-and-swap; with a GIL, by
+  the interpreter). None: there is at most one before.
+* ``inputs``: a list with a place for each result that the task takes. The task that has the result puts
+  it there before it takes its number, each into a place of its own; so whoever gets 0 sees them all.
+  The results live there and nowhere else: when the last task that takes one is done with it, it is gone.
+  The lists themselves stay until the run is over: an object that another thread than its maker drops is
+  freed by its maker, when that one wakes.
 * ``blocked``, and ``special`` with it: set to the same kind of value by any task before it that failed
-  or was skipped, always before that task arrives; so the one that arrives last sees it, whichever
+  or was skipped, always before that task takes its number; so the one that gets 0 sees it, whichever
   store it was.
 """
 
 import itertools
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from taskrunner.errors import InternalError
-from taskrunner.graph.dag import Dag, Vertex
-from taskrunner.graph.template import DictOf, is_constant
-from taskrunner.run.outcome import Skip
+from taskrunner.graph.dag import PLAIN, Dag, Vertex
+from taskrunner.run.journal import Entry
+from taskrunner.run.outcome import Failure, Skip
 from taskrunner.tasks.binding import MISSING
-from taskrunner.tasks.resolve import is_async
+from taskrunner.tasks.inputs import ChildTemplates
+from taskrunner.tasks.resolve import Function, Functions, is_async
 
 CALL = 0
 ASYNC = 1
@@ -37,100 +43,99 @@ GATHER = 4
 # The pool that every command takes a place in. A file could only name it by meaning to.
 COMMAND_PLACES = "\0commands"
 
-type Arrive = Callable[[], int]
 
+class Demands(msgspec.Struct, eq=False):
+    """What a task asks for beyond a plain call; all that ask for nothing share one.
 
-class Inputs(Protocol):
-    """The templates of a node's inputs: a vertex, or those of a mapped node's children."""
-
-    args: tuple[Any, ...]
-    kwargs: DictOf | None
-    argv: Any
-    env: Any
-    stdin: Any
-
-
-class Task:
-    """The state of one node, or of one child of a mapped node, during one run.
-
-    ``special``: there is more to do than to call ``function``. ``routed``: it does not simply go on
-    the deque of whoever made it ready. ``holding``: it has a place in each of its ``limits``.
-    ``wanted``: somebody takes its result. ``kept``: its result outlives the run. ``constants``: its
-    arguments, where they are the same at every call.
+    ``kind``: what is to be done now, and ``call_kind``: what is to be done with the node, or with each of
+    its children. ``templates``: those of a child, which share what is filled in. ``holding``: it has a place
+    in each of its ``limits``. ``child``: its number among the children of a mapped node, or -1, and
+    ``item`` what it is there for. ``expanding``: nanoseconds that a mapped node spent on its children.
     """
 
-    __slots__ = (
-        "after", "always", "arrive", "blocked", "call_kind", "children", "constants", "expanding",
-        "function", "guard", "holding", "id", "inputs", "item", "kept", "kind", "limits",
-        "made_by", "priority", "ready_at", "routed", "special", "uses", "value", "vertex",
-        "wanted",
-    )  # fmt: skip
+    kind: int = CALL
+    call_kind: int = CALL
+    always: bool = False
+    guard: Any = UNSET
+    priority: int = 0
+    limits: tuple[str, ...] = ()
+    holding: bool = False
+    templates: ChildTemplates | None = None
+    item: Any = None
+    child: int = -1
+    expanding: int = 0
 
-    def __init__(self, id: str, vertex: Vertex, function: Callable[..., Any] | None, kind: int) -> None:  # noqa: A002
-        spec = vertex.spec
-        self.id = id
-        self.vertex = vertex
-        self.function: Any = function
-        self.kind = kind
-        self.constants: tuple[Any, ...] | None = None
-        self.inputs: Inputs | None = vertex
-        self.item: Any = None
-        self.after: tuple[Task, ...] = ()
-        self.arrive: Arrive | None = None
-        self.uses: Arrive | None = None
-        self.wanted = self.kept = False
-        self.value: Any = MISSING
-        self.blocked: Skip | None = None
-        self.always = spec.always
-        self.guard = vertex.guard
-        self.priority = spec.priority
-        self.limits = (*vertex.pools, COMMAND_PLACES) if kind == COMMAND else vertex.pools
-        self.holding = False
-        self.call_kind = kind
-        self.children: tuple[Task, ...] = ()
-        self.ready_at = 0
-        self.expanding = 0
-        self.made_by = -1
-        self.special = kind != CALL or self.guard is not UNSET
-        self.routed = bool(kind != CALL or self.limits or self.priority)
 
-    def become_map(self) -> None:
-        """Stand for a mapped node: expand it first, gather its children's results then.
+NOTHING = Demands()
 
-        Pools and priority are those of the children.
-        """
-        self.kind = MAP
-        self.special = True
-        self.routed = False
-        self.limits = ()
 
-    def expand(self, items: list[Any]) -> None:
+class Task(msgspec.Struct, eq=False):
+    """The state of one node, or of one child of a mapped node, during one run.
+
+    ``inputs``: the arguments of a flat call, as they are; of any other task the results that it takes,
+    in the order of its vertex's ``used``. ``after``: the tasks that wait for this one, and ``slots``:
+    for each of them the place in its ``inputs`` for the result of this one, or None.
+
+    ``special``: there is more to do than to call ``function`` with ``inputs``. ``routed``: it does not
+    simply go on the deque of whoever made it ready. ``kept``: its result outlives the run. There is one
+    for each node: what few ask for is elsewhere, and a Struct is made in a third of the time of a class.
+    """
+
+    id: str
+    vertex: Vertex
+    function: Any
+    inputs: Any
+    demands: Demands
+    special: bool = False
+    routed: bool = False
+    waits: Iterator[int] | None = None
+    after: Sequence["Task"] = ()
+    slots: Sequence[int | None] = ()
+    ready_at: int = 0
+    stolen: bool = False
+    kept: bool = False
+    value: Any = MISSING
+    blocked: Skip | None = None
+
+    def let_go(self) -> None:
+        """Drop what the task has taken: it has what it needs of it. Once is enough."""
+        if type(self.inputs) is list:
+            self.inputs.clear()
+        if self.demands is not NOTHING:
+            self.demands.templates = self.demands.item = None
+
+    def expand(self, items: list[Any]) -> list["Task"]:
         """Make one child for each item, and become the one that gathers their results.
 
-        The children get this task's inputs. What comes before the node is over by now: the gathering
-        task waits for its children alone, and does not run when one of them failed. There must be an
-        item: nothing would arrive at the gathering task otherwise.
+        The children get this task's templates; results that nobody takes are not gathered. What comes
+        before the node is over by now: the gathering task waits for its children alone, and does not run
+        when one of them failed. There must be an item: nothing would arrive at the gathering task otherwise.
         """
-        vertex = self.vertex
-        kind = self.call_kind
-        inputs, self.inputs = self.inputs, None
+        mapped = self.demands
+        templates, mapped.templates = mapped.templates, None
+        is_wanted = self.kept or any(slot is not None for slot in self.slots)
         children = []
         for number, item in enumerate(items):
-            child = Task(f"{self.id}[{number}]", vertex, self.function, kind)
-            child.inputs, child.item = inputs, item
-            child.guard = UNSET
-            child.special = kind != CALL
-            child.after = (self,)
-            child.wanted = child.kept = self.wanted
+            demands = _demands_of(self.vertex, mapped.call_kind)
+            demands.guard = UNSET
+            demands.templates, demands.item, demands.child = templates, item, number
+            child = Task(f"{self.id}[{number}]", self.vertex, self.function, (), demands, special=True)
+            child.routed = _is_routed(demands)
+            child.after, child.slots = (self,), (number if is_wanted else None,)
             children.append(child)
-        self.children = tuple(children)
-        self.kind = GATHER
-        self.guard = UNSET
-        self.blocked, self.always = None, False
-        self.arrive = countdown(len(children))
+        self.demands = Demands(kind=GATHER, call_kind=mapped.call_kind, expanding=mapped.expanding)
+        self.blocked = None
+        self.inputs = [MISSING] * len(children)
+        self.waits = countdown(len(children))
+        return children
 
     def __repr__(self) -> str:
         return f"<Task {self.id}>"
+
+
+# What a runner notes when a task has ended: the task, when it was ready, when it began and ended (nanoseconds of
+# the run's clock), and why it failed or was skipped. A plain tuple: it is made for every node.
+type Noted = tuple[Task, int, int, int, Failure | Skip | None]
 
 
 class Plan:
@@ -139,45 +144,73 @@ class Plan:
     def __init__(
         self,
         dag: Dag,
-        functions: Mapping[int, Callable[..., Any]],
+        functions: Functions,
         among: set[int] | None = None,
         outputs: tuple[int, ...] | None = None,
     ) -> None:
         self.dag = dag
         self.outputs = tuple(dict.fromkeys(dag.outputs if outputs is None else outputs))
-        chosen = [v for v in dag.vertices if among is None or v.index in among]
-        kinds = {id(f): ASYNC if is_async(f) else CALL for f in functions.values()}
-        kinds[id(None)] = COMMAND
-        self.tasks: dict[int, Task] = {}
-        for vertex in chosen:
-            function = functions.get(vertex.index)
-            self.tasks[vertex.index] = Task(vertex.id, vertex, function, kinds[id(function)])
-        self.by_id = {task.id: task for task in self.tasks.values()}
-        takers = dict.fromkeys(self.tasks, 0)
-        for vertex in chosen:
-            task = self.tasks[vertex.index]
-            self._prepare(task)
-            for index in vertex.used:
-                takers[index] += 1
-        for index, count in takers.items():
-            self.tasks[index].wanted = bool(count)
-            self.tasks[index].uses = countdown(count)
+        self.children: Mapping[str, Entry] = {}
+        self._restored: set[int] = set()
+        self._ready: set[int] = set()
+        self._by_index: list[Any] = [None] * len(dag.vertices)
+        self._fill(functions, among)
+        self.tasks: list[Task] = self._by_index if among is None else [t for t in self._by_index if t is not None]
         for index in self.outputs:
-            self.tasks[index].wanted = self.tasks[index].kept = True
+            self._by_index[index].kept = True
 
-    def _prepare(self, task: Task) -> None:
-        vertex = task.vertex
-        if vertex.is_mapped:
-            task.become_map()
-        elif vertex.argv is None and not vertex.kwargs and all(map(is_constant, vertex.args)):
-            task.constants = vertex.args
-        after = [self.tasks[i] for i in vertex.after if i in self.tasks]
-        task.after = tuple(sorted(after, key=_first_served))
-        task.arrive = countdown(len(vertex.before))
+    def _fill(self, functions: Functions, among: set[int] | None) -> None:
+        """Make the tasks, those that wait for others before these: so each can be told of them at once."""
+        vertices, tasks, after, slots = self.dag.vertices, self._by_index, self.dag.after, self.dag.slots
+        by_call, by_node = _with_kinds(functions.by_call), _with_kinds(functions.by_node)
+        by_call[""] = (None, COMMAND)
+        for index in reversed(self.dag.order):
+            if among is not None and index not in among:
+                continue
+            vertex = vertices[index]
+            function, kind = by_call[vertex.call] if vertex.id not in by_node else by_node[vertex.id]
+            tasks[index] = task = _make(vertex, function, kind)
+            if not (successors := after[index]):
+                continue
+            if among is None:
+                task.after, task.slots = [tasks[i] for i in successors], slots[index]
+            else:
+                chosen = [pair for pair in zip(successors, slots[index], strict=True) if pair[0] in among]
+                task.after, task.slots = [tasks[i] for i, _ in chosen], [slot for _, slot in chosen]
+
+    def restore(self, results: Mapping[int, Any], children: Mapping[str, Entry]) -> None:
+        """Take nodes as finished that an earlier run has finished, with their results.
+
+        ``children`` are those of mapped nodes that had not finished: each is taken as finished when its
+        node is expanded.
+        """
+        self.children = children
+        for index in self.dag.order:
+            if index not in results or (task := self._by_index[index]) is None:
+                continue
+            self._restored.add(index)
+            task.value = results[index]
+            for successor, slot in zip(task.after, task.slots, strict=True):
+                if slot is not None:
+                    successor.inputs[slot] = results[index]
+                if successor.waits is None or not next(successor.waits):
+                    self._ready.add(successor.vertex.index)
+        self.tasks = [task for task in self.tasks if task.vertex.index not in self._restored]
+        for task in self.tasks:  # one that runs again leads only to those that run as well
+            ahead = zip(task.after, task.slots, strict=True)
+            remaining = [(after, slot) for after, slot in ahead if after.vertex.index not in self._restored]
+            task.after, task.slots = [after for after, _ in remaining], [slot for _, slot in remaining]
+
+    @property
+    def restored(self) -> int:
+        """How many nodes were taken as finished."""
+        return len(self._restored)
 
     def roots(self) -> list[Task]:
-        """Return the tasks that need nothing: higher priority first, then in the graph's order."""
-        return sorted([task for task in self.tasks.values() if not task.vertex.before], key=_first_served)
+        """Return the tasks that need nothing any more: higher priority first, then in the graph's order."""
+        ready = self._ready
+        roots = [task for task in self.tasks if not task.vertex.before or task.vertex.index in ready]
+        return sorted(roots, key=lambda task: -task.demands.priority)
 
     def path_to(self, task: Task) -> tuple[str, ...]:
         """Return the ids of a shortest chain of needs from a node that needs nothing to this task."""
@@ -200,24 +233,46 @@ class Plan:
 
     def take_result(self, index: int) -> Any:
         """Return the result of an output, which the plan then drops; MISSING if there is none."""
-        task = self.tasks[index]
+        task = self._by_index[index]
         if not task.kept:
             raise InternalError(f'the result of "{task.id}" was not kept')
         value, task.value = task.value, MISSING
         return value
 
 
-def _first_served(task: Task) -> int:
-    """Of tasks that become ready at once, those of higher priority are placed first."""
-    return -task.priority
+def _with_kinds(functions: Mapping[str, Function]) -> dict[str, tuple[Function | None, int]]:
+    """Return each function with its kind of task; each function is looked at once."""
+    kinds = {id(f): ASYNC if is_async(f) else CALL for f in {id(f): f for f in functions.values()}.values()}
+    return {name: (function, kinds[id(function)]) for name, function in functions.items()}
 
 
-def countdown(count: int) -> Arrive | None:
-    """Return a function whose ``count``-th call, and no other, returns 0; None for at most one."""
-    return itertools.count(1 - count).__next__ if count > 1 else None
+def _make(vertex: Vertex, function: Function | None, kind: int) -> Task:
+    """Make the task of a vertex, which leads nowhere yet."""
+    before = vertex.before
+    waits = countdown(len(before)) if len(before) > 1 else None
+    if vertex.slots is None:
+        inputs: Any = [MISSING] * len(vertex.used)
+    else:
+        inputs = list(vertex.args) if before else vertex.args
+        if kind == CALL and vertex.options is PLAIN and not vertex.pools:
+            return Task(vertex.id, vertex, function, inputs, NOTHING, False, False, waits)  # noqa: FBT003
+    demands = _demands_of(vertex, kind)
+    if vertex.is_mapped:  # its pools are those of its children, and so is the effect of its priority
+        demands.kind, demands.limits = MAP, ()
+    routed = _is_routed(demands) and not vertex.is_mapped
+    return Task(vertex.id, vertex, function, inputs, demands, True, routed, waits)  # noqa: FBT003
 
 
-def consume(task: Task) -> None:
-    """Tell that one taker has the task's result, or needs it no more; the last one drops it."""
-    if not task.kept and (task.uses is None or not task.uses()):
-        task.value = MISSING
+def _demands_of(vertex: Vertex, kind: int) -> Demands:
+    options = vertex.options
+    limits = (*vertex.pools, COMMAND_PLACES) if kind == COMMAND else vertex.pools
+    return Demands(kind, kind, options.always, vertex.templates.guard, options.priority, limits)
+
+
+def _is_routed(demands: Demands) -> bool:
+    return bool(demands.kind != CALL or demands.limits or demands.priority)
+
+
+def countdown(count: int) -> Iterator[int] | None:
+    """Return an iterator whose ``count``-th number, and no other, is 0; None for at most one."""
+    return itertools.count(1 - count) if count > 1 else None

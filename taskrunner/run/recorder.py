@@ -1,4 +1,4 @@
-"""From records to events: a thread of its own reads what the runners noted, in batches.
+"""From notes to events: a thread of its own reads what the runners noted, in batches.
 
 A runner appends to its own list and never waits. The recorder reads a list's length, then that many
 items: an append is atomic, and what was appended is never changed or removed. When the run ends,
@@ -7,23 +7,32 @@ however it ends, the recorder reads the rest before it tells the observers that 
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from taskrunner.run.control import Control
-from taskrunner.run.events import Event, NodeDone, NodeFailed, NodeSkipped, Observer, RunWarning
-from taskrunner.run.outcome import DONE, FAILED, Failure, Record, Skip
+from taskrunner.run.events import LEVELS, Event, NodeDone, NodeFailed, NodeSkipped, Observer, RunWarning
+from taskrunner.run.journal import Journal
+from taskrunner.run.outcome import Failure, Skip
+from taskrunner.run.plan import Noted
 
 # Seconds between two batches: short while there is something to tell, long while there is nothing.
 SHORTEST = 0.05
 LONGEST = 1.0
+# So many events are told at once at most: what is made for a batch is let go before the next is made.
+BATCH = 10_000
 
 
 class Recorder:
     """Tells the observers of a run about its nodes while it runs."""
 
-    def __init__(self, control: Control, observers: Sequence[Observer]) -> None:
+    def __init__(self, control: Control, observers: Sequence[Observer], journal: Journal | None = None) -> None:
+        self._journal = journal
+        self._longest = SHORTEST if journal else LONGEST
         self._control = control
         self._all = self._observers = observers
+        # Where nobody wants to hear of what went well, it is not told: that is nearly all.
+        self._wants_all = any(LEVELS.get(getattr(o, "level", "debug"), 0) <= LEVELS["info"] for o in observers)
         self._read: dict[int, int] = {}
         self._notes: deque[Event] = deque()
         self._stop = threading.Event()
@@ -33,7 +42,7 @@ class Recorder:
     def start(self, *events: Event) -> None:
         """Tell the first events and start the thread, if there is anybody to tell."""
         self.tell(events)
-        if self._observers:
+        if self._observers or self._journal:
             self._thread.start()
 
     def stop(self) -> None:
@@ -41,7 +50,7 @@ class Recorder:
         self._stop.set()
         while self._thread.is_alive():
             self._thread.join(1.0)
-        if self._observers:
+        if self._observers or self._journal:
             self._drain()
 
     def note(self, event: Event) -> None:
@@ -55,6 +64,19 @@ class Recorder:
         self.tell(self._take_notes())
         for observer in self._all:
             self._try(observer.close)
+
+    def _write_journal(self) -> None:
+        """Write what has finished; a journal that cannot be written ends nothing but itself."""
+        entries = self._control.take_entries()
+        if not entries or self._journal is None:
+            return
+        try:
+            self._journal.append(entries)
+        except OSError as error:
+            self._journal = None
+            self.note(
+                RunWarning(f"the journal cannot be written: {error.strerror}; a resumed run repeats what follows")
+            )
 
     def tell(self, events: Sequence[Event]) -> None:
         """Tell every observer; one that fails is told no more, and the others are told why."""
@@ -77,35 +99,31 @@ class Recorder:
     def _run(self) -> None:
         interval = SHORTEST
         while not self._stop.wait(interval):
-            interval = SHORTEST if self._drain() else min(2 * interval, LONGEST)
+            interval = SHORTEST if self._drain() else min(2 * interval, self._longest)
 
     def _drain(self) -> int:
-        """Tell what is new; return how many events that were."""
-        fresh = [record for records in self._control.all_records() for record in self._unread(records)]
-        fresh.sort(key=lambda record: record.ended)
-        events = [*self._take_notes(), *(to_event(record, self._control.started) for record in fresh)]
-        self.tell(events)
-        return len(events)
+        """Write and tell what is new; return how many nodes that were."""
+        self._write_journal()
+        fresh: list[tuple[int, int, Noted]] = []
+        for worker, notes in self._control.all_notes():
+            start, end = self._read.get(id(notes), 0), len(notes)
+            self._read[id(notes)] = end
+            chosen = notes[start:end] if self._wants_all else [n for n in notes[start:end] if isinstance(n[4], Failure)]
+            fresh += [(note[3], worker, note) for note in chosen]
+        fresh.sort(key=itemgetter(0))
+        self.tell(self._take_notes())
+        started = self._control.started
+        for first in range(0, len(fresh), BATCH):
+            self.tell([to_event(worker, note, started) for _, worker, note in fresh[first : first + BATCH]])
+        return len(fresh)
 
-    def _unread(self, records: list[Record]) -> Iterator[Record]:
-        start, end = self._read.get(id(records), 0), len(records)
-        self._read[id(records)] = end
-        return iter(records[start:end])
 
-
-def to_event(record: Record, run_started: int) -> Event:
-    """Return the event that a record stands for; times become seconds."""
-    why = record.why
+def to_event(worker: int, note: Noted, run_started: int) -> Event:
+    """Return the event that a note stands for; times become seconds."""
+    task, ready_at, started, ended, why = note
     if isinstance(why, Skip):
-        return NodeSkipped(record.node, why.reason, why.because)
-    times = {
-        "attempt": 1,
-        "queued_s": (record.started - record.ready_at) / 1e9,
-        "ran_s": (record.ended - record.started) / 1e9,
-        "stolen": record.stolen,
-        "started_at": (record.started - run_started) / 1e9,
-    }
-    if record.state == FAILED and isinstance(why, Failure):
-        return NodeFailed(record.node, record.worker, error=why.message, traceback=why.traceback, **times)  # type: ignore[arg-type]
-    assert record.state == DONE, record  # noqa: S101
-    return NodeDone(record.node, record.worker, **times)  # type: ignore[arg-type]
+        return NodeSkipped(task.id, why.reason, why.because)
+    queued_s, ran_s, started_at = (started - ready_at) / 1e9, (ended - started) / 1e9, (started - run_started) / 1e9
+    if why is None:
+        return NodeDone(task.id, worker, 1, queued_s, ran_s, task.stolen, started_at)
+    return NodeFailed(task.id, worker, 1, queued_s, ran_s, task.stolen, started_at, why.message, why.traceback)

@@ -1,14 +1,16 @@
 """What a run gives back."""
 
 import functools
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from taskrunner.errors import RunFailedError
 from taskrunner.graph.graph import Handle
-from taskrunner.run.outcome import DONE, SKIPPED, Failure, Record, Skip
+from taskrunner.run.outcome import Failure, Skip, state_of
+from taskrunner.run.plan import Noted
 from taskrunner.tasks.binding import follow
 
 
@@ -40,6 +42,7 @@ class Summary(msgspec.Struct, frozen=True):
     ``busy`` is each worker's share of the wall time that it spent in nodes. ``parallelism`` is the
     time spent in calls and commands, over the wall time. ``gil_module`` is the import that switched
     the GIL on during a run that began without it. ``signal`` is the one that stopped the run, or 0.
+    ``kept``: how many nodes an earlier part of a resumed run had finished; ``nodes`` leaves them out.
     """
 
     run: str
@@ -51,6 +54,7 @@ class Summary(msgspec.Struct, frozen=True):
     done: int
     failed: int
     skipped: int
+    kept: int
     busy: tuple[float, ...]
     steals: int
     critical_path_s: float
@@ -66,47 +70,57 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class RunResult:
-    """The result of one run: ``result[handle]``, ``.ok``, ``.outputs``, ``.failures``, ``.timing``."""
+    """The result of one run: ``result[handle]``, ``.ok``, ``.outputs``, ``.failures``, ``.timing``, ``.summary``.
+
+    ``ok``: the run came to its end and no node failed. It holds on to the graph's callables and arguments,
+    not to results other than the outputs. What the runners noted becomes timing and summary
+    when somebody asks for them.
+    """
 
     def __init__(
         self,
-        summary: Summary,
+        ok: bool,
+        notes: Sequence[tuple[int, Sequence[Noted]]],
         outputs: Mapping[str, Any],
         failures: Sequence[Failure],
-        records: Sequence[Record],
         started: int,
+        summarize: Callable[[], Summary],
     ) -> None:
-        self.summary = summary
+        self.ok = ok
         self.outputs = dict(outputs)
         self.failures = tuple(failures)
-        self._records = records
+        self._notes = notes
         self._started = started
+        self._summarize = summarize
 
-    @property
-    def ok(self) -> bool:
-        """Whether the run came to its end and no node failed."""
-        return self.summary.ok
+    @functools.cached_property
+    def summary(self) -> Summary:
+        """The run in numbers."""
+        return self._summarize()
 
     @functools.cached_property
     def timing(self) -> list[NodeTiming]:
         """When and where each node ran, in the order in which they ended."""
-        return [
-            NodeTiming(
-                record.node,
-                record.state,
-                record.worker,
-                (record.started - record.ready_at) / 1e9,
-                (record.ended - record.started) / 1e9,
-                (record.started - self._started) / 1e9,
-                record.stolen,
-            )
-            for record in sorted(self._records, key=lambda record: record.ended)
-        ]
+        told = [(ended, worker, note) for worker, notes in self._notes for note in notes for ended in (note[3],)]
+        told.sort(key=operator.itemgetter(0))
+        return [self._timing(worker, note) for _, worker, note in told]
+
+    def _timing(self, worker: int, note: Noted) -> NodeTiming:
+        task, ready_at, started, ended, why = note
+        return NodeTiming(
+            task.id,
+            state_of(why),
+            worker,
+            (started - ready_at) / 1e9,
+            (ended - started) / 1e9,
+            (started - self._started) / 1e9,
+            task.stolen,
+        )
 
     @functools.cached_property
     def skipped(self) -> dict[str, Skip]:
         """Why each node that was not run was not run."""
-        return {r.node: r.why for r in self._records if r.state == SKIPPED and isinstance(r.why, Skip)}
+        return {task.id: why for _, notes in self._notes for task, *_, why in notes if isinstance(why, Skip)}
 
     def __getitem__(self, node: Handle | str) -> Any:
         """Return the result of an output, or the part of it that a handle stands for.
@@ -129,5 +143,5 @@ class RunResult:
         if name in self.skipped:
             because = self.skipped[name].because
             return f'node "{name}" was skipped' + (f' because of "{because}"' if because else "")
-        known = any(r.node == name and r.state == DONE for r in self._records)
+        known = any(task.id == name for _, notes in self._notes for task, *_ in notes)
         return f'the result of "{name}" was not kept: it is no output' if known else f'no node "{name}" in this run'

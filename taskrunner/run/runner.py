@@ -4,7 +4,6 @@ There is one runner for each worker, made in that worker's thread, and one for t
 runner changes a task that is its own at that moment; ``plan`` says how tasks are handed over.
 """
 
-import asyncio
 import contextlib
 import time
 from collections.abc import Callable
@@ -15,17 +14,18 @@ from msgspec import UNSET
 
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
-from taskrunner.run.outcome import DONE, FAILED, SKIPPED, Record, Skip, describe
-from taskrunner.run.plan import COMMAND, GATHER, MAP, Plan, Task, consume
+from taskrunner.run.journal import entry, result_of
+from taskrunner.run.outcome import Failure, Skip, describe
+from taskrunner.run.plan import COMMAND, GATHER, MAP, Plan, Task, countdown
+from taskrunner.run.stored import NotStorableError
 from taskrunner.tasks import inputs
 from taskrunner.tasks.binding import MISSING, fill
-from taskrunner.tasks.command import run_command
 
 clock = time.perf_counter_ns
 
 
 class Runner:
-    """Runs tasks on one thread. ``records`` is appended to by this thread alone."""
+    """Runs tasks on one thread. What it notes is appended to by this thread alone."""
 
     def __init__(
         self,
@@ -35,25 +35,59 @@ class Runner:
         dispatcher: Dispatcher,
         push: Callable[[Task], None],
     ) -> None:
-        self.worker = worker
         self.plan = plan
         self.control = control
-        self.records: list[Record] = control.open_records()
         self.halted = control.open_flag()
+        self._note = control.open_notes(worker).append
+        self._journal = control.open_entries().append if control.is_journaled else None
         self._dispatcher = dispatcher
         self._push = push
-        self._by_id = plan.by_id
 
-    def execute(self, task: Task) -> Task | None:
-        """Run one task on a worker; return one that became ready by that, if there is one."""
-        if task.special or self.halted[0]:
-            return self._execute_special(task)
-        started = clock()
-        try:
-            value = task.function(*task.constants) if task.constants is not None else self._call(task)
-        except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
-            return self.fail(task, error, started)
-        return self.finish(task, value, started)
+    def executor(self) -> Callable[[Task], Task | None]:  # noqa: C901  one page on purpose
+        """Return what a worker calls for each task: it runs it and returns one that became ready by that.
+
+        This is the hot path. What it uses for every node is a local of its own: without a specializing
+        interpreter, as on 3.13t, each attribute costs as much as a call. A task that asks for more than
+        a call with what lies in its ``inputs`` takes another way.
+        """
+        now, halted, note, push, route = clock, self.halted, self._note, self._push, self._dispatcher.route
+        kind, fresh, count, pairs = type, list, next, zip
+        special, fail, journal, stored = self._execute_special, self.fail, self._journal, entry
+
+        def execute(task: Task) -> Task | None:  # noqa: C901
+            if task.special or halted[0]:
+                return special(task)
+            arguments = task.inputs
+            started = now()
+            try:
+                value = task.function(*arguments)
+            except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+                return fail(task, error, started)
+            ended = now()
+            note((task, task.ready_at, started, ended, None))
+            if journal is not None:
+                journal(stored(task.id, value))
+            following = None
+            if kind(arguments) is fresh:  # not the constants, which the graph keeps
+                arguments.clear()
+            if task.kept:
+                task.value = value
+            if successors := task.after:
+                for successor, slot in pairs(successors, task.slots):
+                    if slot is not None:
+                        successor.inputs[slot] = value
+                    if (waits := successor.waits) is not None and count(waits):
+                        continue
+                    successor.ready_at = ended
+                    if successor.routed:
+                        route(successor, push)
+                    elif following is None:
+                        following = successor
+                    else:
+                        push(successor)
+            return following
+
+        return execute
 
     def why_not(self, task: Task) -> Skip | None:
         """Say why a task that is ready is not to be run; None: run it.
@@ -62,93 +96,89 @@ class Runner:
             BindingError: the reference in its guard leads nowhere.
 
         """
-        if not task.always:
+        if not task.demands.always:
             if task.blocked is not None:
                 return task.blocked
-            if self.halted[0] and task.kind != GATHER:  # whose children have all run
+            if self.halted[0] and task.demands.kind != GATHER:  # whose children have all run
                 return Skip("stopped", self.control.because)
-        if task.guard is not UNSET and not fill(task.guard, self.result_of):
+        if task.demands.guard is not UNSET and not fill(task.demands.guard, self._results_of(task)):
             return Skip("when")
         return None
-
-    def result_of(self, node: str) -> Any:
-        """Return the result of a node that has finished."""
-        return self._by_id[node].value
-
-    def let_go(self, task: Task) -> None:
-        """Take back the task's hold on what it refers to: it has what it needs of it. Once is enough."""
-        held, task.inputs = task.inputs, None
-        task.item = None
-        task.children = ()
-        if held is task.vertex:
-            for index in task.vertex.used:
-                consume(self.plan.tasks[index])
 
     # -- how a task ends ---------------------------------------------------------------------------
 
     def finish(self, task: Task, value: Any, started: int) -> Task | None:
         """End a task with its result."""
         ended = clock()
-        if task.wanted:
+        if self._journal is not None and not task.demands.always:
+            self._journal(entry(task.id, value))
+        if task.kept:
             task.value = value
-        self._note(DONE, task, started, ended, None)
-        return self._advance(task, ended, None)
+        for successor, slot in zip(task.after, task.slots, strict=True):
+            if slot is not None:
+                successor.inputs[slot] = value
+        return self._end(task, started, ended, None, None)
 
     def fail(self, task: Task, error: BaseException, started: int) -> Task | None:
         """End a task with an error."""
         ended = clock()
-        self.let_go(task)
+        task.let_go()
         failure = describe(task.id, error, self.plan.path_to(task))
         self.control.failed(failure)
-        self._note(FAILED, task, started, ended, failure)
-        return self._advance(task, ended, Skip("needs", task.id))
+        return self._end(task, started, ended, failure, Skip("needs", task.id))
 
     def skip(self, task: Task, why: Skip) -> Task | None:
         """End a task that is not run."""
         now = clock()
-        self.let_go(task)
-        self._note(SKIPPED, task, now, now, why)
+        task.let_go()
         blocked = why if why.reason == "stopped" else Skip("needs", why.because or task.id)
-        return self._advance(task, now, blocked)
+        return self._end(task, now, now, why, blocked)
 
     def stop(self, task: Task, started: int) -> Task | None:
         """End a task that was cancelled because the run was interrupted."""
         why = Skip("stopped")
-        ended = clock()
-        self._note(SKIPPED, task, started, ended, why)
-        return self._advance(task, ended, why)
+        return self._end(task, started, clock(), why, why)
 
-    def _note(self, state: str, task: Task, started: int, ended: int, why: Any) -> None:
+    def _end(
+        self, task: Task, started: int, ended: int, why: Failure | Skip | None, blocked: Skip | None
+    ) -> Task | None:
+        """Note a task and take its number at every successor; place those that are ready, but return one of them."""
         # A mapped node's own time is that of its expanding and that of its gathering.
-        ready, started = task.ready_at - task.expanding, started - task.expanding
-        self.records.append(Record(state, task.id, self.worker, task.made_by, ready, started, ended, why))
-
-    def _advance(self, task: Task, now: int, blocked: Skip | None) -> Task | None:
-        """Arrive at every successor; place those that are ready, but return one of them."""
+        self._note((task, task.ready_at - task.demands.expanding, started - task.demands.expanding, ended, why))
         following = None
         for successor in task.after:
             if blocked is not None:
                 successor.blocked = blocked
                 successor.special = True
-            if successor.arrive is not None and successor.arrive():
+            if successor.waits is not None and next(successor.waits):
                 continue
-            successor.ready_at = now
-            successor.made_by = self.worker
+            successor.ready_at = ended
             if successor.routed:
                 self._dispatcher.route(successor, self._push)
             elif following is None:
                 following = successor
             else:
                 self._push(successor)
-        if task.holding:
+        if task.demands.holding:
             self._dispatcher.give_back(task, self._push)
         return following
 
     # -- tasks that are more than a call ---------------------------------------------------------
 
+    def _results_of(self, task: Task) -> Callable[[str], Any]:
+        """Return what gives a node's result, of the nodes whose results the task takes."""
+        vertices = self.plan.dag.vertices
+        used = task.vertex.used if task.inputs else ()
+        results = {vertices[index].id: value for index, value in zip(used, task.inputs or (), strict=True)}
+        return results.__getitem__
+
     def _call(self, task: Task) -> Any:
-        args, kwargs = inputs.arguments(task.inputs, self.result_of, task.item)
-        self.let_go(task)
+        args: Any = task.inputs[:]
+        kwargs: dict[str, Any] = {}
+        if task.vertex.slots is None:
+            source = task.demands.templates or task.vertex
+            args, kwargs = inputs.arguments(source, self._results_of(task), task.demands.item)
+        task.let_go()
         return task.function(*args, **kwargs)
 
     def _execute_special(self, task: Task) -> Task | None:
@@ -160,56 +190,81 @@ class Runner:
             return self.fail(task, error, started)
         if why:
             return self.skip(task, why)
-        if task.kind == MAP and value:
+        if task.demands.kind == MAP and value:
             self._expand(task, value, started)
             return None
         return self.finish(task, value, started)
 
     def _special_value(self, task: Task) -> Any:
         """Return the result of a call or of a gathering task; of a mapped one, the items."""
-        if task.kind == MAP:
-            found = inputs.items(task.vertex.items, self.result_of)
-            shared = inputs.ChildInputs(task.vertex, self.result_of)
-            self.let_go(task)
-            task.inputs = shared
-            return found
-        if task.kind == GATHER:
-            values = [None if child.value is MISSING else child.value for child in task.children]
-            self.let_go(task)
-            return values
+        if task.demands.kind == MAP:
+            return self._items(task)
+        if task.demands.kind == GATHER:
+            is_wanted = task.kept or any(slot is not None for slot in task.slots)
+            values = [None if value is MISSING else value for value in task.inputs]
+            task.let_go()
+            return values if is_wanted else MISSING  # which the journal cannot store
         return self._call(task)
+
+    def _items(self, task: Task) -> list[Any]:
+        """Return a mapped node's items; what its children share of its inputs becomes its templates."""
+        result_of = self._results_of(task)
+        found = inputs.items(task.vertex.templates.items, result_of)
+        shared = inputs.ChildTemplates(task.vertex, result_of) if found else None
+        task.let_go()
+        task.demands.templates = shared
+        return found
 
     def _expand(self, task: Task, items: list[Any], started: int) -> None:
         """Make a mapped node's children, and place them all."""
-        task.expand(items)
-        children = task.children
+        children = task.expand(items)
         now = clock()
-        task.expanding = now - started
+        task.demands.expanding = now - started
+        if self.plan.children:
+            children = self._restore_children(task, children)
         for child in children:
             child.ready_at = now
-            child.made_by = self.worker
-        if children[0].routed:
+        if not children:
+            task.ready_at = now
+            self._push(task)
+        elif children[0].routed:
             for child in children:
                 self._dispatcher.route(child, self._push)
         else:
             for child in reversed(children):  # a worker takes its newest first: they start in order
                 self._push(child)
 
+    def _restore_children(self, task: Task, children: list[Task]) -> list[Task]:
+        """Take the results of children that an earlier run has finished; return those that are still to run."""
+        remaining = []
+        for child in children:
+            try:
+                task.inputs[child.demands.child] = result_of(self.plan.children[child.id])
+            except (KeyError, NotStorableError):
+                remaining.append(child)
+        task.waits = countdown(len(remaining))
+        return remaining
+
     async def offloaded(self, task: Task, folder: Path) -> Task | None:
         """Run an async node or a command on the event loop."""
+        from asyncio import CancelledError  # a run without such nodes needs no asyncio
+
         started = clock()
         try:
             if why := self.why_not(task):
                 return self.skip(task, why)
-            with contextlib.nullcontext() if task.always else self._dispatcher.cancellable():
-                if task.kind == COMMAND:
-                    command = inputs.command(task.vertex, task.inputs, self.result_of, task.item)
-                    self.let_go(task)
-                    value = await run_command(command, folder, task.id)
-                else:
-                    value = await self._call(task)
+            with contextlib.nullcontext() if task.demands.always else self._dispatcher.cancellable():
+                value = await (self._command(task, folder) if task.demands.kind == COMMAND else self._call(task))
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
-            if isinstance(error, asyncio.CancelledError) and self.control.signal:
+            if isinstance(error, CancelledError) and self.control.signal:
                 return self.stop(task, started)
             return self.fail(task, error, started)
         return self.finish(task, value, started)
+
+    async def _command(self, task: Task, folder: Path) -> Any:
+        from taskrunner.tasks.command import run_command
+
+        source = task.demands.templates or task.vertex
+        command = inputs.command(task.vertex.options, source, self._results_of(task), task.demands.item)
+        task.let_go()
+        return await run_command(command, folder, task.id)

@@ -1,111 +1,127 @@
-"""From a run's records to its summary."""
+"""From what the runners noted to a run's summary."""
 
-import platform
-import resource
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from taskrunner.graph.dag import Dag, Vertex
+import msgspec
+
+from taskrunner.graph.dag import Dag
 from taskrunner.run.events import EVENT_LOOP
-from taskrunner.run.outcome import DONE, FAILED, SKIPPED, Record
+from taskrunner.run.host import python_build
+from taskrunner.run.outcome import Skip
+from taskrunner.run.plan import ASYNC, Noted, Task
 from taskrunner.run.result import SlowNode, Summary
 from taskrunner.tasks import gil
 
 SLOWEST = 5
 
 
-def python_build() -> str:
-    """Name the interpreter, as ``CPython 3.13.15 free-threading``."""
-    kind = " free-threading" if gil.IS_FREE_THREADED else ""
-    return f"{platform.python_implementation()} {platform.python_version()}{kind}"
+class Facts(msgspec.Struct, frozen=True):
+    """What is known of a run as a whole, at its end."""
+
+    run: str
+    graph: str
+    wall_s: float
+    workers: int
+    gil: bool
+    gil_module: str
+    peak_memory_bytes: int
+    signal: int
+    kept: int = 0
 
 
-def summarize(  # noqa: PLR0913  a summary is made of many things
-    records: Sequence[Record],
-    dag: Dag,
-    async_nodes: set[str],
-    *,
-    run: str,
-    graph: str,
-    wall_s: float,
-    workers: int,
-    gil_module: str,
-    signal: int,
-) -> Summary:
+def summarize(notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Facts) -> Summary:
     """Count, add up, and find the critical path of what happened."""
-    states = [record.state for record in records]
-    ran = {record.node: _seconds(record) for record in records if record.state != SKIPPED}
-    work = sum(seconds for node, seconds in ran.items() if not {node, parent_of(node)} & async_nodes)
-    critical_s, critical = _critical_path(dag, ran)
+    tally = _Tally(dag)
+    for worker, noted in notes:
+        tally.add(worker, noted)
+    wall_s = facts.wall_s
+    critical_s, critical = tally.critical_path()
     return Summary(
-        run=run,
-        graph=graph,
-        ok=not signal and FAILED not in states,
+        run=facts.run,
+        graph=facts.graph,
+        ok=not facts.signal and not tally.failed,
         wall_s=wall_s,
-        workers=workers,
-        nodes=len(records),
-        done=states.count(DONE),
-        failed=states.count(FAILED),
-        skipped=states.count(SKIPPED),
-        busy=_busy(records, workers, wall_s),
-        steals=sum(record.stolen for record in records if record.state != SKIPPED),
+        workers=facts.workers,
+        nodes=tally.done + tally.failed + tally.skipped,
+        done=tally.done,
+        failed=tally.failed,
+        skipped=tally.skipped,
+        kept=facts.kept,
+        busy=tuple([tally.busy.get(worker, 0) / 1e9 / wall_s if wall_s else 0.0 for worker in range(facts.workers)]),
+        steals=tally.steals,
         critical_path_s=critical_s,
         critical_path=critical,
-        parallelism=work / wall_s if wall_s else 0.0,
-        slowest=_slowest(ran),
+        parallelism=tally.work / 1e9 / wall_s if wall_s else 0.0,
+        slowest=tuple([SlowNode(task.id, spent / 1e9) for spent, task in tally.slowest]),
         python=python_build(),
         free_threaded=gil.IS_FREE_THREADED,
-        gil=gil.is_enabled(),
-        gil_module=gil_module,
-        peak_memory_bytes=peak_memory(),
-        signal=signal,
+        gil=facts.gil,
+        gil_module=facts.gil_module,
+        peak_memory_bytes=facts.peak_memory_bytes,
+        signal=facts.signal,
     )
 
 
-def parent_of(node: str) -> str:
-    """Return the id of the mapped node whose child this may be: ``a`` for ``a[3]``, else nothing."""
-    return node[: node.rindex("[")] if node.endswith("]") and "[" in node else ""
+class _Tally:
+    """Adds up what was noted. Times are nanoseconds; ``busy`` is by worker, ``work`` leaves out what only waited."""
 
+    def __init__(self, dag: Dag) -> None:
+        self.dag = dag
+        self.done = self.failed = self.skipped = self.steals = self.work = 0
+        self.busy: dict[int, int] = {}
+        self.slowest: list[tuple[int, Task]] = []
+        # By the vertex's index: the time of each node, -1 where it did not run, and its slowest child.
+        self._spent = [-1] * len(dag.vertices)
+        self._slowest_child: dict[int, tuple[int, Task]] = {}
 
-def peak_memory() -> int:
-    """Return the largest resident size of this process so far, in bytes."""
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size if sys.platform == "darwin" else size * 1024
+    def add(self, worker: int, notes: Sequence[Noted]) -> None:
+        """Add what one worker has noted. This is done for every node of every run."""
+        of_node, failed, skipped, steals, busy, waited, least = self._spent, 0, 0, 0, 0, 0, -1
+        for task, _, started, ended, why in notes:
+            if why is not None:
+                if isinstance(why, Skip):
+                    skipped += 1
+                    continue
+                failed += 1
+            spent = ended - started
+            busy += spent
+            steals += task.stolen
+            if task.demands.call_kind == ASYNC:
+                waited += spent
+            if task.demands.child < 0:
+                of_node[task.vertex.index] = spent
+            else:
+                self._add_child(task, spent)
+            if spent > least:
+                least = self._rank(task, spent)
+        if worker != EVENT_LOOP:
+            self.busy[worker] = busy
+        self.work += busy - waited
+        self.failed += failed
+        self.skipped += skipped
+        self.steals += steals
+        self.done += len(notes) - failed - skipped
 
+    def critical_path(self) -> tuple[float, tuple[str, ...]]:
+        """Find the longest chain of what ran; a mapped node weighs its slowest child as well."""
+        weights = [max(spent, 0) for spent in self._spent]
+        for index, (spent, _) in self._slowest_child.items():
+            weights[index] += spent
+        length, path = self.dag.critical_path(weights)
+        ids: list[str] = []
+        for vertex in path:
+            if vertex.index in self._slowest_child:
+                ids.append(self._slowest_child[vertex.index][1].id)
+            if self._spent[vertex.index] >= 0:
+                ids.append(vertex.id)
+        return length / 1e9, tuple(ids)
 
-def _seconds(record: Record) -> float:
-    return (record.ended - record.started) / 1e9
+    def _add_child(self, task: Task, spent: int) -> None:
+        index = task.vertex.index
+        if index not in self._slowest_child or spent > self._slowest_child[index][0]:
+            self._slowest_child[index] = (spent, task)
 
-
-def _busy(records: Iterable[Record], workers: int, wall_s: float) -> tuple[float, ...]:
-    seconds = [0.0] * workers
-    for record in records:
-        if record.worker != EVENT_LOOP:
-            seconds[record.worker] += _seconds(record)
-    return tuple(s / wall_s if wall_s else 0.0 for s in seconds)
-
-
-def _slowest(ran: dict[str, float]) -> tuple[SlowNode, ...]:
-    nodes = sorted(ran, key=lambda node: -ran[node])[:SLOWEST]
-    return tuple(SlowNode(node, ran[node]) for node in nodes)
-
-
-def _critical_path(dag: Dag, ran: dict[str, float]) -> tuple[float, tuple[str, ...]]:
-    """Find the longest chain of what ran; a mapped node weighs its slowest child as well."""
-    slowest_child: dict[str, str] = {}
-    for node, seconds in ran.items():
-        parent = parent_of(node)
-        if parent and seconds > ran.get(slowest_child.get(parent, ""), -1.0):
-            slowest_child[parent] = node
-
-    def weight(vertex: Vertex) -> float:
-        return ran.get(vertex.id, 0.0) + ran.get(slowest_child.get(vertex.id, "") if vertex.is_mapped else "", 0.0)
-
-    length, path = dag.critical_path(weight)
-    ids: list[str] = []
-    for vertex in path:
-        if vertex.is_mapped and vertex.id in slowest_child:
-            ids.append(slowest_child[vertex.id])
-        if vertex.id in ran:
-            ids.append(vertex.id)
-    return length, tuple(ids)
+    def _rank(self, task: Task, spent: int) -> int:
+        """Put a task among the slowest; return the time that the next one must exceed."""
+        self.slowest = sorted([*self.slowest, (spent, task)], key=lambda pair: -pair[0])[:SLOWEST]
+        return self.slowest[-1][0] if len(self.slowest) == SLOWEST else -1

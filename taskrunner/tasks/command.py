@@ -20,13 +20,11 @@ from msgspec import UNSET
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.spec import Capture
+from taskrunner.tasks.processes import groups
 
 GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 POLL = 0.02
 TAIL = 2000
-
-# The process groups that run, of all runs. Adding, discarding and copying are atomic, each by itself.
-_running: set[int] = set()
 
 _UNSAFE = re.compile(r"[^\w.\[\]-]+", re.ASCII)
 _LONGEST_NAME = 100
@@ -86,24 +84,17 @@ async def run_command(command: Command, folder: Path, name: str) -> Any:
             process = await _start_whole(command, stdin, stdout, stderr)
         except OSError as error:
             raise CommandStartError(f"cannot start {command}: {error}") from error
-    _running.add(process.pid)
+    groups.add(process.pid)
     try:
         code = await process.wait()
     except asyncio.CancelledError:
         await _end(process)
         raise
     finally:
-        _running.discard(process.pid)
+        groups.discard(process.pid)
     if code:
         raise CommandError(str(command), code, _tail(err) or _tail(out))
     return _read(out, command.capture)
-
-
-def kill_all() -> None:
-    """Kill every command's process group at once: the program is about to leave without waiting."""
-    for group in list(_running):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL)
 
 
 async def _start_whole(

@@ -1,56 +1,63 @@
 """A node's inputs: from its templates to what its function or command is given."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from taskrunner.graph.dag import Vertex
-from taskrunner.graph.template import DictOf
+from taskrunner.graph.dag import Templates, Vertex
+from taskrunner.graph.spec import Node
 from taskrunner.tasks.binding import ResultOf, fill, settle
-from taskrunner.tasks.command import Command
+
+if TYPE_CHECKING:
+    from taskrunner.tasks.command import Command
 
 
-class ChildInputs:
+class ChildTemplates:
     """The templates of a mapped node's children: all filled in but for the item.
 
     The children share it, and with it the results that it holds, until the last of them is done.
     """
 
-    __slots__ = ("args", "argv", "env", "kwargs", "stdin")
+    __slots__ = ("args", "templates")
 
     def __init__(self, vertex: Vertex, result_of: ResultOf) -> None:
+        other = vertex.templates
         self.args = tuple([settle(template, result_of) for template in vertex.args])
-        self.kwargs: DictOf | None = settle(vertex.kwargs, result_of)
-        self.argv = settle(vertex.argv, result_of)
-        self.env = settle(vertex.env, result_of)
-        self.stdin = settle(vertex.stdin, result_of)
+        self.templates = Templates(
+            settle(other.kwargs, result_of),
+            settle(other.argv, result_of),
+            settle(other.env, result_of),
+            settle(other.stdin, result_of),
+        )
 
 
-def arguments(inputs: Any, result_of: ResultOf, item: Any) -> tuple[list[Any], dict[str, Any]]:
+def arguments(source: Vertex | ChildTemplates, result_of: ResultOf, item: Any) -> tuple[list[Any], dict[str, Any]]:
     """Return the positional and the keyword arguments of a call.
 
     Raises:
         BindingError: a reference leads nowhere.
 
     """
-    args = [fill(template, result_of, item) for template in inputs.args]
-    return args, fill(inputs.kwargs, result_of, item) if inputs.kwargs else {}
+    args = [fill(template, result_of, item) for template in source.args]
+    return args, fill(source.templates.kwargs, result_of, item) or {}
 
 
-def command(vertex: Vertex, inputs: Any, result_of: ResultOf, item: Any) -> Command:
+def command(options: Node, source: Vertex | ChildTemplates, result_of: ResultOf, item: Any) -> "Command":
     """Return the command with everything filled in.
 
     Raises:
         BindingError: a reference leads nowhere.
 
     """
-    spec = vertex.spec
+    from taskrunner.tasks.command import Command  # needs asyncio, which a run without commands does not
+
+    templates = source.templates
     return Command(
-        fill(inputs.argv, result_of, item),
-        fill(inputs.env, result_of, item) or {},
-        None if spec.cwd is UNSET else spec.cwd,
-        fill(inputs.stdin, result_of, item),
-        spec.capture,
+        fill(templates.argv, result_of, item),
+        fill(templates.env, result_of, item) or {},
+        None if options.cwd is UNSET else options.cwd,
+        fill(templates.stdin, result_of, item),
+        options.capture,
     )
 
 

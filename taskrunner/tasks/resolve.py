@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import UNSET
+import msgspec
 
 from taskrunner.errors import GraphError, Problem, UsageError
 from taskrunner.graph.dag import Dag, Vertex
@@ -29,7 +29,9 @@ def module_folders(source: str) -> Iterator[None]:
         folders.append(str(Path(source).resolve().parent))
     # Each user of this function takes out as many entries as it put in: two runs may overlap.
     sys.path[:0] = folders
-    importlib.invalidate_caches()
+    for folder in folders:  # what was written since somebody looked
+        if finder := sys.path_importer_cache.get(folder):
+            finder.invalidate_caches()  # type: ignore[attr-defined]
     try:
         yield
     finally:
@@ -38,35 +40,55 @@ def module_folders(source: str) -> Iterator[None]:
                 sys.path.remove(folder)
 
 
-def resolve_all(dag: Dag, made_here: Mapping[str, Function], among: set[int] | None = None) -> dict[int, Function]:
-    """Return the callable of each vertex that calls one; ``made_here`` are those given in Python.
+class Functions(msgspec.Struct, frozen=True):
+    """The callables of a graph: by the name that they have in the file, and those given in Python by node."""
+
+    by_call: Mapping[str, Function]
+    by_node: Mapping[str, Function]
+
+
+def resolve_all(dag: Dag, made_here: Mapping[str, Function], among: set[int] | None = None) -> Functions:
+    """Return the callables of a graph's vertices; ``made_here`` are those given in Python, by node.
+
+    Most graphs call a few functions in a few ways: each of these is looked at once.
 
     Raises:
         GraphError: modules that cannot be imported, names that are not there, calls whose arguments
             do not fit.
 
     """
-    cache: dict[str, Function | Problem] = {}
-    fits: dict[Any, str] = {}
-    functions: dict[int, Function] = {}
-    problems: list[Problem] = []
-    for vertex in dag.vertices:
-        if vertex.spec.call is UNSET or (among is not None and vertex.index not in among):
-            continue
-        function = made_here[vertex.id] if vertex.id in made_here else _cached(vertex.spec.call, cache)
-        if isinstance(function, Problem):
-            problems.append(_at(function, vertex))
-            continue
-        functions[vertex.index] = function
-        count, names = len(vertex.args), vertex.kwargs.keys if vertex.kwargs else ()
-        shape = (id(function), count, names)
-        if shape not in fits:
-            fits[shape] = _misfit(function, count, names)
-        if fits[shape]:
-            problems.append(Problem(("nodes", vertex.index, "args"), f"{vertex.spec.call} {fits[shape]}"))
-    if problems:
-        raise GraphError(problems)
-    return functions
+    chosen = dag.vertices if among is None else [dag.vertices[index] for index in sorted(among)]
+    ways = dag.ways if chosen is dag.vertices and not made_here else {_way(v, made_here): v for v in chosen if v.call}
+    found: dict[str, Function | Problem] = {}
+    wrong: dict[Any, Problem] = {}
+    for way, vertex in ways.items():
+        if vertex.id not in made_here and vertex.call not in found:
+            found[vertex.call] = resolve(vertex.call)
+        function = made_here[vertex.id] if vertex.id in made_here else found[vertex.call]
+        if problem := _problem(function, vertex):
+            wrong[way] = problem
+    if wrong:
+        calls = [(vertex, way) for vertex in chosen if (way := _way(vertex, made_here)) in wrong]
+        raise GraphError([_at(vertex, wrong[way]) for vertex, way in calls])
+    return Functions({name: f for name, f in found.items() if not isinstance(f, Problem)}, made_here)
+
+
+def _way(vertex: Vertex, made_here: Mapping[str, Function]) -> tuple[Any, int, Any]:
+    """Return what decides whether a callable accepts a vertex's arguments."""
+    called = id(made_here[vertex.id]) if vertex.id in made_here else vertex.call
+    return called, len(vertex.args), vertex.templates.keywords
+
+
+def _problem(function: Function | Problem, vertex: Vertex) -> Problem | None:
+    """Say what is wrong with a vertex's call, if anything is, and in which field."""
+    if isinstance(function, Problem):
+        return Problem(("call",), function.message, function.hint)
+    why = _misfit(function, len(vertex.args), vertex.templates.keywords)
+    return Problem(("args",), f"{vertex.call} {why}") if why else None
+
+
+def _at(vertex: Vertex, problem: Problem) -> Problem:
+    return msgspec.structs.replace(problem, path=("nodes", vertex.index, *problem.path))
 
 
 def resolve_attribute(name: str) -> Any:
@@ -116,16 +138,6 @@ def is_async(function: Function) -> bool:
     while hasattr(inner, "func") and hasattr(inner, "args"):  # functools.partial
         inner = inner.func
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)
-
-
-def _cached(name: str, cache: dict[str, Function | Problem]) -> Function | Problem:
-    if name not in cache:
-        cache[name] = resolve(name)
-    return cache[name]
-
-
-def _at(problem: Problem, vertex: Vertex) -> Problem:
-    return Problem(("nodes", vertex.index, "call"), problem.message, problem.hint)
 
 
 def _misfit(function: Function, count: int, names: tuple[str, ...]) -> str:

@@ -376,7 +376,15 @@ def test_what_a_run_leaves(cli, inside):
     inside("exec", cli.graph(GIVE, command, name="left"))
     run = cli.last_run()
     files = sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_file())
-    assert files == ["commands/say.err", "commands/say.out", "events.jsonl", "graph.json", "summary.json"]
+    assert files == [
+        "commands/say.err",
+        "commands/say.out",
+        "events.jsonl",
+        "graph.json",
+        "journal",
+        "params.json",
+        "summary.json",
+    ]
     assert (run / "commands/say.out").read_text() == "out\n"
     assert (run / "commands/say.err").read_text() == "err\n"
     assert json.loads((run / "graph.json").read_bytes())["nodes"] == [GIVE, command]

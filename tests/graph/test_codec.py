@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
-from taskrunner.graph.codec import FORMATS, decode, encode, format_of
+from taskrunner.graph.codec import FORMATS, Nodes, decode, encode, format_of, read
 from taskrunner.graph.dag import Dag, link
-from taskrunner.graph.spec import Defaults, GraphFile, Node, Retry
+from taskrunner.graph.spec import Defaults, FlatNode, GraphFile, Node, Retry, WholeResult
 
 FUZZ = settings(max_examples=60, deadline=None, derandomize=True)
 EMPTY = GraphFile(taskrunner=1, nodes=())
@@ -528,3 +528,164 @@ def test_null_comes_back(encoding):
     node = Node(id="a", run="ls", stdin=None, when=None, env={"A": None})
     file = GraphFile(taskrunner=1, nodes=(node,), params={"n": None}, outputs=())
     assert decode(encode(file, encoding), encoding) == file
+
+
+# -- nodes one by one ----------------------------------------------------------------------------------
+
+LAZY = ["json", "msgpack"]
+WRITE = {"json": lambda value: json.dumps(value).encode(), "msgpack": pack}
+DECODE = {"json": msgspec.json.decode, "msgpack": msgspec.msgpack.decode}
+REFERENCES = st.sampled_from("ab").map(lambda name: {"$ref": name})
+FLAT_NODES = st.builds(
+    Node, id=TEXT.filter(bool), call=TEXT,
+    args=st.lists(REFERENCES | st.none() | st.booleans() | INTEGERS | TEXT, max_size=4).map(tuple),
+)  # fmt: skip
+
+
+def read_nodes(nodes, encoding):
+    return read(WRITE[encoding]({"taskrunner": 1, "nodes": nodes}), encoding)[1]
+
+
+@FUZZ
+@given(FILES, st.lists(FLAT_NODES, max_size=3))
+@pytest.mark.parametrize("encoding", LAZY)
+def test_head_and_nodes_are_those_of_the_whole_file(encoding, file, more):
+    file = msgspec.structs.replace(file, nodes=(*file.nodes, *more))
+    head, nodes = read(encode(file, encoding), encoding)
+    assert head == msgspec.structs.replace(file, nodes=())
+    assert tuple(nodes) == file.nodes
+    assert len(nodes) == len(file.nodes)
+
+
+@FUZZ
+@given(st.lists(NODES | FLAT_NODES, max_size=4))
+@pytest.mark.parametrize("encoding", LAZY)
+def test_lean_nodes_are_the_same_nodes(encoding, nodes):
+    file = GraphFile(taskrunner=1, nodes=tuple(nodes))
+    lean = list(read(encode(file, encoding), encoding)[1].lean())
+    assert [node.whole() if type(node) is FlatNode else node for node in lean] == nodes
+
+
+@FUZZ
+@given(ALMOST_FILES, st.sampled_from(LAZY))
+def test_a_file_is_read_if_it_could_be_decoded_whole(value, encoding):
+    data = WRITE[encoding](value)
+    try:
+        whole = DECODE[encoding](data, type=GraphFile)
+    except msgspec.ValidationError:
+        whole = None
+    result = outcome(decode, data, encoding)
+    assert isinstance(result, GraphError) if whole is None else result == whole
+
+
+def test_toml_is_decoded_at_once():
+    data = b'taskrunner = 1\nname = "n"\n[[nodes]]\nid = "a"\nrun = "ls"\n'
+    assert read(data, "toml") == (GraphFile(taskrunner=1, nodes=(), name="n"), (Node(id="a", run="ls"),))
+
+
+@pytest.mark.parametrize("encoding", LAZY)
+def test_nodes_are_a_sequence(encoding):
+    nodes = read_nodes([{"id": name, "call": "m:f"} for name in "abc"], encoding)
+    a, b, c = (Node(id=name, call="m:f") for name in "abc")
+    assert (len(nodes), nodes[0], nodes[-1], nodes[1:], nodes[::-2]) == (3, a, c, [b, c], [c, a])
+    assert ([*nodes], [*reversed(nodes)], b in nodes, nodes.index(c)) == ([a, b, c], [c, b, a], True, 2)
+    with pytest.raises(IndexError):
+        nodes[3]
+
+
+@pytest.mark.parametrize("encoding", LAZY)
+def test_nodes_are_decoded_anew_whenever_they_are_asked_for(encoding):
+    nodes = read_nodes([{"id": "a", "call": "m:f", "args": [[]]}], encoding)
+    assert isinstance(nodes, Nodes)
+    nodes[0].args[0].append(1)
+    assert nodes[0].args == ([],)
+    assert nodes[0] is not nodes[0]
+
+
+FLAT = {"id": "a", "call": "m:f"}
+
+
+@pytest.mark.parametrize("encoding", LAZY)
+@pytest.mark.parametrize(
+    ("more", "args"),
+    [
+        ({}, ()),
+        ({"args": []}, ()),
+        ({"args": [1, 2.5, "x", True, None, 2**63]}, (1, 2.5, "x", True, None, 2**63)),
+        ({"args": [{"$ref": "b"}, 1, {"$ref": "b"}]}, (WholeResult("b"), 1, WholeResult("b"))),
+    ],
+)
+def test_a_call_with_scalars_and_whole_results_is_lean(encoding, more, args):
+    (node,) = read_nodes([FLAT | more], encoding).lean()
+    assert node == FlatNode("a", "m:f", args)
+    assert [type(arg) for arg in node.args] == [type(arg) for arg in args]
+
+
+@pytest.mark.parametrize("encoding", LAZY)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"args": [[1]]},
+        {"args": [{}]},
+        {"args": [{"$ref": "b", "path": []}]},
+        {"args": [{"$ref": 1}]},
+        {"args": [{"$param": "n"}]},
+        {"args": [{"$literal": 1}]},
+        {"kwargs": {}},
+        {"needs": []},
+        {"when": None},
+        {"always": False},
+        {"priority": 0},
+        {"map": [1]},
+        {"pool": "p"},
+    ],
+    ids=str,
+)
+def test_a_node_that_says_anything_else_is_whole(encoding, more):
+    nodes = read_nodes([FLAT | more], encoding)
+    assert list(nodes.lean()) == list(nodes)
+    assert [type(node) for node in nodes.lean()] == [Node]
+
+
+def test_a_command_is_whole():
+    assert [type(node) for node in read_nodes([{"id": "a", "run": "ls"}], "json").lean()] == [Node]
+
+
+def test_bytes_in_messagepack_are_whole():
+    (node,) = read_nodes([FLAT | {"args": [b"x"]}], "msgpack").lean()
+    assert node == Node(id="a", call="m:f", args=(b"x",))
+
+
+MISFITS = [
+    ({"id": ""}, "id", "expected str of length >= 1"),
+    ({"call": 3}, "call", "expected str, got int"),
+    ({"args": 3}, "args", "expected array, got int"),
+    ({"needs": [3]}, "needs[0]", "expected str, got int"),
+    ({"arg": [1]}, "arg", 'unknown field "arg"'),
+]
+
+
+@pytest.mark.parametrize("encoding", LAZY)
+@pytest.mark.parametrize("place", [0, 1, 4])
+@pytest.mark.parametrize(("wrong", "field", "message"), MISFITS)
+def test_a_misfit_in_any_node_is_told_when_the_file_is_read(encoding, place, wrong, field, message):
+    nodes = [{"id": name, "call": "m:f"} for name in "abcd"]
+    nodes.insert(place, FLAT | wrong)
+    with pytest.raises(GraphError) as caught:
+        read_nodes(nodes, encoding)
+    (problem,) = caught.value.problems
+    assert (problem.where, problem.message) == (f"nodes[{place}].{field}", message)
+    assert bool(problem.line) is (encoding == "json")
+
+
+@pytest.mark.parametrize(
+    "bad", [b'"\xff"', b'"\\ud800"', b'"\\x"', b"01", b"1.", b"tru", b"1e999", b"[1,]", b'"tab\there"'], ids=ascii
+)
+@pytest.mark.parametrize("field", [b"args", b"kwargs", b"id"])
+def test_what_is_no_json_inside_a_node_is_told_when_the_file_is_read(field, bad):
+    value = {b"args": b"[1, %s]", b"kwargs": b'{"k": %s}', b"id": b"%s"}[field] % bad
+    head = b'{"taskrunner": 1, "nodes": [{"id": "a", "call": "m:f"},\n'
+    with pytest.raises(GraphError) as caught:
+        read(head + b'{"call": "m:f", "%s": %s}]}' % (field, value), "json")
+    (problem,) = caught.value.problems[-1:]
+    assert problem.line == 2

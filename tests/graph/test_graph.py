@@ -222,7 +222,7 @@ def test_anything_callable_links(function):
 def test_graph_of_importable_functions_is_portable():
     g = Graph()
     g.call(fetch)
-    assert g.portable_file() is g.file
+    assert g.portable_file() == g.file
 
 
 @pytest.mark.parametrize(
@@ -273,6 +273,136 @@ def test_part_of_a_parameter_still_to_be_set_is_no_problem_of_the_graph():
     file = msgspec.structs.replace(Graph(params={"n": None}).file, nodes=(node,))
     g = Graph.decode(codec.encode(file, "json"), "json")
     assert len(g.link(complete=False).vertices) == 1
+
+
+# -- linking again -------------------------------------------------------------------------------------
+
+CHANGES = [
+    lambda g: g.call(fetch),
+    lambda g: g.run("ls"),
+    lambda g: g.map(fetch, [1]),
+    lambda g: g.output(taskrunner.Handle("a")),
+]
+
+
+def built():
+    g = Graph(params={"n": 1})
+    g.call(fetch, g.param("n"), id="a")
+    return g
+
+
+def loaded(encoding="json"):
+    return Graph.decode(codec.encode(built().file, encoding), encoding)
+
+
+@pytest.mark.parametrize("make", [built, loaded])
+def test_graph_that_was_not_changed_is_linked_once(make):
+    g = make()
+    assert g.link() is g.link() is g.link({}) is g.link(None)
+
+
+@pytest.mark.parametrize("make", [built, loaded])
+@pytest.mark.parametrize("change", CHANGES)
+def test_graph_is_linked_again_after_each_change(make, change):
+    g = make()
+    before = g.link()
+    change(g)
+    after = g.link()
+    assert after is not before
+    assert [vertex.id for vertex in after.vertices] == [node.id for node in g.file.nodes]
+    assert after.file.outputs == g.file.outputs
+    assert g.link() is after
+
+
+def test_values_of_parameters_are_those_of_one_linking_alone():
+    g = built()
+    first = g.link()
+    assert g.link({"n": 2}).vertices[0].args == (2,)
+    assert g.link() is first
+    assert (first.vertices[0].args, g.link({"n": 3}).vertices[0].args) == ((1,), (3,))
+
+
+def test_graph_that_is_not_complete_yet_is_not_taken_for_one_that_is():
+    g = Graph(params={"n": None})
+    g.call(fetch, g.param("n"))
+    g.link(complete=False)
+    with pytest.raises(UsageError, match='no value for parameter "n"'):
+        g.link()
+
+
+def test_graph_that_did_not_link_is_linked_anew():
+    g = built()
+    g.call(fetch, id="a")
+    for _ in range(2):
+        assert problems(g) == ['nodes[1].id: doubled id "a", first used by nodes[0]']
+
+
+class Unequal:
+    """Something that does not let itself be compared, as the arrays of some libraries."""
+
+    __hash__ = None
+
+    def __eq__(self, other):
+        raise TypeError("not comparable")
+
+
+@pytest.mark.parametrize(
+    "add",
+    [
+        lambda g, value: g.call(fetch, value),
+        lambda g, value: g.call(fetch, key=value),
+        lambda g, value: g.map(fetch, [value]),
+        lambda g, value: g.call(fetch, when=value),
+        lambda g, value: g.run(["cat"], stdin=value),
+        lambda g, value: g.run(["env"], env={"A": value}),
+    ],
+    ids=["args", "kwargs", "map", "when", "stdin", "env"],
+)
+def test_values_of_any_kind_link_wherever_they_stand(add):
+    g = Graph()
+    add(g, Unequal())
+    assert len(g.link().vertices) == 1
+
+
+# -- the text of a loaded graph ------------------------------------------------------------------------
+
+
+def test_text_of_a_graph_from_json_is_that_of_its_file_until_it_is_changed():
+    data = b'{ "nodes": [{"run": "ls", "id": "a"}],\n "taskrunner": 1 }\n'
+    g = Graph.decode(data, "json")
+    assert g.json_text == data
+    g.link()
+    assert (g.file.nodes[0].id, g.json_text) == ("a", data)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_text_of_a_graph_that_was_changed_is_gone(change):
+    g = loaded()
+    change(g)
+    assert g.json_text == b""
+
+
+@pytest.mark.parametrize("make", [Graph, built, lambda: loaded("toml"), lambda: loaded("msgpack")])
+def test_graph_that_is_not_from_json_has_no_text(make):
+    assert make().json_text == b""
+
+
+@pytest.mark.parametrize("encoding", codec.FORMATS)
+def test_nodes_added_to_a_loaded_graph_stand_behind_its_own(encoding):
+    g = loaded(encoding)
+    own = g.file.nodes
+    more = g.call(fetch, taskrunner.Handle("a"), id="b")
+    assert g.file.nodes[:-1] == own
+    dag = g.link()
+    assert [(vertex.id, vertex.before) for vertex in dag.vertices] == [("a", ()), (more.id, (0,))]
+    assert g.functions == {"b": fetch}
+
+
+def test_ids_of_a_loaded_graph_are_known_to_the_nodes_that_are_added():
+    g = Graph.decode(
+        b'{"taskrunner": 1, "nodes": [{"id": "fetch", "run": "x"}, {"id": "fetch-2", "run": "x"}]}', "json"
+    )
+    assert [g.call(fetch).id, g.call(fetch).id] == ["fetch-3", "fetch-4"]
 
 
 # -- loading -------------------------------------------------------------------------------------------

@@ -3,16 +3,16 @@ import pytest
 from taskrunner.graph.template import Compiler, DictOf, Item, ListOf, Ref, TupleOf, is_constant, references
 
 
-def compiled(value, params=None, nodes=("a", "b"), *, in_map=False):
+def compiled(value, params=None, *, in_map=False):
     """Return the template of a value that has no problems."""
-    compiler = Compiler(params or {}, set(nodes).__contains__)
+    compiler = Compiler(params or {})
     template = compiler.compile(value, ("x",), in_map=in_map)
-    assert (compiler.problems, compiler.unknown) == ([], [])
+    assert compiler.problems == []
     return template
 
 
 def problems(value, params=None, *, in_map=False):
-    compiler = Compiler(params or {}, {"a"}.__contains__)
+    compiler = Compiler(params or {})
     compiler.compile(value, ("nodes", 0, "args", 0), in_map=in_map)
     return [(p.where, p.message, p.hint) for p in compiler.problems]
 
@@ -115,16 +115,19 @@ def test_key_that_is_no_text_beside_a_reference_is_told():
     assert (where, message) == ("nodes[0].args[0]", 'not a reference: unexpected "1"')
 
 
-def test_unknown_nodes_are_collected_with_their_places():
-    compiler = Compiler({}, {"a"}.__contains__)
-    template = compiler.compile([{"$ref": "a"}, {"$ref": "b"}, {"k": {"$ref": "c"}}], ("x",))
-    assert compiler.unknown == [(("x", 1, "$ref"), "b"), (("x", 2, "k", "$ref"), "c")]
-    assert [ref.node for ref in references(template)] == ["a", "b", "c"]
+def test_references_are_found_with_the_places_of_their_names():
+    template = compiled([{"$ref": "a"}, 1, ({"$ref": "b", "path": [0]},), {"k": {"$ref": "c"}, 3: {"$ref": "a"}}])
+    assert [(ref.node, place) for ref, place in references(template, ("x",))] == [
+        ("a", ("x", 0, "$ref")),
+        ("b", ("x", 2, 0, "$ref")),
+        ("c", ("x", 3, "k", "$ref")),
+        ("a", ("x", 3, 3, "$ref")),
+    ]
 
 
 def test_references_are_found_at_any_depth_and_not_in_literals():
     value = [{"$ref": "a"}, ({"k": [{"$ref": "b"}]}, 1), {"$literal": {"$ref": "a"}}, {"$item": True}]
-    assert [ref.node for ref in references(compiled(value, in_map=True))] == ["a", "b"]
+    assert [ref.node for ref, _ in references(compiled(value, in_map=True))] == ["a", "b"]
 
 
 def test_problems_are_all_collected():

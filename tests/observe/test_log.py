@@ -5,9 +5,19 @@ import msgspec
 import pytest
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.observe.log import ConsoleLog, JsonLog, level_of, open_log, wants_colors
+from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
 from taskrunner.observe.warnings import WarningLines
-from taskrunner.run.events import GilSwitchedOn, NodeDone, NodeFailed, NodeSkipped, RunDone, RunWarning
+from taskrunner.run.events import (
+    LEVELS,
+    Event,
+    GilSwitchedOn,
+    NodeDone,
+    NodeFailed,
+    NodeSkipped,
+    RunDone,
+    RunStart,
+    RunWarning,
+)
 
 DONE = NodeDone("a", 0, 1, 0.25, 0.5, stolen=False, started_at=1.0)
 FAILED = NodeFailed("b", 1, 1, 0.0, 0.5, stolen=True, started_at=1.0, error="E", traceback="T")
@@ -15,7 +25,8 @@ STOPPED = NodeSkipped("c", "stopped", "b")
 SKIPPED = NodeSkipped("d", "needs", "b")
 WARNING = RunWarning("look out")
 GIL = GilSwitchedOn("old.ext")
-ENDED = RunDone(False, 1.0, 1, 1, 2, (0.5,), 0, 0.5, ("a",), 0.5, False, 1)  # noqa: FBT003
+ENDED = RunDone(False, 1.0, 1, 1, 2, (0.5,), 0, 0.5, ("a",), 0.5, False, 1, level="error")  # noqa: FBT003
+BEGUN = RunStart("r", "g", 1, 1, "3.13", True, False, "linux", 1.0)  # noqa: FBT003
 
 
 def lines_of(level, *events):
@@ -45,6 +56,7 @@ def test_an_event_is_one_json_object_on_a_line():
 @pytest.mark.parametrize(
     ("event", "level"),
     [
+        (BEGUN, "info"),
         (DONE, "info"),
         (SKIPPED, "info"),
         (STOPPED, "info"),
@@ -55,8 +67,10 @@ def test_an_event_is_one_json_object_on_a_line():
     ],
 )
 def test_the_level_of_each_event(event, level):
-    assert level_of(event) == level
+    assert event.level == level
     assert lines_of(level, event)[0]["level"] == level
+    higher = [name for name, number in LEVELS.items() if number > LEVELS[level]]
+    assert [lines_of(name, event) for name in higher] == [[]] * len(higher)
 
 
 def test_what_is_below_the_level_is_left_out():
@@ -73,10 +87,75 @@ def test_batches_follow_each_other():
     assert file.getvalue().count(b"\n") == 6
 
 
+def test_a_line_begins_with_its_event():
+    file = io.BytesIO()
+    JsonLog(file).on_events([DONE, WARNING])
+    assert [line.split(b":")[0] for line in file.getvalue().splitlines()] == [b'{"event"'] * 2
+
+
+def test_a_batch_is_written_at_once_and_ends_its_last_line():
+    class Slow(io.BytesIO):
+        def write(self, data):
+            writes.append(data)
+            return super().write(data)
+
+    writes = []
+    file = Slow()
+    JsonLog(file).on_events([DONE, SKIPPED, FAILED])
+    assert b"".join(writes) == file.getvalue()
+    assert writes[0].count(b"\n") >= 2
+    assert file.getvalue().endswith(b"}\n")
+
+
+def test_a_batch_in_which_nothing_is_wanted_writes_nothing():
+    file = io.BytesIO()
+    log = JsonLog(file, "error")
+    log.on_events([DONE, WARNING])
+    log.on_events([])
+    assert file.getvalue() == b""
+
+
+@pytest.mark.parametrize("value", ["a\udcff", "two\nlines\r", "\u2028\x00\x1b[0m\x85\x1e", '"}{\\'], ids=ascii)
+def test_a_hostile_value_still_gives_one_line_an_event_and_its_neighbours_are_as_ever(value):
+    file = io.BytesIO()
+    hostile = msgspec.structs.replace(FAILED, node=value, error=value, traceback=value)
+    JsonLog(file).on_events([DONE, hostile, SKIPPED])
+    lines = [json.loads(line) for line in file.getvalue().split(b"\n")[:-1]]
+    assert [(line["event"], line["level"]) for line in lines] == [
+        ("node.done", "info"),
+        ("node.failed", "error"),
+        ("node.skipped", "info"),
+    ]
+    assert lines[::2] == lines_of("info", DONE, SKIPPED)
+    assert list(lines[1]) == ["event", *NodeFailed.__struct_fields__]
+    assert lines[1]["error"] == value.encode(errors="backslashreplace").decode()
+
+
+def leaves(struct):
+    below = struct.__subclasses__()
+    return [leaf for each in below for leaf in leaves(each)] if below else [struct]
+
+
+def test_every_event_has_a_name_of_its_own_and_a_level():
+    events = leaves(Event)
+    assert len({event.__struct_config__.tag for event in events}) == len(events) == 8
+    assert all("." in event.__struct_config__.tag for event in events)
+    levels = [msgspec.structs.fields(event)[event.__struct_fields__.index("level")].default for event in events]
+    assert set(levels) <= set(LEVELS)
+
+
 def test_the_console_has_a_line_for_people_without_colours():
     file = io.StringIO()
     ConsoleLog(file).on_events([SKIPPED])
     assert file.getvalue().split() == ["[info", "]", "node.skipped", "node=d", "reason=needs", "because=b"]
+
+
+def test_the_console_names_the_level_once_and_leaves_out_what_is_below_its_own():
+    file = io.StringIO()
+    ConsoleLog(file, "warning").on_events([DONE, WARNING, FAILED])
+    lines = file.getvalue().splitlines()
+    assert [line.split()[:2] for line in lines] == [["[warning", "]"], ["[error", "]"]]
+    assert "level" not in file.getvalue()
 
 
 def test_the_console_rounds_seconds_and_writes_paths_with_arrows():

@@ -16,6 +16,7 @@ SUMMARY = Summary(
     done=2,
     failed=0,
     skipped=1,
+    kept=0,
     busy=(0.5, 1.0),
     steals=1,
     critical_path_s=1.5,
@@ -32,7 +33,8 @@ SUMMARY = Summary(
 
 
 def text_of(failures=(), **changes):
-    return summary_text(RunResult(msgspec.structs.replace(SUMMARY, **changes), {}, failures, [], 0))
+    summary = msgspec.structs.replace(SUMMARY, **changes)
+    return summary_text(RunResult(summary.ok, [], {}, failures, 0, lambda: summary))
 
 
 def test_the_summary_as_text():

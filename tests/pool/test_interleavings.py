@@ -6,6 +6,7 @@ the others are busy: "busy" is an item that waits for another one.
 
 import contextlib
 import random
+import threading
 from collections import Counter
 
 import pytest
@@ -65,6 +66,85 @@ def test_items_put_from_outside_run_once(cooperative, step_through, work, worker
         done = work(lambda item: [item + 1, item + 2, item + 3] if item % 10 == 0 else [])
         step_through(cooperative(seed), workers, done, [0, 10], [client((2, 3, 4)), client((5, 6, 7))])
         assert sorted(done.items) == [tens + ones for tens in range(0, 80, 10) for ones in range(4)], seed
+
+
+class Thefts:
+    """Notes who told of which stolen item, and which items were taken from the old end of a worker's deque."""
+
+    def __init__(self, platform):
+        self._platform = platform
+        self._deques = []
+        self.taken = Counter()
+        self.told = []
+        self.done = None
+        make = platform.deque
+
+        def deque():
+            made = make()
+            take = made.popleft
+
+            def popleft():
+                item = take()
+                self.taken[item] += 1
+                return item
+
+            made.popleft = popleft
+            self._deques.append(made)
+            return made
+
+        platform.deque = deque
+
+    def tell(self, item):
+        self.told.append((threading.current_thread().name, item))
+        for _ in range(2):
+            assert item not in self.done.items, "it was told too late: it has run"
+            assert not any(item in deque for deque in self._deques), "it was told too late: others can take it"
+            self._platform.step(f"tell {item}")
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4])
+@pytest.mark.parametrize("shape", ["tree", "fan"])
+def test_each_theft_is_told_once_by_the_thief_before_anybody_else_can_take_the_item(
+    cooperative, step_through, work, shape, workers
+):
+    seen = Counter()
+    for seed in range(SEEDS):
+        platform = cooperative(seed)
+        thefts = Thefts(platform)
+        made = {0: 0}
+
+        class Noting(work):
+            def bind(self, worker, push, made=made):
+                execute = super().bind(worker, push)
+
+                def execute_and_note(item):
+                    made.update(dict.fromkeys(self.follow(item), worker))  # noqa: B023  its own argument
+                    return execute(item)  # noqa: B023
+
+                return execute_and_note
+
+        thefts.done = done = Noting(SHAPES[shape](40))
+        step_through(platform, workers, done, [0], on_steal=thefts.tell)
+        assert sorted(done.items) == list(range(40)), seed
+        assert Counter(item for _, item in thefts.told) == thefts.taken, seed
+        last = {item: thief for thief, item in thefts.told}
+        for worker, item in done.ran:
+            assert f"taskrunner-{worker}" == last.get(item, f"taskrunner-{made[item]}"), seed
+        seen += Counter(thefts.taken.values())
+    assert seen[1] > 2 * SEEDS
+    assert workers == 2 or seen[2], "no item was stolen twice"
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_what_comes_through_the_inbox_is_no_theft(cooperative, step_through, work, workers):
+    def client(pool):
+        for number in range(6):
+            pool.put(number, number % 3 - 1)
+
+    for seed in range(SEEDS):
+        told, done = [], work()
+        step_through(cooperative(seed), workers, done, [], [client], on_steal=told.append)
+        assert (sorted(done.items), told) == (list(range(6)), []), seed
 
 
 class Loop:

@@ -55,7 +55,16 @@ def calls():
 def run(calls, work):
     """Run the loop on roots to its end, beside other deques; return what it called and executed."""
 
-    def act(roots=(), *, others=(), parking=None, worker=0, follow=lambda _: (), visit=lambda _: None):
+    def act(
+        roots=(),
+        *,
+        others=(),
+        parking=None,
+        worker=0,
+        follow=lambda _: (),
+        visit=lambda _: None,
+        on_steal=lambda _: None,
+    ):
         parking = parking or Parking(calls)
         done = work(follow, lambda item: (calls.append(item), visit(item)))
 
@@ -64,15 +73,15 @@ def run(calls, work):
             deques.insert(number, mine)
             return deques
 
-        hot_loop.work(worker, roots, done.bind, parking, Platform(), meet)
+        hot_loop.work(worker, roots, done.bind, parking, Platform(), meet, on_steal)
         return calls
 
     return act
 
 
-def take_from(*victims):
+def take_from(*victims, on_steal=lambda _: None):
     mine = []
-    return steal([Victim(victim) for victim in victims], mine.append), mine
+    return steal([Victim(victim) for victim in victims], mine.append, on_steal), mine
 
 
 @pytest.mark.parametrize(
@@ -109,6 +118,39 @@ def test_a_thief_that_comes_too_late_goes_to_the_next():
 
 def test_a_thief_keeps_what_it_has_when_the_rest_is_gone():
     assert take_from(Overstated([1, 2]), deque([3])) == (1, [2])
+
+
+@pytest.mark.parametrize(("size", "taken"), [(0, 0), (1, 1), (3, 1), (4, 2), (8, 4), (1000, 16)])
+def test_each_item_that_a_thief_takes_is_told_and_no_other(size, taken):
+    told = []
+    take_from(deque(range(size)), on_steal=told.append)
+    assert told == list(range(taken))
+
+
+def test_what_others_were_faster_to_take_is_not_told():
+    told = []
+    take_from(Overstated([1, 2]), deque([3]), on_steal=told.append)
+    take_from(Overstated(), on_steal=told.append)
+    assert told == [1, 2]
+
+
+def test_an_item_is_told_as_stolen_before_anybody_can_take_it_again():
+    steps = []
+
+    class Noting(deque):
+        def popleft(self):
+            item = super().popleft()
+            steps.append(("take", item))
+            return item
+
+    steal([Victim(Noting([1, 2, 3, 4, 5, 6]))], lambda item: steps.append(("push", item)), steps.append)
+    assert steps == [("take", 1), 1, ("take", 2), 2, ("push", 2), ("take", 3), 3, ("push", 3)]
+
+
+def test_what_was_stolen_is_told_before_it_runs_and_what_was_not_is_not_told(run, calls):
+    parking = Parking(calls, urgent=["urgent"], late=["late"])
+    run(["own"], others=[deque([1, 2, 3, 4])], parking=parking, on_steal=lambda item: calls.append(f"stole {item}"))
+    assert calls == ["urgent", "own", "stole 1", "stole 2", 1, 2, "stole 3", 3, "stole 4", 4, "late", "park"]
 
 
 def test_its_own_items_run_newest_first(run):

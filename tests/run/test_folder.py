@@ -1,8 +1,10 @@
 import json
 import re
 
+import msgspec
 import pytest
 
+import taskrunner
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.graph import Graph
 from taskrunner.run.folder import RunFolder, new_run_id
@@ -15,14 +17,43 @@ def test_ids_sort_by_time_and_differ():
     assert [run_id[:15] for run_id in ids] == sorted(run_id[:15] for run_id in ids)
 
 
+def kept(graph, tmp_path):
+    """Run a graph and return what its folder keeps of it."""
+    run = taskrunner.run(graph, workers=1, run_dir=tmp_path / "runs").summary.run
+    return (tmp_path / "runs" / run / "graph.json").read_bytes()
+
+
 def test_the_graph_is_kept_as_it_was_run(tmp_path):
     folder = RunFolder(tmp_path / "runs", "r1")
-    graph = Graph("g")
-    graph.call(print, object, id="p")
-    folder.write_graph(graph.file)
-    kept = json.loads((folder.path / "graph.json").read_text())
-    assert kept["nodes"] == [{"id": "p", "call": "builtins:print", "args": ["<class 'object'>"]}]
+    folder.write_graph(b"{}", {"n": 1})
+    assert (folder.path / "graph.json").read_bytes() == b"{}"
+    assert folder.read_graph() == (b"{}", {"n": 1})
+    assert sorted(path.name for path in folder.path.iterdir()) == ["commands", "graph.json", "params.json"]
     assert folder.commands.is_dir()
+
+
+def test_of_a_graph_made_in_python_arguments_are_kept_as_their_repr(tmp_path):
+    graph = Graph("g")
+    graph.call(str, object, id="p")
+    assert json.loads(kept(graph, tmp_path)) == {
+        "taskrunner": 1,
+        "name": "g",
+        "nodes": [{"id": "p", "call": "builtins:str", "args": ["<class 'object'>"]}],
+    }
+
+
+@pytest.mark.parametrize("encoding", ["json", "toml", "msgpack"])
+def test_of_a_graph_from_a_file_the_nodes_are_kept(tmp_path, encoding):
+    file = {"taskrunner": 1, "name": "g", "nodes": [{"id": "a", "call": "builtins:abs", "args": [-1]}]}
+    data = {"json": json.dumps, "toml": msgspec.toml.encode, "msgpack": msgspec.msgpack.encode}[encoding](file)
+    data = data.encode() if isinstance(data, str) else data
+    assert json.loads(kept(Graph.decode(data, encoding), tmp_path)) == file
+
+
+def test_of_a_graph_that_was_changed_after_loading_the_change_is_kept(tmp_path):
+    graph = Graph.decode(b'{"taskrunner": 1, "nodes": [{"id": "a", "call": "builtins:abs", "args": [-1]}]}', "json")
+    graph.call(abs, -2, id="b")
+    assert [node["id"] for node in json.loads(kept(graph, tmp_path))["nodes"]] == ["a", "b"]
 
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):

@@ -41,7 +41,7 @@ def deep(levels):
         (["\udcff", Inner("x")], ["\\udcff", {"text": "x"}]),
         (
             NodeSkipped("\udcff", "when", ""),
-            {"event": "node.skipped", "node": "\\udcff", "reason": "when", "because": ""},
+            {"event": "node.skipped", "level": "info", "node": "\\udcff", "reason": "when", "because": ""},
         ),
         (Hostile(), "<Hostile: its repr raised SystemExit>"),
     ],

@@ -1,58 +1,81 @@
+import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from taskrunner.run.control import Control
-from taskrunner.run.events import NodeDone, NodeFailed, NodeSkipped, RunWarning
-from taskrunner.run.outcome import DONE, FAILED, SKIPPED, Record, Skip, describe
-from taskrunner.run.recorder import Recorder, to_event
+from taskrunner.run.events import LEVELS, NodeDone, NodeFailed, NodeSkipped, RunWarning
+from taskrunner.run.outcome import Skip, describe
+from taskrunner.run.recorder import BATCH, Recorder, to_event
+
+RECORDER = sys.modules[Recorder.__module__]  # taskrunner.run is a function's name as well
 
 
 class Listener:
-    def __init__(self):
-        self.events = []
+    def __init__(self, level=None):
+        self.batches = []
         self.closed = 0
+        if level is not None:
+            self.level = level
+
+    @property
+    def events(self):
+        return [event for batch in self.batches for event in batch]
 
     def on_events(self, events):
-        self.events += events
+        self.batches.append(list(events))
 
     def close(self):
         self.closed += 1
 
 
-def record(node, ended, worker=0, made_by=0):
-    return Record(DONE, node, worker, made_by, 0, 0, ended, None)
+def task(name, *, stolen=False):
+    return SimpleNamespace(id=name, stolen=stolen)
 
 
-def test_a_record_becomes_an_event_in_seconds():
-    done = Record(DONE, "a", 1, 0, 2_000_000_000, 2_500_000_000, 4_000_000_000, None)
-    assert to_event(done, 1_000_000_000) == NodeDone("a", 1, 1, 0.5, 1.5, stolen=True, started_at=1.5)
+def done(name, ended):
+    return (task(name), 0, 0, ended, None)
+
+
+FAILED = (task("b"), 0, 0, 2, describe("b", ValueError("no"), ("b",)))
+SKIPPED = (task("c"), 0, 3, 3, Skip("needs", "b"))
+
+
+def told(notes, *observers):
+    """Have a recorder tell of notes from one worker, to its end."""
+    control = Control()
+    control.open_notes(0).extend(notes)
+    recorder = Recorder(control, observers)
+    recorder.start()
+    recorder.stop()
+    recorder.close()
+
+
+@pytest.mark.parametrize("stolen", [False, True])
+def test_a_note_becomes_an_event_in_seconds(stolen):
+    note = (task("a", stolen=stolen), 2_000_000_000, 2_500_000_000, 4_000_000_000, None)
+    assert to_event(1, note, 1_000_000_000) == NodeDone("a", 1, 1, 0.5, 1.5, stolen=stolen, started_at=1.5)
 
 
 def test_a_failure_and_a_skip_become_their_events():
-    failure = describe("b", ValueError("no"), ("b",))
-    event = to_event(Record(FAILED, "b", 0, 0, 0, 0, 0, failure), 0)
+    event = to_event(0, FAILED, 0)
     assert isinstance(event, NodeFailed)
     assert (event.error, event.traceback) == ("ValueError: no", "ValueError: no\n")
-    assert to_event(Record(SKIPPED, "c", 0, 0, 0, 0, 0, Skip("needs", "b")), 0) == NodeSkipped("c", "needs", "b")
+    assert to_event(0, SKIPPED, 0) == NodeSkipped("c", "needs", "b")
 
 
-@pytest.mark.parametrize(("worker", "made_by", "stolen"), [(0, 0, False), (1, 0, True), (-1, 0, False), (0, -1, False)])
-def test_only_what_went_from_worker_to_worker_was_stolen(worker, made_by, stolen):
-    assert record("a", 1, worker, made_by).stolen is stolen
-
-
-def test_every_record_is_told_once_and_nothing_is_lost_at_the_end():
+def test_every_note_is_told_once_and_nothing_is_lost_at_the_end():
     control, listener = Control(), Listener()
     recorder = Recorder(control, [listener])
     recorder.start(RunWarning("first"))
 
-    def note(records):
+    def note(notes):
         for number in range(5000):
-            records.append(record(f"{threading.get_ident()}-{number}", number))
+            notes.append(done(f"{threading.get_ident()}-{number}", number))
 
-    lists = [control.open_records() for _ in range(3)]
-    threads = [threading.Thread(target=note, args=(records,)) for records in lists]
+    lists = [control.open_notes(worker) for worker in range(3)]
+    threads = [threading.Thread(target=note, args=(notes,)) for notes in lists]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -61,10 +84,68 @@ def test_every_record_is_told_once_and_nothing_is_lost_at_the_end():
     recorder.stop()
     recorder.close(RunWarning("last"))
     assert (listener.events[0].message, listener.events[-1].message) == ("first", "last")
-    told = [event.node for event in listener.events if isinstance(event, NodeDone)]
-    assert len(told) == len(set(told)) == 15_000
+    heard = [event.node for event in listener.events if isinstance(event, NodeDone)]
+    assert len(heard) == len(set(heard)) == 15_000
     assert RunWarning("noted") in listener.events
     assert listener.closed == 1
+
+
+def test_notes_of_several_workers_are_told_in_the_order_of_their_ends_with_their_workers():
+    control, listener = Control(), Listener()
+    control.open_notes(0).extend([done("a", 1), done("d", 4)])
+    control.open_notes(1).extend([done("b", 2), done("c", 3)])
+    control.open_notes(-1).append(done("e", 5))
+    recorder = Recorder(control, [listener])
+    recorder.start()
+    recorder.stop()
+    assert [(event.node, event.worker) for event in listener.events] == [
+        ("a", 0), ("b", 1), ("c", 1), ("d", 0), ("e", -1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (7, [7]), (8, [7, 1]), (21, [7, 7, 7])])
+def test_a_batch_is_not_larger_than_it_may_be(monkeypatch, count, sizes):
+    monkeypatch.setattr(RECORDER, "BATCH", 7)
+    listener = Listener()
+    told([done(str(number), number) for number in range(count)], listener)
+    assert [len(batch) for batch in listener.batches] == sizes
+    assert [event.node for event in listener.events] == [str(number) for number in range(count)]
+    assert BATCH == 10_000
+
+
+@pytest.mark.parametrize("level", [level for level, number in LEVELS.items() if number > LEVELS["info"]])
+def test_where_nobody_wants_to_hear_of_what_went_well_no_event_is_made_of_it(monkeypatch, level):
+    made = []
+    monkeypatch.setattr(RECORDER, "to_event", lambda *given: made.append(given) or to_event(*given))
+    listener = Listener(level)
+    told([done("a", 1), FAILED], listener, Listener("error"))
+    assert [event.node for event in listener.events] == ["b"]
+    assert len(made) == 1
+
+
+def test_a_skip_is_no_event_either_where_nobody_wants_to_hear_of_it():
+    listener = Listener("warning")
+    told([FAILED, SKIPPED], listener)
+    assert [event.node for event in listener.events] == ["b"]
+
+
+@pytest.mark.parametrize("level", ["info", "debug", None], ids=str)
+def test_one_observer_that_wants_all_is_told_all_whatever_the_others_want(level):
+    wants_all = Listener(level)
+    told([done("a", 1), FAILED, SKIPPED], Listener("error"), wants_all)
+    assert [event.node for event in wants_all.events] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("levels", [["warning"], ["error"], ["warning", None]], ids=str)
+def test_what_a_user_ought_to_know_is_told_at_every_level(levels):
+    listeners = [Listener(level) for level in levels]
+    recorder = Recorder(Control(), listeners)
+    recorder.start(RunWarning("first"))
+    recorder.note(RunWarning("noted"))
+    recorder.stop()
+    recorder.close(RunWarning("last"))
+    for listener in listeners:
+        assert [event.message for event in listener.events] == ["first", "noted", "last"]
 
 
 def test_an_observer_that_fails_is_told_no_more_and_the_others_are():

@@ -1,7 +1,13 @@
+import json
+import time
+
+import msgspec
 import pytest
 
 import taskrunner
 from taskrunner import RunFailedError
+from taskrunner.run.host import peak_memory
+from taskrunner.run.result import RunResult
 
 
 def fail():
@@ -46,3 +52,81 @@ def test_timing_has_each_node_once_in_the_order_of_their_ends(result):
     ends = [t.started_at + t.ran_s for t in timing]
     assert ends == pytest.approx(sorted(ends))
     assert all(t.queued_s >= 0 and t.ran_s >= 0 and t.worker == 0 for t in timing)
+
+
+def test_a_failed_and_a_skipped_node_have_their_reasons(result):
+    assert [(failure.node, failure.path) for failure in result.failures] == [("bad", ("bad",))]
+    assert {node: (skip.reason, skip.because) for node, skip in result.skipped.items()} == {"after": ("needs", "bad")}
+
+
+# -- the summary is made when somebody asks for it -------------------------------------------------------
+
+
+def test_the_summary_is_made_once_and_only_when_it_is_asked_for():
+    made = []
+    result = RunResult(True, [], {"a": 1}, [], 0, lambda: made.append(1) or "summary")  # noqa: FBT003
+    assert (result.ok, result["a"], result.timing, result.skipped, made) == (True, 1, [], {}, [])
+    assert (result.summary, result.summary, made) == ("summary", "summary", [1])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_whether_a_run_was_ok_is_known_without_its_summary(monkeypatch, fails):
+    def summarize(*_):
+        raise AssertionError("nobody has asked")
+
+    monkeypatch.setattr("taskrunner.api.summarize", summarize)
+    graph = taskrunner.Graph()
+    graph.call(fail if fails else int)
+    assert taskrunner.run(graph, workers=1).ok is not fails
+
+
+def test_a_summary_that_is_asked_for_late_tells_of_the_end_of_the_run():
+    graph = taskrunner.Graph("early")
+    first = graph.call(time.sleep, 0.02, id="first")
+    graph.call(int, needs=[first], id="second")
+    began = time.perf_counter()
+    result = taskrunner.run(graph, workers=2)
+    took, used = time.perf_counter() - began, peak_memory()
+    later = bytearray(used + 2**24)  # touched: zeroed, and written to
+    later[:: 2**12] = b"x" * len(later[:: 2**12])
+    graph.call(fail, id="third", needs=["first"])
+    graph.head = msgspec.structs.replace(graph.head, name="late")
+    assert not taskrunner.run(graph, workers=2).ok
+    time.sleep(0.05)
+    summary = result.summary
+    assert 0.02 <= summary.wall_s <= took
+    assert summary.peak_memory_bytes <= used < peak_memory()
+    assert (summary.graph, summary.nodes, summary.done, summary.ok) == ("early", 2, 2, True)
+    assert (summary.critical_path, summary.slowest[0].node) == (("first", "second"), "first")
+    assert sorted(entry.node for entry in result.timing) == ["first", "second"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_summary_is_that_of_the_last_event_and_of_the_folder(tmp_path, fails):
+    class Ear:
+        def on_events(self, events):
+            heard.extend(events)
+
+        def close(self):
+            """Keep what was heard."""
+
+    heard = []
+    graph = taskrunner.Graph("g")
+    graph.call(int if fails else len, graph.map(abs, [-1, -2], id="m"), id="end")
+    result = taskrunner.run(graph, workers=2, observers=[Ear()], run_dir=tmp_path)
+    summary = msgspec.to_builtins(result.summary)
+    assert json.loads((tmp_path / result.summary.run / "summary.json").read_bytes()) == json.loads(json.dumps(summary))
+    told = msgspec.to_builtins(heard[-1])
+    assert (told.pop("event"), told.pop("level")) == ("run.done", "error" if fails else "info")
+    assert told == {name: summary[name] for name in told}
+    assert result.ok is summary["ok"] is not fails
+
+
+# -- a result holds its outputs and nothing else -------------------------------------------------------
+
+
+class Thing:
+    """Something that a weak reference can watch."""
+
+    def __call__(self, *_):
+        """Stand for a function."""

@@ -1,65 +1,141 @@
+from types import SimpleNamespace
+
 import msgspec
+import pytest
 
 from taskrunner.graph.dag import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.run.outcome import DONE, FAILED, SKIPPED, Record, Skip
-from taskrunner.run.summarize import parent_of, summarize
+from taskrunner.run.events import EVENT_LOOP
+from taskrunner.run.outcome import Skip, describe
+from taskrunner.run.plan import ASYNC, CALL, Demands
+from taskrunner.run.summarize import Facts, summarize
+
+FAILURE = describe("a", ValueError("no"), ("a",))
 
 
-def dag(*nodes):
-    file = {"taskrunner": 1, "nodes": [{"call": "m:f", **node} for node in nodes]}
-    return link(msgspec.convert(file, GraphFile))
+class Run:
+    """Notes of a run on a graph, by worker."""
 
+    def __init__(self, *nodes, async_nodes=()):
+        file = {"taskrunner": 1, "nodes": [{"call": "m:f", **node} for node in nodes]}
+        self.dag = link(msgspec.convert(file, GraphFile))
+        self.async_nodes = async_nodes
+        self.notes = {}
 
-def ran(node, start, end, worker=0, made_by=0, state=DONE):
-    return Record(state, node, worker, made_by, 0, int(start * 1e9), int(end * 1e9), None)
+    def note(self, node, start, end, worker=0, *, child=-1, why=None, stolen=False):
+        task = SimpleNamespace(
+            id=node if child < 0 else f"{node}[{child}]",
+            vertex=self.dag.vertices[self.dag.index[node]],
+            demands=Demands(child=child, call_kind=ASYNC if node in self.async_nodes else CALL),
+            stolen=stolen,
+        )
+        self.notes.setdefault(worker, []).append((task, 0, int(start * 1e9), int(end * 1e9), why))
 
-
-def summary(records, graph, async_nodes=frozenset(), workers=2, wall_s=4.0):
-    return summarize(
-        records,
-        graph,
-        set(async_nodes),
-        run="r",
-        graph="g",
-        wall_s=wall_s,
-        workers=workers,
-        gil_module="",
-        signal=0,
-    )
+    def summary(self, workers=2, wall_s=4.0, signal=0):
+        facts = Facts(
+            run="r",
+            graph="g",
+            wall_s=wall_s,
+            workers=workers,
+            gil=False,
+            gil_module="old.ext",
+            peak_memory_bytes=5,
+            signal=signal,
+        )
+        return summarize(list(self.notes.items()), self.dag, facts)
 
 
 def test_counts_busy_shares_steals_and_parallelism():
-    graph = dag({"id": "a"}, {"id": "b"}, {"id": "c", "needs": ["a", "b"]}, {"id": "d", "needs": ["c"]})
-    skip = Record(SKIPPED, "d", 1, 0, 0, 0, 0, Skip("when"))
-    found = summary([ran("a", 0, 1), ran("b", 0, 3, 1), ran("c", 3, 4, 1, 0), skip], graph)
+    run = Run({"id": "a"}, {"id": "b"}, {"id": "c", "needs": ["a", "b"]}, {"id": "d", "needs": ["c"]})
+    run.note("a", 0, 1)
+    run.note("b", 0, 3, 1, stolen=True)
+    run.note("c", 3, 4, 1, stolen=True)
+    run.note("d", 0, 0, 1, why=Skip("when"), stolen=True)
+    found = run.summary()
     assert (found.done, found.failed, found.skipped, found.nodes, found.ok) == (3, 0, 1, 4, True)
     assert (found.busy, found.steals, found.parallelism) == ((0.25, 1.0), 2, 1.25)
     assert (found.critical_path_s, found.critical_path) == (4.0, ("b", "c"))
     assert [(slow.node, slow.ran_s) for slow in found.slowest] == [("b", 3.0), ("a", 1.0), ("c", 1.0)]
 
 
+def test_what_is_known_of_the_run_as_a_whole_stands_in_the_summary():
+    found = Run().summary(workers=3)
+    assert (found.run, found.graph, found.wall_s, found.workers) == ("r", "g", 4.0, 3)
+    assert (found.gil, found.gil_module, found.peak_memory_bytes, found.signal) == (False, "old.ext", 5, 0)
+
+
 def test_a_failed_node_makes_the_run_fail():
-    assert not summary([ran("a", 0, 1, state=FAILED)], dag({"id": "a"})).ok
+    run = Run({"id": "a"})
+    run.note("a", 0, 1, why=FAILURE)
+    found = run.summary()
+    assert (found.ok, found.failed, found.done) == (False, 1, 0)
+    assert (found.busy, found.parallelism, found.critical_path) == ((0.25, 0.0), 0.25, ("a",))
+
+
+def test_a_run_that_a_signal_ended_is_not_ok():
+    assert not Run().summary(signal=2).ok
 
 
 def test_async_nodes_and_their_children_are_no_work():
-    graph = dag({"id": "a"}, {"id": "m", "map": [1, 2]})
-    records = [ran("a", 0, 2), ran("m[0]", 0, 4, -1), ran("m[1]", 0, 4, -1), ran("m", 4, 4)]
-    assert summary(records, graph, {"m"}).parallelism == 0.5
+    run = Run({"id": "a"}, {"id": "m", "map": [1, 2]}, async_nodes={"m"})
+    run.note("a", 0, 2)
+    run.note("m", 0, 4, EVENT_LOOP, child=0)
+    run.note("m", 0, 4, EVENT_LOOP, child=1)
+    run.note("m", 4, 4)
+    assert run.summary().parallelism == 0.5
+
+
+def test_commands_are_work_but_keep_no_worker_busy():
+    run = Run({"id": "a"})
+    run.note("a", 0, 2, EVENT_LOOP)
+    found = run.summary()
+    assert (found.busy, found.parallelism) == ((0.0, 0.0), 0.5)
 
 
 def test_a_mapped_node_stands_on_the_critical_path_with_its_slowest_child():
-    graph = dag({"id": "a"}, {"id": "m", "map": [1, 2], "needs": ["a"]}, {"id": "z", "needs": ["m"]})
-    records = [ran("a", 0, 1), ran("m[0]", 1, 2), ran("m[1]", 1, 3), ran("m", 3, 3), ran("z", 3, 4)]
-    found = summary(records, graph)
+    run = Run({"id": "a"}, {"id": "m", "map": [1, 2], "needs": ["a"]}, {"id": "z", "needs": ["m"]})
+    run.note("a", 0, 1)
+    run.note("m", 1, 2, child=0)
+    run.note("m", 1, 3, child=1)
+    run.note("m", 3, 3)
+    run.note("z", 3, 4)
+    found = run.summary()
     assert (found.critical_path_s, found.critical_path) == (4.0, ("a", "m[1]", "m", "z"))
 
 
+def test_the_slowest_child_is_found_whichever_worker_ran_it():
+    run = Run({"id": "m", "map": [1, 2, 3]})
+    for number, end in enumerate((2, 3, 1)):
+        run.note("m", 0, end, number, child=number)
+    run.note("m", 3, 3)
+    assert run.summary(workers=3).critical_path == ("m[1]", "m")
+
+
+def test_a_node_that_is_only_named_like_a_child_is_none():
+    run = Run({"id": "a"}, {"id": "a[0]"}, {"id": "a[0][1]", "needs": ["a"]}, {"id": "]"})
+    for node, seconds in (("a", 1), ("a[0]", 1.5), ("a[0][1]", 1), ("]", 0.5)):
+        run.note(node, 0, seconds)
+    found = run.summary()
+    assert (found.critical_path_s, found.critical_path) == (2.0, ("a", "a[0][1]"))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_slowest_are_the_five_slowest_of_all_workers(workers):
+    run = Run(*({"id": str(number)} for number in range(12)))
+    for number in range(12):
+        run.note(str(number), 0, number * 7 % 12, number % workers)
+    found = run.summary(workers=workers).slowest
+    assert [slow.ran_s for slow in found] == [11.0, 10.0, 9.0, 8.0, 7.0]
+    assert [int(slow.node) * 7 % 12 for slow in found] == [11, 10, 9, 8, 7]
+
+
+def test_of_equally_slow_nodes_the_first_five_are_told():
+    run = Run(*({"id": str(number)} for number in range(7)))
+    for number in range(7):
+        run.note(str(number), 0, 0)
+    assert [slow.node for slow in run.summary().slowest] == ["0", "1", "2", "3", "4"]
+
+
 def test_a_run_of_nothing_has_a_summary():
-    found = summary([], dag(), wall_s=0.0)
+    found = Run().summary(wall_s=0.0)
     assert (found.busy, found.critical_path, found.parallelism, found.ok) == ((0.0, 0.0), (), 0.0, True)
-
-
-def test_the_parent_of_a_child():
-    assert [parent_of(name) for name in ("a[0]", "a[0][1]", "a", "]", "a]")] == ["a", "a[0]", "", "", ""]

@@ -3,7 +3,7 @@ import pytest
 
 from taskrunner.graph.dag import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.tasks.inputs import ChildInputs, arguments, command, items
+from taskrunner.tasks.inputs import ChildTemplates, arguments, command, items
 
 RESULTS = {"a": {"x": [1, 2]}, "b": "text"}
 
@@ -22,14 +22,14 @@ def test_a_command_with_everything_filled_in():
     made = vertex(
         run=["echo", {"$ref": "b"}, 3], env={"E": {"$ref": "b"}}, stdin={"$ref": "a"}, cwd="/x", capture="json"
     )
-    found = command(made, made, RESULTS.get, None)
+    found = command(made.options, made, RESULTS.get, None)
     assert (found.argv, found.env, found.stdin) == (["echo", "text", "3"], {"E": "text"}, {"x": [1, 2]})
     assert (found.cwd, found.capture, str(found)) == ("/x", "json", "echo text 3")
 
 
 def test_children_share_what_is_filled_in_and_get_their_item():
     made = vertex(call="m:f", map=[1], args=[{"$ref": "a"}, {"$item": True}], kwargs={"k": [{"$item": True}]})
-    shared = ChildInputs(made, RESULTS.get)
+    shared = ChildTemplates(made, RESULTS.get)
     first, second = arguments(shared, None, 10), arguments(shared, None, 20)
     assert (first, second) == (([RESULTS["a"], 10], {"k": [10]}), ([RESULTS["a"], 20], {"k": [20]}))
     assert first[0][0] is second[0][0] is RESULTS["a"]
@@ -37,15 +37,15 @@ def test_children_share_what_is_filled_in_and_get_their_item():
 
 def test_commands_of_children():
     made = vertex(run=["echo", {"$item": True}, {"$ref": "b"}], map=[1])
-    assert command(made, ChildInputs(made, RESULTS.get), None, "x").argv == ["echo", "x", "text"]
+    assert command(made.options, ChildTemplates(made, RESULTS.get), None, "x").argv == ["echo", "x", "text"]
 
 
 def test_items_of_a_map():
-    assert items(vertex(call="m:f", map=[1, {"$ref": "b"}]).items, RESULTS.get) == [1, "text"]
-    assert items(vertex(call="m:f", map={"$ref": "a", "path": ["x"]}).items, RESULTS.get) == [1, 2]
+    assert items(vertex(call="m:f", map=[1, {"$ref": "b"}]).templates.items, RESULTS.get) == [1, "text"]
+    assert items(vertex(call="m:f", map={"$ref": "a", "path": ["x"]}).templates.items, RESULTS.get) == [1, 2]
 
 
 @pytest.mark.parametrize(("node", "kind"), [("b", "str"), ("a", "dict")])
 def test_what_is_no_list_is_refused(node, kind):
     with pytest.raises(TypeError, match=f"map needs a list, not {kind}"):
-        items(vertex(call="m:f", map={"$ref": node}).items, RESULTS.get)
+        items(vertex(call="m:f", map={"$ref": node}).templates.items, RESULTS.get)

@@ -1,6 +1,7 @@
 import functools
 import math
 import operator
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,14 @@ def problems(graph, among=None):
     with pytest.raises(GraphError) as caught, module_folders(""):
         resolve_all(dag, graph.functions, among)
     return [(p.where, p.message, p.hint) for p in caught.value.problems]
+
+
+def callables(graph, among=None):
+    """Return what each node of a graph calls, by the node's id."""
+    dag = graph.link()
+    functions = resolve_all(dag, graph.functions, among)
+    chosen = [vertex for vertex in dag.vertices if vertex.call and (among is None or vertex.index in among)]
+    return {v.id: functions.by_node[v.id] if v.id in functions.by_node else functions.by_call[v.call] for v in chosen}
 
 
 # -- names ---------------------------------------------------------------------------------------------
@@ -147,12 +156,13 @@ def test_functions_are_found_for_the_nodes_that_call_one():
         '{"id": "b", "run": "ls"}',
         '{"id": "c", "call": "operator:add", "args": [1, 2]}',
     )
-    assert resolve_all(graph.link(), {}) == {0: math.floor, 2: operator.add}
+    assert callables(graph) == {"a": math.floor, "c": operator.add}
 
 
 def test_only_the_wanted_nodes_are_looked_up():
     graph = graph_of('{"id": "a", "call": "zzqqxx:f"}', '{"id": "b", "call": "os:getpid"}')
-    assert list(resolve_all(graph.link(), {}, {1})) == [1]
+    assert callables(graph, {1}) == {"b": os.getpid}
+    assert resolve_all(graph.link(), {}, {1}).by_call == {"os:getpid": os.getpid}
 
 
 def test_independent_problems_are_told_together_in_order(folder):
@@ -202,7 +212,7 @@ def test_arguments_that_fit_are_taken(folder):
         '{"id": "e", "call": "builtins:max", "args": [1, 2]}',
     )
     with module_folders(""):
-        assert list(resolve_all(graph.link(), {})) == [0, 1, 2, 3, 4]
+        assert list(callables(graph)) == ["a", "b", "c", "d", "e"]
 
 
 def test_problems_get_the_line_of_the_file(tmp_path):
@@ -236,7 +246,28 @@ class Unhashable:
 def test_function_given_in_python_is_taken_as_it_is(function):
     graph = Graph()
     graph.call(function)
-    assert resolve_all(graph.link(), graph.functions)[0] is function
+    (called,) = callables(graph).values()
+    assert called is function
+
+
+def test_function_given_in_python_stands_before_its_name_and_for_its_node_alone():
+    graph = graph_of('{"id": "a", "call": "operator:neg", "args": [1]}', '{"id": "b", "run": "ls"}')
+    graph.call(operator.neg, 1, id="c")
+    graph.functions["c"] = math.floor
+    assert callables(graph) == {"a": operator.neg, "c": math.floor}
+
+
+def test_every_node_of_a_call_that_does_not_fit_is_told_in_the_order_of_the_file():
+    graph = graph_of(
+        '{"id": "a", "call": "operator:add", "args": [1]}',
+        '{"id": "b", "call": "operator:add", "args": [1, 2]}',
+        '{"id": "c", "call": "math:flor", "args": [1]}',
+        '{"id": "d", "call": "operator:add", "args": [3]}',
+        '{"id": "e", "call": "operator:add", "args": [1, 2], "kwargs": {"x": 1}}',
+    )
+    places = ["nodes[0].args", "nodes[2].call", "nodes[3].args", "nodes[4].args"]
+    assert [where for where, _, _ in problems(graph)] == places
+    assert [where for where, _, _ in problems(graph, {3, 1, 0})] == [places[0], places[2]]
 
 
 def test_arguments_of_a_function_given_in_python_are_checked():

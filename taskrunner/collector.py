@@ -1,0 +1,70 @@
+"""The garbage collector's settings while a graph is loaded and while it runs.
+
+On 3.13t the collector stops every thread and looks at every object in the process, however old, each
+time. While a million nodes are made it would do so again and again, and find nothing: none of them
+is garbage. While they run, what is worth looking for is what the nodes make. Measured in
+``docs/performance.md``.
+
+The settings belong to the process, so each scope counts how many are inside of it and puts back what
+it found when the last one leaves.
+"""
+
+import contextlib
+import gc
+import threading
+from collections.abc import Iterator
+
+# A node may make so many containers, net of those that it drops, before the collector looks at them.
+SPARE = 50_000
+
+_lock = threading.Lock()
+_pauses = 0
+_was_enabled = False
+_runs = 0
+_threshold = _raised = (0, 0, 0)
+_froze = False
+
+
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Let the collector rest: what is made inside is kept, not dropped."""
+    global _pauses, _was_enabled  # noqa: PLW0603  the state of the process
+    with _lock:
+        if not _pauses:
+            _was_enabled = gc.isenabled()
+            gc.disable()
+        _pauses += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _pauses -= 1
+            if not _pauses and _was_enabled:
+                gc.enable()
+
+
+@contextlib.contextmanager
+def spared(nodes: int) -> Iterator[None]:
+    """Spare the collector a graph of so many nodes: it looks when enough else was made."""
+    global _runs, _threshold, _raised, _froze  # noqa: PLW0603  the state of the process
+    with _lock:
+        if not _runs:
+            _threshold = gc.get_threshold()
+            _froze = not gc.get_freeze_count()
+            if _froze:
+                gc.freeze()
+        _runs += 1
+        first, *others = gc.get_threshold()
+        if first:  # 0: somebody has switched it off
+            gc.set_threshold(max(first, SPARE + nodes), *others)
+        _raised = gc.get_threshold()
+    try:
+        yield
+    finally:
+        with _lock:
+            _runs -= 1
+            if not _runs:
+                if gc.get_threshold() == _raised:  # nobody has set another one
+                    gc.set_threshold(*_threshold)
+                if _froze:
+                    gc.unfreeze()

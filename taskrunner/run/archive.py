@@ -1,0 +1,64 @@
+"""What a run keeps on disk while it runs, and what a resumed run finds there."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from taskrunner.errors import GraphError, UsageError
+from taskrunner.graph.graph import Graph
+from taskrunner.run.events import RunResumed
+from taskrunner.run.folder import RunFolder, find_run, new_run_id
+from taskrunner.run.journal import Journal, forgotten, read
+from taskrunner.run.plain import to_json
+from taskrunner.run.plan import Plan
+from taskrunner.run.resume import Resumption, resume
+
+
+class Archive:
+    """The folder and the journal of a run, a new one or (with ``resumed``) one that goes on.
+
+    Raises:
+        TaskrunnerError: the folder cannot be written, or another process runs in it.
+        UsageError: there is no such run.
+
+    """
+
+    def __init__(self, runs: Path, resumed: str, *, journaled: bool, fsync: bool) -> None:
+        if resumed and not journaled:
+            raise UsageError("a run cannot be resumed without a journal")
+        self.is_resumed = bool(resumed)
+        self.folder = RunFolder(runs, find_run(runs, resumed) if resumed else new_run_id())
+        self.journal = Journal(self.folder.journal, fsync=fsync) if journaled else None
+
+    def keep(self, graph: Graph, params: Mapping[str, Any], plan: Plan) -> list[RunResumed]:
+        """Write the graph; in a resumed run take what has finished as finished, and say so.
+
+        Raises:
+            TaskrunnerError: the earlier graph cannot be read.
+
+        """
+        text = graph.json_text or to_json(graph.file)  # what was made in Python becomes its repr
+        told = []
+        if self.is_resumed:
+            found = self._resume(graph, text, params, plan)
+            told.append(RunResumed(plan.restored, found.changed, found.unstored))
+        self.folder.write_graph(text, params)
+        return told
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self.journal:
+            self.journal.close()
+
+    def _resume(self, graph: Graph, text: bytes, params: Mapping[str, Any], plan: Plan) -> Resumption:
+        old_text, old_params = self.folder.read_graph()
+        try:
+            earlier = Graph.decode(old_text, "json", "the earlier graph").link(old_params)
+        except GraphError as error:
+            raise UsageError(f"run {self.folder.id} cannot be resumed: {error}") from None
+        dag = plan.dag if graph.json_text else Graph.decode(text, "json").link(params)
+        found = resume(dag, earlier, read(self.folder.journal), plan.outputs)
+        if self.journal and found.changed:
+            self.journal.append([forgotten(node) for node in found.changed])
+        plan.restore(found.results, found.children)
+        return found

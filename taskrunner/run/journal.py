@@ -1,0 +1,186 @@
+"""The journal of a run: which nodes have finished, with their results, so that a later run need not repeat them.
+
+A file of records, each of them
+
+    length of the payload   4 bytes, little-endian
+    checksum of the payload 4 bytes, CRC-32 of the length and the payload
+    payload                 MessagePack: a list of entries, [node] or [node, result]
+
+and only ever appended to. The thread of the log writes what has finished since the last batch with one
+write a batch, so that a process that is killed leaves whole batches and at most one torn one. Whoever
+reads stops at the first record that is not whole and right, and trusts nothing behind it. An entry
+without a result is that of a node which finished with a result that cannot be stored.
+
+The file is locked while a run writes it. The system drops the lock with the process, however it ends.
+"""
+
+import contextlib
+import fcntl
+import os
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec.msgpack import Ext
+
+from taskrunner.errors import TaskrunnerError
+from taskrunner.run.stored import ATOMS, NotStorableError, pack, unpack
+
+MAGIC = b"taskrunner journal 1\n"
+_HEAD = struct.Struct("<II")
+# Extension types: a result that was packed by the thread that made it; a node that has not finished after all.
+_PACKED = 100
+_FORGOTTEN = 101
+BATCH = 1000  # entries a record
+
+type Entry = tuple[str] | tuple[str, Any]
+
+
+def entry(node: str, value: Any) -> Entry:
+    """Return the entry of a node that has finished, in a form that nobody can change any more.
+
+    It is made by the thread that has the result, before anybody else gets it.
+    """
+    if type(value) in ATOMS:
+        return (node, value)
+    try:
+        return (node, Ext(_PACKED, pack(value)))
+    except NotStorableError:
+        return (node,)
+
+
+def forgotten(node: str) -> Entry:
+    """Return the entry of a node that has finished as something else than it is now."""
+    return (node, Ext(_FORGOTTEN, b""))
+
+
+class Journal:
+    """A journal that is written. ``fsync``: each batch goes to the disk before the next.
+
+    Raises:
+        TaskrunnerError: it cannot be written, or another process writes it.
+
+    """
+
+    def __init__(self, path: Path, *, fsync: bool = False) -> None:
+        self.path = path
+        self._fsync = fsync
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise TaskrunnerError(f"cannot write the journal {path}: {error.strerror}") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise TaskrunnerError(f"another process runs in {path.parent}") from None
+        os.ftruncate(self._file, _good_length(path.read_bytes()))
+        if not os.fstat(self._file).st_size:
+            self._write(MAGIC)
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Write the entries of nodes that have finished.
+
+        Raises:
+            OSError: they cannot be written; what was written before stays good.
+
+        """
+        records = [_record(entries[first : first + BATCH]) for first in range(0, len(entries), BATCH)]
+        self._write(b"".join(records))
+        if self._fsync:
+            os.fsync(self._file)
+
+    def close(self) -> None:
+        """Close the file, which drops the lock."""
+        os.close(self._file)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._file, rest) :]
+
+
+def read(path: Path) -> dict[str, Entry]:
+    """Return the last good entry of each node; no journal is an empty one."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return {}
+    last = {found[0]: tuple(found) for _, entries in _records(data) for found in entries}
+    return {node: found for node, found in last.items() if not _is_forgotten(found)}
+
+
+def result_of(found: Entry) -> Any:
+    """Return the result that an entry holds.
+
+    Raises:
+        NotStorableError: it holds none, or none that can be read here.
+
+    """
+    if len(found) == 1:
+        raise NotStorableError("the result could not be stored")
+    value = found[1]
+    return unpack(bytes(value.data)) if isinstance(value, Ext) else value
+
+
+def _is_forgotten(found: Entry) -> bool:
+    value = found[1] if len(found) > 1 else None
+    return isinstance(value, Ext) and value.code == _FORGOTTEN
+
+
+def _record(entries: Sequence[Entry]) -> bytes:
+    try:
+        payload = _encode(entries)
+    except Exception:  # noqa: BLE001  one of them holds a number beyond 64 bits, or text that is no Unicode
+        payload = _encode([safe for found in entries for safe in _safe(found)])
+    length = len(payload).to_bytes(4, "little")
+    return length + zlib.crc32(payload, zlib.crc32(length)).to_bytes(4, "little") + payload
+
+
+def _safe(found: Entry) -> list[Entry]:
+    """Return an entry that can be encoded: packed, or without its result, or none."""
+    packed: list[Entry] = [] if len(found) == 1 else [(found[0], Ext(_PACKED, data)) for data in _packed(found[1])]
+    for candidate in (found, *packed, (found[0],)):
+        with contextlib.suppress(Exception):
+            _encode(candidate)
+            return [candidate]
+    return []
+
+
+def _packed(value: Any) -> list[bytes]:
+    try:
+        return [pack(value)]
+    except NotStorableError:
+        return []
+
+
+def _good_length(data: bytes) -> int:
+    """Return how many bytes of a journal are good; 0: not even its beginning."""
+    start = len(MAGIC) if data.startswith(MAGIC) else 0
+    return max([start, *(end for end, _ in _records(data))])
+
+
+def _records(data: bytes) -> Iterable[tuple[int, list[Any]]]:
+    """Yield the entries of each good record, and where it ends."""
+    place = len(MAGIC)
+    if not data.startswith(MAGIC):
+        return
+    while place + _HEAD.size <= len(data):
+        length, checksum = _HEAD.unpack_from(data, place)
+        start, end = place + _HEAD.size, place + _HEAD.size + length
+        payload = data[start:end]
+        if len(payload) < length or zlib.crc32(payload, zlib.crc32(data[place : place + 4])) != checksum:
+            return
+        try:
+            entries = _decode(payload)
+        except msgspec.DecodeError:
+            return
+        yield end, entries
+        place = end
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[list[Any]]).decode

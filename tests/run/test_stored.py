@@ -1,0 +1,163 @@
+import contextlib
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import math
+import uuid
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taskrunner.run.stored import NotStorableError, pack, unpack
+from taskrunner.run.stored import _encode as encode
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+class Point(NamedTuple):
+    x: int
+    y: Any
+
+
+class Record(msgspec.Struct):
+    name: str
+    parts: tuple[Any, ...] = ()
+    gone: int | msgspec.UnsetType = msgspec.UNSET
+
+
+@dataclasses.dataclass
+class Data:
+    value: Any
+    made: int = dataclasses.field(init=False, default=7)
+
+
+@dataclasses.dataclass
+class Moody:
+    """Comes back as something else."""
+
+    value: int
+
+    def __post_init__(self):
+        self.value += 1
+
+
+class Liar:
+    def __eq__(self, _):
+        return True
+
+    def __hash__(self):
+        return 0
+
+
+class Hostile(dict):
+    def items(self):
+        raise KeyboardInterrupt
+
+
+NATIVE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner, inner)
+        | st.dictionaries(st.text(), inner)
+        | st.dictionaries(st.integers() | st.tuples(st.integers()), inner)
+    ),
+    max_leaves=10,
+)
+
+
+def same(one, other):
+    """Say whether two values are equal and of the same types at every depth."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return len(one) == len(other) and all(
+            same(a, b) and same(v, w) for (a, v), (b, w) in zip(one.items(), other.items(), strict=True)
+        )
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+@given(NATIVE)
+def test_built_in_values_come_back_equal_by_their_types(value):
+    assert same(unpack(pack(value)), value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        2**63,
+        -(2**63) - 1,
+        {1, (2,)},
+        frozenset({1}),
+        bytearray(b"x"),
+        1 + 2j,
+        {(1, 2): [3], None: 4, True: 5},
+        dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.UTC),
+        dt.datetime(2026, 1, 2),  # noqa: DTZ001
+        dt.date(2026, 1, 2),
+        dt.time(3, 4),
+        dt.timedelta(days=-1, microseconds=3),
+        decimal.Decimal("1.50"),
+        uuid.UUID(int=7),
+        Colour.RED,
+        Point(1, (2, [3])),
+        Record("a", (1, [Record("b", gone=3)])),
+        Data({"k": (1,)}),
+        [float("inf"), -0.0],
+    ],
+    ids=repr,
+)
+def test_other_values_come_back_equal_by_their_types(value):
+    found = unpack(pack(value))
+    assert same(found, value)
+    assert repr(found) == repr(value)
+
+
+def test_not_a_number_comes_back():
+    assert math.isnan(unpack(pack(float("nan"))))
+
+
+def circle():
+    found = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "value",
+    [object(), lambda: 1, Liar(), Moody(1), "\ud800", circle(), Hostile(a=1), type("Local", (), {})(), [object()], int],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_would_not_come_back_equal_is_refused(value):
+    with pytest.raises(NotStorableError):
+        pack(value)
+
+
+def test_a_type_that_is_no_more_is_told():
+    data = pack(Record("a"))
+    gone = data.replace(b"Record", b"Recorx")
+    assert gone != data
+    with pytest.raises(NotStorableError):
+        unpack(gone)
+
+
+@pytest.mark.parametrize("name", ["os:system", "builtins:print", "builtins:object", "subprocess:Popen"])
+def test_a_stored_name_calls_nothing_but_the_types_that_are_stored(name):
+    for code in range(7, 12):
+        forged = encode(msgspec.msgpack.Ext(code, encode([name, {"args": "true"}])))
+        with pytest.raises(NotStorableError):
+            unpack(forged)
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_read_or_refused(data):
+    with contextlib.suppress(NotStorableError):
+        unpack(data)
