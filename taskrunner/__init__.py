@@ -1,5 +1,7 @@
 """taskrunner: task graphs on a work-stealing pool of threads, made for free-threaded Python."""
 
+from typing import TYPE_CHECKING
+
 from taskrunner.api import run
 from taskrunner.errors import (
     GilEnabledError,
@@ -13,6 +15,19 @@ from taskrunner.graph.graph import Graph, Handle, load
 from taskrunner.graph.spec import Defaults, Retry
 from taskrunner.run.outcome import Failure, Skip
 from taskrunner.run.result import NodeTiming, RunResult, Summary
+
+if TYPE_CHECKING:
+    from taskrunner.pool.executor import WorkStealingExecutor
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the executor when it is first asked for: a run of a graph does without it."""
+        if name == "WorkStealingExecutor":
+            from taskrunner.pool.executor import WorkStealingExecutor
+
+            return WorkStealingExecutor
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Defaults",
@@ -30,6 +45,7 @@ __all__ = [
     "Summary",
     "TaskrunnerError",
     "UsageError",
+    "WorkStealingExecutor",
     "load",
     "run",
 ]

@@ -3,7 +3,7 @@
 On 3.13t the collector stops every thread and looks at every object in the process, however old, each
 time. While a million nodes are made it would do so again and again, and find nothing: none of them
 is garbage. While they run, what is worth looking for is what the nodes make. Measured in
-``docs/performance.md``.
+``docs/performance.md``. Nothing is frozen: on 3.13t ``gc.freeze`` itself looks at every object.
 
 The settings belong to the process, so each scope counts how many are inside of it and puts back what
 it found when the last one leaves.
@@ -22,7 +22,6 @@ _pauses = 0
 _was_enabled = False
 _runs = 0
 _threshold = _raised = (0, 0, 0)
-_froze = False
 
 
 @contextlib.contextmanager
@@ -46,13 +45,10 @@ def paused() -> Iterator[None]:
 @contextlib.contextmanager
 def spared(nodes: int) -> Iterator[None]:
     """Spare the collector a graph of so many nodes: it looks when enough else was made."""
-    global _runs, _threshold, _raised, _froze  # noqa: PLW0603  the state of the process
+    global _runs, _threshold, _raised  # noqa: PLW0603  the state of the process
     with _lock:
         if not _runs:
             _threshold = gc.get_threshold()
-            _froze = not gc.get_freeze_count()
-            if _froze:
-                gc.freeze()
         _runs += 1
         first, *others = gc.get_threshold()
         if first:  # 0: somebody has switched it off
@@ -63,8 +59,5 @@ def spared(nodes: int) -> Iterator[None]:
     finally:
         with _lock:
             _runs -= 1
-            if not _runs:
-                if gc.get_threshold() == _raised:  # nobody has set another one
-                    gc.set_threshold(*_threshold)
-                if _froze:
-                    gc.unfreeze()
+            if not _runs and gc.get_threshold() == _raised:  # nobody has set another one
+                gc.set_threshold(*_threshold)

@@ -88,7 +88,6 @@ def test_a_spared_collector_leaves_the_graph_alone_and_goes_on_with_the_rest():
     before = gc.get_threshold()
     with collector.spared(1000):
         assert gc.isenabled()
-        assert gc.get_freeze_count() > 0
         assert gc.get_threshold() == (collector.SPARE + 1000, *before[1:])
         with collector.spared(2000):
             assert gc.get_threshold() == (collector.SPARE + 2000, *before[1:])
@@ -101,18 +100,18 @@ def test_a_collector_that_looks_less_often_anyway_is_not_made_to_look_more_often
         assert gc.get_threshold() == threshold
 
 
-def test_scopes_on_many_threads_leave_the_settings_as_they_were(before):
-    together = threading.Barrier(8)
+def test_scopes_on_many_threads_leave_the_settings_as_they_were():
+    before, together = settings(), threading.Barrier(4)
 
     def act():
         together.wait(BOUND)
-        for number in range(50):
+        for number in range(25):
             with collector.paused():
                 assert not gc.isenabled()
             with collector.spared(number):
-                assert gc.get_freeze_count()
+                assert gc.get_threshold()[0] >= collector.SPARE
 
-    threads = [threading.Thread(target=act) for _ in range(8)]
+    threads = [threading.Thread(target=act) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -200,7 +199,7 @@ def test_the_collector_works_while_nodes_run():
     graph = taskrunner.Graph()
     seen = graph.call(settings)
     enabled, (threshold, *_), frozen = taskrunner.run(graph, workers=1)[seen]
-    assert (enabled, frozen) == (True, True)
+    assert (enabled, frozen) == (True, False)
     assert threshold > collector.SPARE
 
 

@@ -8,18 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "taskrunner"
-ROOMS = (
-    "errors",
-    "collector",
-    "graph",
-    "pool",
-    "tasks",
-    "run",
-    "engines",
-    "observe",
-    "api",
-    "cli",
-)  # from below to above
+# from below to above
+ROOMS = ("errors", "collector", "graph", "pool", "tasks", "run", "engines", "observe", "api", "cli")
 TOP = ("taskrunner", "taskrunner.__main__")  # the package's face and its door: above every room
 
 

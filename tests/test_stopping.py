@@ -91,7 +91,8 @@ def test_nodes_that_a_stop_left_out_are_events_as_well():
 
 def test_an_error_in_the_waiting_thread_stops_the_run_before_it_goes_on():
     graph, ear, started, release = taskrunner.Graph(), Ear(), threading.Event(), threading.Event()
-    first = graph.call(lambda: (started.set(), release.wait(10)), id="first")
+    # The error is on its way when the handler releases the node: it needs a moment to arrive.
+    first = graph.call(lambda: (started.set(), release.wait(10), time.sleep(0.3)), id="first")
     seen = []
     graph.call(seen.append, 1, needs=[first])
 
@@ -102,9 +103,14 @@ def test_an_error_in_the_waiting_thread_stops_the_run_before_it_goes_on():
         release.set()
         raise OwnError
 
+    def send():
+        started.wait(10)
+        time.sleep(0.2)  # until it waits
+        os.kill(os.getpid(), signal.SIGUSR1)
+
     before = signal.signal(signal.SIGUSR1, handler)
     try:
-        waiter = threading.Thread(target=lambda: (started.wait(10), os.kill(os.getpid(), signal.SIGUSR1)))
+        waiter = threading.Thread(target=send)
         waiter.start()
         with pytest.raises(OwnError):
             taskrunner.run(graph, workers=1, observers=[ear])
@@ -120,7 +126,7 @@ import time, taskrunner
 graph = taskrunner.Graph()
 def work():
     print("ready", flush=True)
-    time.sleep(0.5)
+    time.sleep(1.5)  # longer than a signal may wait for the main thread: pool.PATIENCE
 graph.call(print, "never", needs=[graph.call(work)])
 try:
     taskrunner.run(graph, workers=1)

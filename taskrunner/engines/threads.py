@@ -57,7 +57,7 @@ def _mark_stolen(task: Task) -> None:
 
 
 def _new_loop() -> "LoopThread":
-    from taskrunner.tasks.loop import LoopThread  # asyncio, which a run without such nodes does not need
+    from taskrunner.tasks.loop import LoopThread  # only such nodes need it
 
     return LoopThread()
 

@@ -1,4 +1,4 @@
-"""The linked graph: vertices that know each other by index, checked, immutable from then on.
+"""The linked graph: vertices that know each other by index, checked, and not changed from then on.
 
 Linking finds everything that is wrong with a graph's ids, references and cycles, all at once.
 """

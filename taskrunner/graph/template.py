@@ -68,7 +68,6 @@ class Open:
 OPEN = Open()
 CONTAINERS = frozenset({ListOf, TupleOf, DictOf})
 TEMPLATES = CONTAINERS | {Ref, Item, Open}
-SCALARS = frozenset({str, int, float, bool, type(None), bytes})
 
 
 class Compiler:

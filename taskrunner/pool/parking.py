@@ -28,7 +28,8 @@ lock. The two sides do the same things in opposite order:
     P3  if up: wake_one()               S3  if all are empty: release _lock, wait at the gate
 
 A thief that keeps more than one item is a pusher as well: whoever looked between its taking and its
-keeping has seen neither. So P2 stands before every item that a worker runs, not only after a push.
+keeping has seen neither. So P2 stands before every item that a worker runs, not only after a push. An item
+that runs on after it has pushed cannot wait for the next one: it does P2 itself (``pool/local_queue.py``).
 
 Suppose the item is missed by both: P2 read IDLE down, so P2 came before S1 raised it; then P1, which
 comes before P2, came before S2, which therefore saw the item, unless somebody took it: then it was
@@ -101,6 +102,11 @@ class Parking:
             self._deques.append(mine)
             self._flags.append(flags)
             flags[INBOX] = int(self._inbox_is_urgent())
+
+    def flags_of(self, mine: deque[Any]) -> list[int]:
+        """Return the flags that were entered with a deque, to their owner: for P2 in the middle of an item."""
+        with self._lock:
+            return next(flags for theirs, flags in zip(self._deques, self._flags, strict=True) if theirs is mine)
 
     def park(self, gate: Lock, *, searching: bool) -> int:
         """Sleep until woken, and return what the caller has to do.

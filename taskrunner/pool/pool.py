@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from taskrunner.errors import TaskrunnerError, UsageError
+from taskrunner.pool.local_queue import LocalQueue
 from taskrunner.pool.parking import Parking
 from taskrunner.pool.platform import Lock, Platform, Thread
 from taskrunner.pool.worker import Bind, work
@@ -73,6 +74,16 @@ class Pool:
                 self._open_doors()
                 raise TaskrunnerError(f"cannot start {self.workers} threads: {error}") from None
             self._threads.append(thread)
+
+    @property
+    def queues(self) -> Sequence[deque[Any]]:
+        """The workers' deques, to take from as a thief does; empty ones before the workers are there."""
+        return self._deques
+
+    def local_queue(self, worker: int) -> LocalQueue:
+        """Return a worker's own queue, to an item that runs in it."""
+        mine = self._deques[worker]
+        return LocalQueue(mine, self._parking.flags_of(mine), self._parking.wake_one)
 
     def join(self) -> None:
         """Wait until the workers have gone home.

@@ -101,7 +101,7 @@ class RunResult:
     @functools.cached_property
     def timing(self) -> list[NodeTiming]:
         """When and where each node ran, in the order in which they ended."""
-        told = [(ended, worker, note) for worker, notes in self._notes for note in notes for ended in (note[3],)]
+        told = [(note[3], worker, note) for worker, notes in self._notes for note in notes]
         told.sort(key=operator.itemgetter(0))
         return [self._timing(worker, note) for _, worker, note in told]
 

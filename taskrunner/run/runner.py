@@ -210,9 +210,10 @@ class Runner:
         """Return a mapped node's items; what its children share of its inputs becomes its templates."""
         result_of = self._results_of(task)
         found = inputs.items(task.vertex.templates.items, result_of)
-        shared = inputs.ChildTemplates(task.vertex, result_of) if found else None
+        shared = inputs.ChildTemplates(task.vertex, result_of)
         task.let_go()
-        task.demands.templates = shared
+        if found:
+            task.demands.templates = shared
         return found
 
     def _expand(self, task: Task, items: list[Any], started: int) -> None:
@@ -247,7 +248,7 @@ class Runner:
 
     async def offloaded(self, task: Task, folder: Path) -> Task | None:
         """Run an async node or a command on the event loop."""
-        from asyncio import CancelledError  # a run without such nodes needs no asyncio
+        from asyncio import CancelledError  # only such nodes need it
 
         started = clock()
         try:

@@ -49,7 +49,7 @@ def command(options: Node, source: Vertex | ChildTemplates, result_of: ResultOf,
         BindingError: a reference leads nowhere.
 
     """
-    from taskrunner.tasks.command import Command  # needs asyncio, which a run without commands does not
+    from taskrunner.tasks.command import Command  # only commands need it, and what it imports
 
     templates = source.templates
     return Command(

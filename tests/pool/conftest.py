@@ -192,8 +192,9 @@ class Cooperative(Platform):
             self._ended.release()
         elif (chosen := self._next()) is not None:
             chosen.turn.release()
-        else:
-            self._ended.release()
+        else:  # the others wait for each other, and have been told to end
+            with contextlib.suppress(RuntimeError):
+                self._ended.release()
 
 
 class SteppedLock:

@@ -107,29 +107,28 @@ class Thefts:
 def test_each_theft_is_told_once_by_the_thief_before_anybody_else_can_take_the_item(
     cooperative, step_through, work, shape, workers
 ):
+    class Noting(work):
+        def bind(self, worker, push):
+            execute = super().bind(worker, push)
+
+            def execute_and_note(item):
+                self.made_by.update(dict.fromkeys(self.follow(item), worker))
+                return execute(item)
+
+            return execute_and_note
+
     seen = Counter()
     for seed in range(SEEDS):
         platform = cooperative(seed)
         thefts = Thefts(platform)
-        made = {0: 0}
-
-        class Noting(work):
-            def bind(self, worker, push, made=made):
-                execute = super().bind(worker, push)
-
-                def execute_and_note(item):
-                    made.update(dict.fromkeys(self.follow(item), worker))  # noqa: B023  its own argument
-                    return execute(item)  # noqa: B023
-
-                return execute_and_note
-
         thefts.done = done = Noting(SHAPES[shape](40))
+        done.made_by = {0: 0}
         step_through(platform, workers, done, [0], on_steal=thefts.tell)
         assert sorted(done.items) == list(range(40)), seed
         assert Counter(item for _, item in thefts.told) == thefts.taken, seed
         last = {item: thief for thief, item in thefts.told}
         for worker, item in done.ran:
-            assert f"taskrunner-{worker}" == last.get(item, f"taskrunner-{made[item]}"), seed
+            assert f"taskrunner-{worker}" == last.get(item, f"taskrunner-{done.made_by[item]}"), seed
         seen += Counter(thefts.taken.values())
     assert seen[1] > 2 * SEEDS
     assert workers == 2 or seen[2], "no item was stolen twice"
