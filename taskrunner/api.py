@@ -24,7 +24,6 @@ from taskrunner.run.recorder import Recorder
 from taskrunner.run.result import RunResult, Summary
 from taskrunner.run.summarize import Facts, summarize
 from taskrunner.tasks import gil
-from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.resolve import module_folders, resolve_all
 
 
@@ -74,7 +73,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     with ExitStack() as stack:
         stack.enter_context(module_folders(graph.source))
         watch = stack.enter_context(gil.GilWatch())
-        plan = _plan(graph, params, names)
+        plan = _plan(graph, params, names, stack)
         if require_nogil and gil.is_enabled():
             raise GilEnabledError(_why_gil(watch.culprit))
         archive, told = None, _warnings(plan.dag, watch)
@@ -88,7 +87,6 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         if on_interrupt:
             control.on_interrupt(on_interrupt)
         stack.enter_context(threads.interrupts(control))
-        stack.enter_context(collector.spared(len(plan.tasks)))
         recorder = Recorder(control, observers, archive.journal if archive else None)
         run_id = archive.folder.id if archive else new_run_id()
         recorder.start(_run_start(run_id, graph.name, len(plan.tasks), workers), *told)
@@ -145,7 +143,8 @@ _LOST_WAKEUP = RunWarning("a worker slept past an item (lost wake-up): please re
 _NOT_ENFORCED = ("retries", "timeout", "allow_failure")
 
 
-def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str]) -> Plan:
+def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str], stack: ExitStack) -> Plan:
+    """Make the plan; from here to the run's end the collector is spared it."""
     dag = graph.link(params)
     among = dag.closure(targets) if targets else None
     outputs = tuple(dag.index[name] for name in targets) if targets else None
@@ -153,8 +152,8 @@ def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str]) ->
         functions = resolve_all(dag, graph.functions, among)
     except GraphError as error:
         raise graph.error(error) from None
-    with collector.paused():
-        return Plan(dag, functions, among, outputs)
+    stack.enter_context(collector.spared(len(dag.vertices)))
+    return Plan(dag, functions, among, outputs)
 
 
 @contextmanager
@@ -205,10 +204,10 @@ def _result(plan: Plan, control: Control, run_id: str, name: str, workers: int, 
         kept=plan.restored,
     )
     notes = control.all_notes()
-    found = {plan.dag.vertices[index].id: plan.take_result(index) for index in plan.outputs}
-    outputs = {node: value for node, value in found.items() if value is not MISSING}
     ok = not control.failures and not control.signal
-    return RunResult(ok, notes, outputs, control.failures, control.started, lambda: summarize(notes, plan.dag, facts))
+    return RunResult(
+        ok, notes, plan.take_outputs(), control.failures, control.started, lambda: summarize(notes, plan.dag, facts)
+    )
 
 
 def _run_done(summary: Summary) -> RunDone:

@@ -14,8 +14,10 @@ import gc
 import threading
 from collections.abc import Iterator
 
-# A node may make so many containers, net of those that it drops, before the collector looks at them.
+# The nodes may make so many containers, net of those that they drop, before the collector looks at them.
 SPARE = 50_000
+# A run itself makes at most so many for each node: task, inputs, successors, note.
+OF_NODE = 4
 
 _lock = threading.Lock()
 _pauses = 0
@@ -44,7 +46,7 @@ def paused() -> Iterator[None]:
 
 @contextlib.contextmanager
 def spared(nodes: int) -> Iterator[None]:
-    """Spare the collector a graph of so many nodes: it looks when enough else was made."""
+    """Spare the collector the run of so many nodes: it looks when enough else was made."""
     global _runs, _threshold, _raised  # noqa: PLW0603  the state of the process
     with _lock:
         if not _runs:
@@ -52,7 +54,7 @@ def spared(nodes: int) -> Iterator[None]:
         _runs += 1
         first, *others = gc.get_threshold()
         if first:  # 0: somebody has switched it off
-            gc.set_threshold(max(first, SPARE + nodes), *others)
+            gc.set_threshold(max(first, SPARE + OF_NODE * nodes), *others)
         _raised = gc.get_threshold()
     try:
         yield

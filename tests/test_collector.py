@@ -8,6 +8,7 @@ import pytest
 
 import taskrunner
 from taskrunner import collector
+from taskrunner.run.plan import Task
 
 BOUND = 30.0
 
@@ -88,9 +89,9 @@ def test_a_spared_collector_leaves_the_graph_alone_and_goes_on_with_the_rest():
     before = gc.get_threshold()
     with collector.spared(1000):
         assert gc.isenabled()
-        assert gc.get_threshold() == (collector.SPARE + 1000, *before[1:])
+        assert gc.get_threshold() == (collector.SPARE + 1000 * collector.OF_NODE, *before[1:])
         with collector.spared(2000):
-            assert gc.get_threshold() == (collector.SPARE + 2000, *before[1:])
+            assert gc.get_threshold() == (collector.SPARE + 2000 * collector.OF_NODE, *before[1:])
 
 
 @pytest.mark.parametrize("threshold", [(0, 10, 10), (10**8, 5, 7)], ids=["off", "high"])
@@ -220,3 +221,18 @@ def test_a_threshold_that_a_node_sets_stays():
     graph.call(gc.set_threshold, 1234, 5, 6)
     taskrunner.run(graph)
     assert gc.get_threshold() == (1234, 5, 6)
+
+
+# -- what a run leaves --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", [max, fail], ids=["done", "failed"])
+def test_what_a_run_has_made_is_free_when_its_result_is_gone_without_the_collector(function):
+    graph = taskrunner.Graph()
+    graph.call(function, *([1, 2] if function is max else []))
+    before = len([made for made in gc.get_objects() if isinstance(made, Task)])
+    gc.disable()
+    result = taskrunner.run(graph, workers=2)
+    assert len([made for made in gc.get_objects() if isinstance(made, Task)]) == before + 1
+    del result
+    assert len([made for made in gc.get_objects() if isinstance(made, Task)]) == before

@@ -48,6 +48,7 @@ def execute(plan: Plan, control: Control, workers: int, commands: Path, on_lost_
         pool.start(_place_roots(plan, dispatcher, control.started))
         _join(pool, control)
         control.ended = time.perf_counter_ns()
+    dispatcher.close()
     if control.crash is not None:
         raise control.crash
 

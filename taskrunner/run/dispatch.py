@@ -48,6 +48,10 @@ class Dispatcher:
         self.runner: OffloadRunner
         self._on_crash = on_crash
 
+    def close(self) -> None:
+        """Let go of what leads back here: then a run is freed when nobody holds it, without the collector."""
+        del self.runner, self._pool
+
     def route(self, task: Task, push: Push) -> None:
         """Place a task; one that finds a named pool full waits until another gives its place back."""
         if task.demands.limits and not _to_be_skipped(task):

@@ -26,7 +26,6 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from taskrunner.errors import InternalError
 from taskrunner.graph.dag import PLAIN, Dag, Vertex
 from taskrunner.run.journal import Entry
 from taskrunner.run.outcome import Failure, Skip
@@ -160,16 +159,25 @@ class Plan:
             self._by_index[index].kept = True
 
     def _fill(self, functions: Functions, among: set[int] | None) -> None:
-        """Make the tasks, those that wait for others before these: so each can be told of them at once."""
+        """Make the tasks, those that wait for others before these: so each can be told of them at once.
+
+        This is done for every node of every run: a plain call is made here, without another call.
+        """
         vertices, tasks, after, slots = self.dag.vertices, self._by_index, self.dag.after, self.dag.slots
         by_call, by_node = _with_kinds(functions.by_call), _with_kinds(functions.by_node)
         by_call[""] = (None, COMMAND)
-        for index in reversed(self.dag.order):
-            if among is not None and index not in among:
-                continue
+        order = self.dag.order if among is None else [index for index in self.dag.order if index in among]
+        for index in reversed(order):
             vertex = vertices[index]
-            function, kind = by_call[vertex.call] if vertex.id not in by_node else by_node[vertex.id]
-            tasks[index] = task = _make(vertex, function, kind)
+            name, before = vertex.id, vertex.before
+            function, kind = by_call[vertex.call] if name not in by_node else by_node[name]
+            waits = itertools.count(1 - len(before)) if len(before) > 1 else None  # as countdown does
+            if kind == CALL and vertex.slots is not None and vertex.options is PLAIN and not vertex.pools:
+                inputs = [*vertex.args] if before else vertex.args
+                task = Task(name, vertex, function, inputs, NOTHING, False, False, waits)  # noqa: FBT003
+            else:
+                task = _make(vertex, function, kind, waits)
+            tasks[index] = task
             if not (successors := after[index]):
                 continue
             if among is None:
@@ -231,13 +239,15 @@ class Plan:
             index = behind[index]
         return (*path, task.id)
 
-    def take_result(self, index: int) -> Any:
-        """Return the result of an output, which the plan then drops; MISSING if there is none."""
-        task = self._by_index[index]
-        if not task.kept:
-            raise InternalError(f'the result of "{task.id}" was not kept')
-        value, task.value = task.value, MISSING
-        return value
+    def take_outputs(self) -> dict[str, Any]:
+        """Return the results of the outputs that have one; the plan drops them."""
+        found: dict[str, Any] = {}
+        for index in self.outputs:
+            task = self._by_index[index]
+            if (value := task.value) is not MISSING:
+                found[task.id] = value
+                task.value = MISSING
+        return found
 
 
 def _with_kinds(functions: Mapping[str, Function]) -> dict[str, tuple[Function | None, int]]:
@@ -246,16 +256,12 @@ def _with_kinds(functions: Mapping[str, Function]) -> dict[str, tuple[Function |
     return {name: (function, kinds[id(function)]) for name, function in functions.items()}
 
 
-def _make(vertex: Vertex, function: Function | None, kind: int) -> Task:
-    """Make the task of a vertex, which leads nowhere yet."""
-    before = vertex.before
-    waits = countdown(len(before)) if len(before) > 1 else None
+def _make(vertex: Vertex, function: Function | None, kind: int, waits: Iterator[int] | None) -> Task:
+    """Make the task of a vertex that is more than a plain call; it leads nowhere yet."""
     if vertex.slots is None:
         inputs: Any = [MISSING] * len(vertex.used)
     else:
-        inputs = list(vertex.args) if before else vertex.args
-        if kind == CALL and vertex.options is PLAIN and not vertex.pools:
-            return Task(vertex.id, vertex, function, inputs, NOTHING, False, False, waits)  # noqa: FBT003
+        inputs = [*vertex.args] if vertex.before else vertex.args
     demands = _demands_of(vertex, kind)
     if vertex.is_mapped:  # its pools are those of its children, and so is the effect of its priority
         demands.kind, demands.limits = MAP, ()

@@ -36,19 +36,20 @@ class Recorder:
         self._read: dict[int, int] = {}
         self._notes: deque[Event] = deque()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="taskrunner-log", daemon=True)
+        self._thread: threading.Thread | None = None
         self.errors: list[BaseException] = []
 
     def start(self, *events: Event) -> None:
         """Tell the first events and start the thread, if there is anybody to tell."""
         self.tell(events)
         if self._observers or self._journal:
+            self._thread = threading.Thread(target=self._run, name="taskrunner-log", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
         """End the thread and tell what it had not told yet. Every runner is at rest by now."""
         self._stop.set()
-        while self._thread.is_alive():
+        while self._thread and self._thread.is_alive():
             self._thread.join(1.0)
         if self._observers or self._journal:
             self._drain()

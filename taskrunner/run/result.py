@@ -87,7 +87,7 @@ class RunResult:
         summarize: Callable[[], Summary],
     ) -> None:
         self.ok = ok
-        self.outputs = dict(outputs)
+        self.outputs = outputs
         self.failures = tuple(failures)
         self._notes = notes
         self._started = started

@@ -3,7 +3,6 @@ import asyncio
 import msgspec
 import pytest
 
-from taskrunner.errors import InternalError
 from taskrunner.graph.dag import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.run.plan import ASYNC, CALL, COMMAND, COMMAND_PLACES, GATHER, MAP, NOTHING, Plan
@@ -163,9 +162,7 @@ def test_the_path_to_a_task_is_a_shortest_one():
     assert made.path_to(task(made, "a")) == ("a",)
 
 
-def test_a_result_is_taken_once():
+def test_the_outputs_are_taken_once():
     made = plan({"id": "a"}, {"id": "b", "args": REF})
     task(made, "b").value = 7
-    assert (made.take_result(1), made.take_result(1)) == (7, MISSING)
-    with pytest.raises(InternalError, match="bug in taskrunner"):
-        made.take_result(0)
+    assert (made.take_outputs(), made.take_outputs()) == ({"b": 7}, {})
