@@ -105,7 +105,7 @@ class Entry:
         if found.values != self.expected:
             raise WrongResultError(f"{self.side.name} gave a wrong result")
         self.figures[CALL].seconds.append(seconds)
-        if found.run_s is not None:
+        if found.run_s is not None and RUN in self.figures:
             self.figures[RUN].seconds.append(found.run_s)
         return raw
 

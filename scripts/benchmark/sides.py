@@ -3,6 +3,7 @@
 A side prepares a job once, runs it many times, and reads what a run gave. Only the run is timed.
 """
 
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -134,6 +135,17 @@ def bare(job: Job, workers: int) -> Prepared:
 def runner(job: Job, workers: int) -> Prepared:
     """``taskrunner.run`` on a graph that is loaded."""
     graph = job.graph()
+    return Prepared(lambda: taskrunner.run(graph, workers=workers), _reader(job, workers))
+
+
+def again(job: Job, workers: int) -> Prepared:
+    """The same in a folder where it ran before (to warm up): with events, journal, and the critical path first."""
+    graph = job.graph()
+    folder = tempfile.TemporaryDirectory()
+    return Prepared(lambda: taskrunner.run(graph, workers=workers, run_dir=folder.name), _reader(job, workers))
+
+
+def _reader(job: Job, workers: int) -> Callable[[taskrunner.RunResult], Read]:
     names = [job.names[i] for i in job.sinks]
 
     def read(result: taskrunner.RunResult) -> Read:
@@ -141,7 +153,7 @@ def runner(job: Job, workers: int) -> Prepared:
             raise WrongResultError(f"taskrunner {workers}: {result.failures or result.summary}")
         return Read([result.outputs[name] for name in names], result.summary.wall_s)
 
-    return Prepared(lambda: taskrunner.run(graph, workers=workers), read)
+    return read
 
 
 def graphlib(job: Job, workers: int) -> Prepared:
@@ -201,6 +213,7 @@ KINDS = {
     "serial": Kind(serial, threaded=False),
     "bare": Kind(bare, shapes=("wide", "layered"), bodies=("fib10", "fib20", "fib35"), hands_on=False),
     "taskrunner": Kind(runner),
+    "again": Kind(again, shapes=("recorded",)),
     "graphlib": Kind(graphlib),
     "dask": Kind(dask, needs_module="dask", most_nodes=500),
     "joblib": Kind(joblib, needs_module="joblib", shapes=("wide",)),

@@ -9,6 +9,7 @@ from taskrunner.graph.graph import Graph
 from taskrunner.run.events import RunResumed
 from taskrunner.run.folder import RunFolder, find_run, new_run_id
 from taskrunner.run.journal import Journal, forgotten, read
+from taskrunner.run.order import durations, ranks
 from taskrunner.run.plain import to_json
 from taskrunner.run.plan import Plan
 from taskrunner.run.resume import Resumption, resume
@@ -33,6 +34,8 @@ class Archive:
     def keep(self, graph: Graph, params: Mapping[str, Any], plan: Plan) -> list[RunResumed]:
         """Write the graph; in a resumed run take what has finished as finished, and say so.
 
+        If an earlier run has told how long the nodes take, those on the critical path go first.
+
         Raises:
             TaskrunnerError: the earlier graph cannot be read.
 
@@ -43,6 +46,8 @@ class Archive:
             found = self._resume(graph, text, params, plan)
             told.append(RunResumed(plan.restored, found.changed, found.unstored))
         self.folder.write_graph(text, params)
+        if seconds := durations(self.folder.path.parent, graph.name):
+            plan.prioritize(ranks(plan.dag, seconds))
         return told
 
     def close(self) -> None:

@@ -42,6 +42,9 @@ GATHER = 4
 # The pool that every command takes a place in. A file could only name it by meaning to.
 COMMAND_PLACES = "\0commands"
 
+# A rank, in microseconds, stays below the file's priorities.
+RANK_BITS = 48
+
 
 class Demands(msgspec.Struct, eq=False):
     """What a task asks for beyond a plain call; all that ask for nothing share one.
@@ -116,13 +119,13 @@ class Task(msgspec.Struct, eq=False):
         children = []
         for number, item in enumerate(items):
             demands = _demands_of(self.vertex, mapped.call_kind)
-            demands.guard = UNSET
+            demands.guard, demands.priority = UNSET, mapped.priority
             demands.templates, demands.item, demands.child = templates, item, number
             child = Task(f"{self.id}[{number}]", self.vertex, self.function, (), demands, special=True)
             child.routed = _is_routed(demands)
             child.after, child.slots = (self,), (number if is_wanted else None,)
             children.append(child)
-        self.demands = Demands(kind=GATHER, call_kind=mapped.call_kind, expanding=mapped.expanding)
+        self.demands = Demands(GATHER, mapped.call_kind, priority=mapped.priority, expanding=mapped.expanding)
         self.blocked = None
         self.inputs = [MISSING] * len(children)
         self.waits = countdown(len(children))
@@ -208,6 +211,14 @@ class Plan:
             ahead = zip(task.after, task.slots, strict=True)
             remaining = [(after, slot) for after, slot in ahead if after.vertex.index not in self._restored]
             task.after, task.slots = [after for after, _ in remaining], [slot for _, slot in remaining]
+
+    def prioritize(self, ranks: Sequence[int]) -> None:
+        """Give each task a rank, not 0, by its vertex's index: of equal priority, the higher goes first."""
+        for task in self.tasks:
+            if task.demands is NOTHING:
+                task.demands = Demands()
+            task.demands.priority = (task.demands.priority << RANK_BITS) + ranks[task.vertex.index]
+            task.routed = True
 
     @property
     def restored(self) -> int:
