@@ -13,8 +13,10 @@ from taskrunner.errors import (
 )
 from taskrunner.graph.graph import Graph, Handle, load
 from taskrunner.graph.spec import Defaults, Retry
+from taskrunner.run.attempt import NodeTimeoutError
 from taskrunner.run.outcome import Failure, Skip
 from taskrunner.run.result import NodeTiming, RunResult, Summary
+from taskrunner.tasks.current import Current, current
 
 if TYPE_CHECKING:
     from taskrunner.pool.executor import WorkStealingExecutor
@@ -30,12 +32,14 @@ else:
 
 
 __all__ = [
+    "Current",
     "Defaults",
     "Failure",
     "GilEnabledError",
     "Graph",
     "GraphError",
     "Handle",
+    "NodeTimeoutError",
     "NodeTiming",
     "Problem",
     "Retry",
@@ -46,6 +50,7 @@ __all__ = [
     "TaskrunnerError",
     "UsageError",
     "WorkStealingExecutor",
+    "current",
     "load",
     "run",
 ]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,7 +12,6 @@ from typing import Any
 from taskrunner import collector
 from taskrunner.engines import threads
 from taskrunner.errors import GilEnabledError, GraphError, UsageError
-from taskrunner.graph.dag import PLAIN, Dag
 from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.observe.log import JsonLog, open_log
 from taskrunner.run.archive import Archive
@@ -41,6 +41,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     journal: bool = True,
     fsync: bool = False,
     resume: str = "",
+    timeout: float | None = None,
     on_interrupt: Callable[[], None] | None = None,
 ) -> RunResult:
     """Run a graph and wait for its end.
@@ -57,6 +58,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         journal: keep the results of finished nodes in the run's folder.
         fsync: have each batch of the journal on the disk before the next is written.
         resume: the run in ``run_dir`` to go on with: its id, a unique start of it, or ``last``.
+        timeout: stop the run after so many seconds.
         observers: who is told of the run's events, on one thread at a time.
         on_interrupt: called, in the signal's handler, when SIGINT or SIGTERM stops the run.
 
@@ -68,7 +70,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             process then, as it would have without the run.)
 
     """
-    workers = _check(workers, log_level)
+    workers = _check(workers, log_level, timeout)
     names = as_nodes([targets] if isinstance(targets, str | Handle) else targets)
     with ExitStack() as stack:
         stack.enter_context(module_folders(graph.source))
@@ -76,7 +78,9 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         plan = _plan(graph, params, names, stack)
         if require_nogil and gil.is_enabled():
             raise GilEnabledError(_why_gil(watch.culprit))
-        archive, told = None, _warnings(plan.dag, watch)
+        if timeout is not None:
+            plan.time_all()
+        archive, told = None, _warnings(watch)
         if run_dir is not None:
             archive = Archive(Path(run_dir), resume, journaled=journal, fsync=fsync)
             stack.callback(archive.close)
@@ -92,7 +96,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         recorder.start(_run_start(run_id, graph.name, len(plan.tasks), workers), *told)
         known = watch.culprit
         try:
-            threads.execute(plan, control, workers, commands, lambda: recorder.note(_LOST_WAKEUP))
+            threads.execute(plan, control, workers, commands, lambda: recorder.note(_LOST_WAKEUP), timeout)
         except BaseException:
             recorder.stop()
             recorder.close()
@@ -124,7 +128,7 @@ def _run_start(run: str, graph: str, nodes: int, workers: int) -> RunStart:
     )
 
 
-def _check(workers: int | None, log_level: str) -> int:
+def _check(workers: int | None, log_level: str, timeout: float | None) -> int:
     """Return how many workers there are to be.
 
     Raises:
@@ -134,13 +138,14 @@ def _check(workers: int | None, log_level: str) -> int:
     workers = os.process_cpu_count() or 1 if workers is None else workers
     if log_level not in LEVELS:
         raise UsageError(f'unknown log level "{log_level}": there are {", ".join(LEVELS)}')
+    if timeout is not None and not 0 < timeout < threading.TIMEOUT_MAX:
+        raise UsageError(f"a time-out is a number of seconds above 0, not {timeout}")
     if workers < 1:
         raise UsageError(f"a run needs at least 1 worker, not {workers}")
     return workers
 
 
 _LOST_WAKEUP = RunWarning("a worker slept past an item (lost wake-up): please report this")
-_NOT_ENFORCED = ("retries", "timeout", "allow_failure")
 
 
 def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str], stack: ExitStack) -> Plan:
@@ -168,18 +173,13 @@ def _temporary_folder(plan: Plan) -> Iterator[Path]:
         yield Path(name)
 
 
-def _warnings(dag: Dag, watch: gil.GilWatch) -> list[Event]:
+def _warnings(watch: gil.GilWatch) -> list[Event]:
     """Return what is to be said before the first node runs."""
     events: list[Event] = []
     if watch.culprit:
         events.append(GilSwitchedOn(watch.culprit))
     elif gil.IS_FREE_THREADED and gil.is_enabled():
         events.append(GilSwitchedOn(""))
-    askers = [dag.file.defaults, *(vertex.options for vertex in dag.vertices if vertex.options is not PLAIN)]
-    for name in _NOT_ENFORCED:
-        nothing = getattr(PLAIN, name)
-        if any(getattr(asker, name, nothing) != nothing for asker in askers):
-            events.append(RunWarning(f"the graph asks for {name}, which this version does not enforce yet"))
     return events
 
 
@@ -202,11 +202,18 @@ def _result(plan: Plan, control: Control, run_id: str, name: str, workers: int, 
         peak_memory_bytes=peak_memory(),
         signal=control.signal,
         kept=plan.restored,
+        timed_out_s=control.timed_out,
+        lost=control.lost,
+        ok=control.is_ok,
     )
     notes = control.all_notes()
-    ok = not control.failures and not control.signal
     return RunResult(
-        ok, notes, plan.take_outputs(), control.failures, control.started, lambda: summarize(notes, plan.dag, facts)
+        facts.ok,
+        notes,
+        plan.take_outputs(),
+        control.failures,
+        control.started,
+        lambda: summarize(notes, plan.dag, facts),
     )
 
 

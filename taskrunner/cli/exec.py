@@ -53,6 +53,10 @@ Examples:
 @click.option("--no-journal", is_flag=True, help="Do not keep the results of finished nodes in the run's folder.")
 @click.option("--fsync", is_flag=True, help="Have each batch of the journal on the disk before going on.")
 @click.option("--resume", metavar="RUN", help="Go on with an earlier run: its id, a unique start of it, or last.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+    help="Stop the run after so long; the exit code is 4 then.",
+)  # fmt: skip
 @click.option("--require-nogil", is_flag=True, help="Fail rather than run with the GIL on.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), help="Write the outputs to this .json or .msgpack file."
@@ -85,6 +89,7 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
             journal=not options["no_journal"],
             fsync=options["fsync"],
             resume=options["resume"] or "",
+            timeout=options["timeout"],
             observers=_observers(options),
             log_level=options["log_level"],
             on_interrupt=_say_interrupted,
@@ -94,6 +99,8 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
         _write_outputs(result, Path(output))
     if result.summary.signal:
         ctx.exit(128 + result.summary.signal)
+    if result.summary.timed_out_s:
+        ctx.exit(4)
     ctx.exit(0 if result.ok else 1)
 
 
@@ -130,7 +137,8 @@ def _report(result: RunResult, options: dict[str, Any]) -> None:
 
 
 def _failures(result: RunResult) -> list[dict[str, Any]]:
-    return [{"node": f.node, "error": f.message, "traceback": f.traceback, "path": f.path} for f in result.failures]
+    names = ("node", "attempt", "arguments", "allowed", "traceback", "path")
+    return [{name: getattr(f, name) for name in names} | {"error": f.message} for f in result.failures]
 
 
 def _print_json(value: Any) -> None:

@@ -17,7 +17,9 @@ from taskrunner.run.events import EVENT_LOOP
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import CALL, COMMAND_PLACES, Plan, Task
 from taskrunner.run.runner import Runner
-from taskrunner.tasks.processes import kill_all
+from taskrunner.run.timer import Timer
+from taskrunner.tasks.current import HERE
+from taskrunner.tasks.processes import GRACE, kill_all
 
 if TYPE_CHECKING:
     from taskrunner.tasks.loop import LoopThread
@@ -25,10 +27,18 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def execute(plan: Plan, control: Control, workers: int, commands: Path, on_lost_wakeup: Callable[[], None]) -> None:
+def execute(
+    plan: Plan,
+    control: Control,
+    workers: int,
+    commands: Path,
+    on_lost_wakeup: Callable[[], None],
+    timeout: float | None = None,
+) -> None:
     """Run a plan to its end: every task is done, failed or skipped then, and noted in ``control``.
 
     Commands write their output into the folder ``commands``, so many at once as there are workers.
+    After ``timeout`` seconds the run is stopped; calls that still run some seconds later are given up.
 
     Raises:
         BaseException: an error of taskrunner's own, never one of a node's.
@@ -37,20 +47,38 @@ def execute(plan: Plan, control: Control, workers: int, commands: Path, on_lost_
     loop = _new_loop() if any(task.demands.call_kind != CALL for task in plan.tasks) else None
 
     def bind(worker: int, push: Callable[[Task], None]) -> Callable[[Task], Task | None]:
-        return Runner(worker, plan, control, dispatcher, push).executor()
+        runner = Runner(worker, plan, control, dispatcher, push)
+        HERE.find = runner.current
+        return runner.executor()
 
+    timer = Timer(control.crashed)
+    control.on_halt(timer.hurry)
     pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup)
     limits = Limits({**plan.dag.file.pools, COMMAND_PLACES: workers})
-    dispatcher = Dispatcher(limits, pool, loop, commands, control.crashed)
+    dispatcher = Dispatcher(limits, pool, loop, commands, timer, control.crashed)
     dispatcher.runner = Runner(EVENT_LOOP, plan, control, dispatcher, dispatcher.put)
     with _running(loop, control):
         control.started = time.perf_counter_ns()
+        if timeout is not None:
+            timer.at(control.started + int(timeout * 1e9), lambda: _expire(control, timer, timeout))
         pool.start(_place_roots(plan, dispatcher, control.started))
         _join(pool, control)
         control.ended = time.perf_counter_ns()
+        timer.stop()
     dispatcher.close()
     if control.crash is not None:
         raise control.crash
+
+
+def _expire(control: Control, timer: Timer, seconds: float) -> None:
+    """Stop a run whose time is over, and give up the calls that do not end soon."""
+
+    def give_up() -> None:
+        for attempt in control.open_attempts():
+            attempt.give_up(attempt, seconds)
+
+    control.expire(seconds)
+    timer.at(time.perf_counter_ns() + int(GRACE * 1e9), give_up)
 
 
 def _mark_stolen(task: Task) -> None:
@@ -90,7 +118,7 @@ def _running(loop: "LoopThread | None", control: Control) -> Iterator[None]:
     if loop is None:
         yield
         return
-    control.on_interrupt(loop.cancel_all)
+    control.on_cancel(loop.cancel_all)
     loop.start()
     try:
         yield

@@ -18,7 +18,10 @@ def failure_text(failure: Failure) -> str:
     """Return what is known of a failure: the node, how the run came to it, the traceback."""
     way = " -> ".join(failure.path)
     indented = "\n".join(f"    {line}" for line in failure.traceback.splitlines())
-    return f'node "{failure.node}" failed (path: {way})\n{indented}\n'
+    allowed = ", which is allowed" if failure.allowed else ""
+    attempt = f"attempt {failure.attempt}, " if failure.attempt > 1 else ""
+    called = f"    called with {failure.arguments}\n" if failure.arguments not in ("", "()") else ""
+    return f'node "{failure.node}" failed{allowed} ({attempt}path: {way})\n{called}{indented}\n'
 
 
 def seconds(value: float) -> str:
@@ -34,8 +37,9 @@ def _lines(summary: Summary) -> list[str]:
     counts = [f"{summary.done} done"]
     counts += [f"{summary.failed} failed"] if summary.failed else []
     counts += [f"{summary.skipped} skipped"] if summary.skipped else []
+    counts += [f"{summary.retried} tried again"] if summary.retried else []
     counts += [f"{summary.kept} kept"] if summary.kept else []
-    state = "ok" if summary.ok else "interrupted" if summary.signal else "failed"
+    state = _state(summary)
     busy = " ".join(f"{share:.0%}" for share in summary.busy)
     slowest = [f"{node.node} {seconds(node.ran_s)}" for node in summary.slowest]
     while len(", ".join(slowest)) > _WIDTH and len(slowest) > 1:
@@ -52,7 +56,17 @@ def _lines(summary: Summary) -> list[str]:
     ]
     if not summary.critical_path:  # nothing ran
         rows = [row for row in rows if row[0] not in ("critical path", "slowest")]
+    if summary.lost:
+        rows.insert(1, ("lost", f"{summary.lost} calls were given up and still run, until the process ends"))
     return [f"{name:<14}{text}" for name, text in rows]
+
+
+def _state(summary: Summary) -> str:
+    if summary.ok:
+        return "ok"
+    if summary.signal:
+        return "interrupted"
+    return "timed out" if summary.timed_out_s else "failed"
 
 
 def shortened(path: Sequence[str]) -> str:

@@ -9,9 +9,10 @@ from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.pool.local_queue import LocalQueue
 from taskrunner.pool.parking import Parking
 from taskrunner.pool.platform import Lock, Platform, Thread
-from taskrunner.pool.worker import Bind, work
+from taskrunner.pool.worker import Bind, LostError, take_over, work
 
-PATIENCE = 1.0
+# Seconds that a signal's handler may have to wait: the system may give the signal to a thread that runs none.
+PATIENCE = 0.1
 
 
 class Pool:
@@ -41,7 +42,7 @@ class Pool:
         self._name = name
         self._platform = platform or Platform()
         self._parking = Parking(workers, self._platform, on_lost_wakeup)
-        self._threads: list[Thread] = []
+        self._threads: dict[int, Thread] = {}
         self._crash: list[BaseException] = []
         # The barrier: each worker's deque in its place, each worker's door, and how many are in.
         self._deques: list[deque[Any]] = [deque()] * workers
@@ -49,9 +50,11 @@ class Pool:
         self._lock = self._platform.lock()
         self._present = 0
         self._called_off = False
+        self._replaced = 0
         self.put = self._parking.put
         self.hold = self._parking.hold
         self.release = self._parking.release
+        self.abandon = self._parking.abandon
 
     def start(self, items: Sequence[Any] = ()) -> None:
         """Start the workers, the items dealt out among them; none works before all are there.
@@ -73,7 +76,7 @@ class Pool:
                 self._called_off = True
                 self._open_doors()
                 raise TaskrunnerError(f"cannot start {self.workers} threads: {error}") from None
-            self._threads.append(thread)
+            self._threads.setdefault(worker, thread)  # it may have been replaced by now
 
     @property
     def queues(self) -> Sequence[deque[Any]]:
@@ -84,6 +87,19 @@ class Pool:
         """Return a worker's own queue, to an item that runs in it."""
         mine = self._deques[worker]
         return LocalQueue(mine, self._parking.flags_of(mine), self._parking.wake_one)
+
+    def replace(self, worker: int) -> None:
+        """Start a thread in the place of a worker that is lost in an item, whose ``execute`` raises LostError.
+
+        The caller holds the pool meanwhile, so that it does not go home. Nobody waits for the lost thread.
+
+        Raises:
+            RuntimeError: the system gives no more threads.
+
+        """
+        self._replaced += 1
+        name = f"{self._name}-{worker}-{self._replaced}"
+        self._threads[worker] = self._platform.spawn(lambda: self._take_over(worker), name)
 
     def join(self) -> None:
         """Wait until the workers have gone home.
@@ -96,7 +112,7 @@ class Pool:
         """
         while not self._parking.wait(PATIENCE):
             pass
-        for thread in self._threads:
+        for thread in list(self._threads.values()):
             while thread.is_alive():
                 thread.join(PATIENCE)
         if self._crash:
@@ -109,10 +125,16 @@ class Pool:
 
         return run
 
+    def _take_over(self, worker: int) -> None:
+        with self._reporting():
+            take_over(worker, self._deques, self._bind, self._parking, self._platform, self._on_steal)
+
     @contextlib.contextmanager
     def _reporting(self) -> Iterator[None]:
         try:
             yield
+        except LostError:
+            pass
         except BaseException as error:  # noqa: BLE001  kept for join, which raises it
             self._crash.append(error)
             self._parking.abandon()

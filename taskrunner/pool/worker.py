@@ -57,7 +57,11 @@ def steal(victims: Sequence[Victim], push: Callable[[Any], None], on_steal: Call
     return None
 
 
-def work(  # noqa: C901, PLR0912  the hot loop is one page on purpose
+class LostError(Exception):
+    """Raised by ``execute`` in a worker whose place another one has taken: its thread ends without a word."""
+
+
+def work(
     worker: int,
     roots: Sequence[Any],
     bind: Bind,
@@ -69,15 +73,42 @@ def work(  # noqa: C901, PLR0912  the hot loop is one page on purpose
     """Work until the pool goes home. ``meet`` waits for all workers and returns all deques."""
     mine = platform.deque()
     flags = platform.flags(2)
+    execute = bind(worker, mine.append)
+    mine.extend(roots)
+    parking.enter(mine, flags)
+    if deques := meet(worker, mine):
+        _work(worker, deques, flags, execute, parking, platform, on_steal)
+
+
+def take_over(
+    worker: int,
+    deques: Sequence[deque[Any]],
+    bind: Bind,
+    parking: Parking,
+    platform: Platform,
+    on_steal: Callable[[Any], None],
+) -> None:
+    """Work on in the place of a worker that is lost in an item, with its deque and its flags.
+
+    Both stay known to all others; who is lost touches neither again.
+    """
+    mine = deques[worker]
+    _work(worker, deques, parking.flags_of(mine), bind(worker, mine.append), parking, platform, on_steal)
+
+
+def _work(  # noqa: C901  the hot loop is one page on purpose
+    worker: int,
+    deques: Sequence[deque[Any]],
+    flags: list[int],
+    execute: Execute,
+    parking: Parking,
+    platform: Platform,
+    on_steal: Callable[[Any], None],
+) -> None:
+    mine = deques[worker]
     gate = platform.lock()
     gate.acquire()
     push, pop = mine.append, mine.pop
-    execute = bind(worker, push)
-    mine.extend(roots)
-    parking.enter(mine, flags)
-    deques = meet(worker, mine)
-    if not deques:
-        return
     victims = [Victim(theirs) for theirs in (*deques[worker + 1 :], *deques[:worker])]
     searching = False
     while True:

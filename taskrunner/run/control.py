@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from taskrunner.run.attempt import Attempt
 from taskrunner.run.journal import Entry
 from taskrunner.run.outcome import Failure
 from taskrunner.run.plan import Noted
@@ -20,11 +21,21 @@ from taskrunner.run.plan import Noted
 class Control:
     """The shared state of one run. ``stop_after``: so many failures stop it; 0: none do.
 
-    ``is_journaled``: somebody takes the entries that the runners make.
+    ``is_journaled``: somebody takes the entries that the runners make. ``cancelled`` is set when the run is
+    interrupted or out of time; ``lost``: how many calls were given up and have not returned yet.
     """
 
     def __init__(self, stop_after: int = 1, *, is_journaled: bool = False) -> None:
         self.is_journaled = is_journaled
+        self.cancelled = threading.Event()
+        self.timed_out = 0.0
+        # When the recorder last looked, in a list of its own: who makes an entry long after that wakes it.
+        self.looked = [0]
+        self.wake: Callable[[], None] = lambda: None
+        self.lost = 0
+        self._attempts: set[Attempt] = set()
+        self._on_halt: list[Callable[[], None]] = []
+        self._on_cancel: list[Callable[[], None]] = []
         self.started = time.perf_counter_ns()
         self.failures: list[Failure] = []
         self.because = ""
@@ -33,6 +44,7 @@ class Control:
         self.ended = 0
         self._on_interrupt: list[Callable[[], None]] = []
         self._stop_after = stop_after
+        self._failed = 0
         self._lock = threading.RLock()
         self._halted = False
         self._flags: list[list[int]] = []
@@ -75,8 +87,10 @@ class Control:
         """Note a failure, and stop the run if it is one too many."""
         with self._lock:
             self.failures.append(failure)
-            if len(self.failures) == self._stop_after:
-                self._halt(failure.node)
+            if not failure.allowed:
+                self._failed += 1
+                if self._failed == self._stop_after:
+                    self._halt(failure.node)
 
     def crashed(self, error: BaseException) -> None:
         """Note an error of taskrunner's own, and stop the run."""
@@ -88,19 +102,74 @@ class Control:
         """Stop the run because of a signal: nothing new starts, what can be cancelled is."""
         with self._lock:
             self.signal = number
-            self._halt("")
+            self._cancel()
             told = list(self._on_interrupt)
-        for tell in reversed(told):  # our own, registered last, before the caller's
+        for tell in told:
             with contextlib.suppress(Exception):  # an error here would come out of whatever was interrupted
                 tell()
+
+    def expire(self, seconds: float) -> None:
+        """Stop the run because its time is over: as an interrupt does."""
+        with self._lock:
+            self.timed_out = seconds
+            self._cancel()
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the run came to its end, and no node failed that may not."""
+        return not (self._failed or self.signal or self.timed_out)
+
+    def open_attempt(self, attempt: Attempt) -> None:
+        """Keep an attempt that may be given up, until it is settled."""
+        with self._lock:
+            self._attempts.add(attempt)
+            if self.cancelled.is_set():
+                attempt.cancelled.set()
+
+    def settle(self, attempt: Attempt) -> bool:
+        """Say whether the caller is the one who ends an attempt; the other one has come too late."""
+        is_first = attempt.settle()
+        with self._lock:
+            self._attempts.discard(attempt)
+        return is_first
+
+    def open_attempts(self) -> list[Attempt]:
+        """Return the attempts that nobody has settled yet."""
+        with self._lock:
+            return list(self._attempts)
+
+    def count_lost(self, change: int) -> None:
+        """Count a call that was given up, or (-1) one of them that has returned."""
+        with self._lock:
+            self.lost += change
 
     def on_interrupt(self, tell: Callable[[], None]) -> None:
         """Have ``tell`` called when the run is interrupted, from the signal's handler."""
         with self._lock:
             self._on_interrupt.append(tell)
 
+    def on_cancel(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called when what can be cancelled is to be; it may be in a signal's handler."""
+        with self._lock:
+            self._on_cancel.append(call)
+
+    def on_halt(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called when nothing new is to start; it may be in a signal's handler."""
+        with self._lock:
+            self._on_halt.append(call)
+
+    def _cancel(self) -> None:
+        self._halt("")
+        self.cancelled.set()
+        for attempt in self._attempts:
+            attempt.cancelled.set()
+        for call in self._on_cancel:
+            call()
+
     def _halt(self, because: str) -> None:
         self._halted = True
         self.because = self.because or because
         for flag in self._flags:
             flag[0] = 1
+        for call in self._on_halt:
+            call()

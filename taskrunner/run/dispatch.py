@@ -1,5 +1,6 @@
 """Where a task goes that does not simply go on a deque: into the inbox, to the event loop, or to wait."""
 
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,6 +10,7 @@ from taskrunner.errors import InternalError
 from taskrunner.pool.pool import Pool
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import ASYNC, COMMAND, Task
+from taskrunner.run.timer import Timer
 
 type Push = Callable[[Task], None]
 
@@ -39,12 +41,14 @@ class Dispatcher:
         pool: Pool,
         loop: EventLoop | None,
         folder: Path,
+        timer: Timer,
         on_crash: Callable[[BaseException], None],
     ) -> None:
         self._limits = limits
         self._pool = pool
         self._loop = loop
         self._folder = folder
+        self.timer = timer
         self.runner: OffloadRunner
         self._on_crash = on_crash
 
@@ -66,6 +70,37 @@ class Dispatcher:
         for admitted in self._limits.release(task.demands.limits):
             admitted.demands.holding = True
             self._place(admitted, push)
+
+    def later(self, task: Task, seconds: float) -> None:
+        """Place a task after some time; the pool waits for it. It holds no worker and no place meanwhile."""
+
+        def place() -> None:
+            try:
+                task.ready_at = time.perf_counter_ns()
+                self.route(task, self.put)
+            finally:
+                self._pool.release()
+
+        self._pool.hold()
+        try:
+            self.timer.at(time.perf_counter_ns() + int(seconds * 1e9), place, is_patient=False)
+        except BaseException:
+            self._pool.release()
+            raise
+
+    def lose(self, worker: int, end: Callable[[], Task | None]) -> None:
+        """Put another thread in the place of a worker whose call is given up, and end its task."""
+        self._pool.hold()
+        try:
+            self._pool.replace(worker)
+            following = end()
+            if following is not None:
+                self.put(following)
+        except BaseException as error:  # noqa: BLE001  the system gives no more threads, or a bug of ours
+            self._on_crash(error)
+            self._pool.abandon()
+        finally:
+            self._pool.release()
 
     def cancellable(self) -> AbstractContextManager[None]:
         """Let an interrupt cancel the asyncio task that is inside."""

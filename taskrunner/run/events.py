@@ -68,7 +68,7 @@ class NodeDone(Event, frozen=True, tag="node.done"):
 
 
 class NodeFailed(FailureEvent, frozen=True, tag="node.failed"):
-    """A node raised an error, or its command failed."""
+    """A node raised an error, or its command failed. ``allowed``: that fails neither the run nor what needs it."""
 
     node: str
     worker: int
@@ -79,6 +79,37 @@ class NodeFailed(FailureEvent, frozen=True, tag="node.failed"):
     started_at: float
     error: str
     traceback: str
+    arguments: str = ""
+    allowed: bool = False
+
+
+class NodeRetry(WarningEvent, frozen=True, tag="node.retry"):
+    """An attempt failed as a node does, and another one begins after ``wait_s``."""
+
+    node: str
+    worker: int
+    attempt: int
+    queued_s: float
+    ran_s: float
+    stolen: bool
+    started_at: float
+    error: str
+    traceback: str
+    arguments: str
+    wait_s: float
+
+
+class NodeTimeout(WarningEvent, frozen=True, tag="node.timeout"):
+    """An attempt took longer than ``timeout_s``; its ``node.failed`` or ``node.retry`` follows.
+
+    ``lost``: its call goes on in a thread that nobody waits for; another one has taken its worker's place.
+    """
+
+    node: str
+    worker: int
+    attempt: int
+    timeout_s: float
+    lost: bool
 
 
 class NodeSkipped(Event, frozen=True, tag="node.skipped"):
@@ -116,6 +147,9 @@ class RunDone(Event, frozen=True, tag="run.done"):
     parallelism: float
     gil: bool
     peak_memory_bytes: int
+    retried: int = 0
+    timed_out_s: float = 0.0
+    lost: int = 0
 
 
 class Observer(Protocol):

@@ -1,15 +1,19 @@
 """What became of a node that did not simply end with its result."""
 
 import traceback
+from collections.abc import Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
 from taskrunner.errors import TaskrunnerError
+from taskrunner.run.shown import written
 
 DONE = "done"
 FAILED = "failed"
 SKIPPED = "skipped"
+RETRIED = "retried"
 
 
 class Skip(msgspec.Struct, frozen=True, gc=False):
@@ -26,7 +30,8 @@ class Skip(msgspec.Struct, frozen=True, gc=False):
 class Failure(msgspec.Struct, frozen=True):
     """A node's failure: the error, without its frames, and its traceback from the user's own frame on.
 
-    ``path`` leads from a node that needs nothing to this one, along what needs what.
+    ``path`` leads from a node that needs nothing to this one, along what needs what. ``arguments`` are
+    what it was called with, cut. ``allowed``: it fails neither the run nor what needs the node.
     """
 
     node: str
@@ -35,33 +40,57 @@ class Failure(msgspec.Struct, frozen=True):
     message: str
     traceback: str
     path: tuple[str, ...] = ()
+    arguments: str = ""
+    allowed: bool = False
 
 
-def state_of(why: Failure | Skip | None) -> str:
-    """Return the state of a node that ended so: ``done``, ``failed`` or ``skipped``."""
+class Retried(msgspec.Struct, frozen=True):
+    """The end of an attempt that failed and is not the last: the next one begins after ``wait_s`` seconds."""
+
+    failure: Failure
+    wait_s: float
+
+
+class Call(msgspec.Struct, frozen=True):
+    """Which call it is that failed: its node, attempt and arguments, as ``Failure`` tells of them."""
+
+    node: str
+    path: tuple[str, ...] = ()
+    attempt: int = 1
+    given: tuple[Sequence[Any], Mapping[str, Any]] | None = None
+    allowed: bool = False
+
+
+def state_of(why: Failure | Skip | Retried | None) -> str:
+    """Return the state of a node that ended so: ``done``, ``failed``, ``skipped``, or ``retried`` for an attempt."""
     if why is None:
         return DONE
+    if isinstance(why, Retried):
+        return RETRIED
     return SKIPPED if isinstance(why, Skip) else FAILED
 
 
-def describe(node: str, error: BaseException, path: tuple[str, ...]) -> Failure:
+def describe(call: Call, error: BaseException) -> Failure:
     """Describe an error that a node raised. It never raises, whatever the error's methods do.
 
     The error loses its frames: they would keep the node's arguments alive, and all that it made.
     """
+    message, text = _texts(error)
+    _forget_frames(error)
+    arguments = "" if call.given is None else written(*call.given)
+    return Failure(call.node, call.attempt, error, message, text, call.path, arguments, call.allowed)
+
+
+def _texts(error: BaseException) -> tuple[str, str]:
+    """Return the message and the traceback."""
     first_own = _skip_frames(error.__traceback__)
     try:
         if isinstance(error, TaskrunnerError) and first_own is None:  # our own words say all
-            message = str(error)
-            _forget_frames(error)
-            return Failure(node, 1, error, message, message, path)
+            return str(error), str(error)
         whole = traceback.TracebackException(type(error), error, first_own)
-        lines = list(whole.format())
-        message = "".join(whole.format_exception_only()).strip()
+        return "".join(whole.format_exception_only()).strip(), "".join(whole.format())
     except BaseException:  # noqa: BLE001  an error's own methods may raise anything
-        lines, message = [], type(error).__name__
-    _forget_frames(error)
-    return Failure(node, 1, error, message, "".join(lines), path)
+        return type(error).__name__, ""
 
 
 def _forget_frames(error: BaseException) -> None:

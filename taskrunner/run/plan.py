@@ -24,11 +24,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from taskrunner.graph.dag import PLAIN, Dag, Vertex
+from taskrunner.graph.spec import Retry
 from taskrunner.run.journal import Entry
-from taskrunner.run.outcome import Failure, Skip
+from taskrunner.run.outcome import Failure, Retried, Skip
 from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.inputs import ChildTemplates
 from taskrunner.tasks.resolve import Function, Functions, is_async
@@ -53,6 +54,10 @@ class Demands(msgspec.Struct, eq=False):
     its children. ``templates``: those of a child, which share what is filled in. ``holding``: it has a place
     in each of its ``limits``. ``child``: its number among the children of a mapped node, or -1, and
     ``item`` what it is there for. ``expanding``: nanoseconds that a mapped node spent on its children.
+
+    ``retry`` and ``timeout`` (seconds, 0: none) are those of one call. ``is_timed``: a call that may be given
+    up. ``attempt`` counts from 1, ``given`` is what it was called with, and ``failed`` the failure of the
+    attempt before it.
     """
 
     kind: int = CALL
@@ -66,6 +71,13 @@ class Demands(msgspec.Struct, eq=False):
     item: Any = None
     child: int = -1
     expanding: int = 0
+    retry: Retry | None = None
+    timeout: float = 0.0
+    is_timed: bool = False
+    allow_failure: bool = False
+    attempt: int = 1
+    given: tuple[Sequence[Any], Mapping[str, Any]] | None = None
+    failed: Failure | None = None
 
 
 NOTHING = Demands()
@@ -104,7 +116,7 @@ class Task(msgspec.Struct, eq=False):
         if type(self.inputs) is list:
             self.inputs.clear()
         if self.demands is not NOTHING:
-            self.demands.templates = self.demands.item = None
+            self.demands.templates = self.demands.item = self.demands.given = None
 
     def expand(self, items: list[Any]) -> list["Task"]:
         """Make one child for each item, and become the one that gathers their results.
@@ -119,7 +131,8 @@ class Task(msgspec.Struct, eq=False):
         children = []
         for number, item in enumerate(items):
             demands = _demands_of(self.vertex, mapped.call_kind)
-            demands.guard, demands.priority = UNSET, mapped.priority
+            demands.guard, demands.priority, demands.is_timed = UNSET, mapped.priority, mapped.is_timed
+            demands.retry, demands.timeout = mapped.retry, mapped.timeout
             demands.templates, demands.item, demands.child = templates, item, number
             child = Task(f"{self.id}[{number}]", self.vertex, self.function, (), demands, special=True)
             child.routed = _is_routed(demands)
@@ -136,8 +149,8 @@ class Task(msgspec.Struct, eq=False):
 
 
 # What a runner notes when a task has ended: the task, when it was ready, when it began and ended (nanoseconds of
-# the run's clock), and why it failed or was skipped. A plain tuple: it is made for every node.
-type Noted = tuple[Task, int, int, int, Failure | Skip | None]
+# the run's clock), and why it failed, is tried again or was skipped. A plain tuple: it is made for every node.
+type Noted = tuple[Task, int, int, int, Failure | Retried | Skip | None]
 
 
 class Plan:
@@ -156,6 +169,8 @@ class Plan:
         self._restored: set[int] = set()
         self._ready: set[int] = set()
         self._by_index: list[Any] = [None] * len(dag.vertices)
+        retry, timeout = _retry(dag.file.defaults.retries), _timeout(dag.file.defaults.timeout)
+        self._default = (retry, timeout)
         self._fill(functions, among)
         self.tasks: list[Task] = self._by_index if among is None else [t for t in self._by_index if t is not None]
         for index in self.outputs:
@@ -169,17 +184,18 @@ class Plan:
         vertices, tasks, after, slots = self.dag.vertices, self._by_index, self.dag.after, self.dag.slots
         by_call, by_node = _with_kinds(functions.by_call), _with_kinds(functions.by_node)
         by_call[""] = (None, COMMAND)
+        is_plain = self._default == (None, 0.0)
         order = self.dag.order if among is None else [index for index in self.dag.order if index in among]
         for index in reversed(order):
             vertex = vertices[index]
             name, before = vertex.id, vertex.before
             function, kind = by_call[vertex.call] if name not in by_node else by_node[name]
             waits = itertools.count(1 - len(before)) if len(before) > 1 else None  # as countdown does
-            if kind == CALL and vertex.slots is not None and vertex.options is PLAIN and not vertex.pools:
+            if is_plain and kind == CALL and vertex.slots is not None and vertex.options is PLAIN and not vertex.pools:
                 inputs = [*vertex.args] if before else vertex.args
                 task = Task(name, vertex, function, inputs, NOTHING, False, False, waits)  # noqa: FBT003
             else:
-                task = _make(vertex, function, kind, waits)
+                task = self._make(vertex, function, kind, waits)
             tasks[index] = task
             if not (successors := after[index]):
                 continue
@@ -211,6 +227,30 @@ class Plan:
             ahead = zip(task.after, task.slots, strict=True)
             remaining = [(after, slot) for after, slot in ahead if after.vertex.index not in self._restored]
             task.after, task.slots = [after for after, _ in remaining], [slot for _, slot in remaining]
+
+    def _make(self, vertex: Vertex, function: Function | None, kind: int, waits: Iterator[int] | None) -> Task:
+        """Make the task of a vertex that is more than a plain call; it leads nowhere yet."""
+        if vertex.slots is None:
+            inputs: Any = [MISSING] * len(vertex.used)
+        else:
+            inputs = [*vertex.args] if vertex.before else vertex.args
+        demands, options = _demands_of(vertex, kind), vertex.options
+        retry, timeout = self._default
+        demands.retry = retry if options.retries is UNSET else _retry(options.retries)
+        demands.timeout = timeout if options.timeout is UNSET else _timeout(options.timeout)
+        demands.is_timed = bool(demands.timeout) and kind == CALL
+        if vertex.is_mapped:  # its pools are those of its children, and so is the effect of its priority
+            demands.kind, demands.limits = MAP, ()
+        routed = _is_routed(demands) and not vertex.is_mapped
+        return Task(vertex.id, vertex, function, inputs, demands, True, routed, waits)  # noqa: FBT003
+
+    def time_all(self) -> None:
+        """Make every call one that may be given up: the run itself has a time-out."""
+        for task in self.tasks:
+            if task.demands is NOTHING:
+                task.demands = Demands()
+            task.demands.is_timed = task.demands.call_kind == CALL
+            task.special = True
 
     def prioritize(self, ranks: Sequence[int]) -> None:
         """Give each task a rank, not 0, by its vertex's index: of equal priority, the higher goes first."""
@@ -267,23 +307,20 @@ def _with_kinds(functions: Mapping[str, Function]) -> dict[str, tuple[Function |
     return {name: (function, kinds[id(function)]) for name, function in functions.items()}
 
 
-def _make(vertex: Vertex, function: Function | None, kind: int, waits: Iterator[int] | None) -> Task:
-    """Make the task of a vertex that is more than a plain call; it leads nowhere yet."""
-    if vertex.slots is None:
-        inputs: Any = [MISSING] * len(vertex.used)
-    else:
-        inputs = [*vertex.args] if vertex.before else vertex.args
-    demands = _demands_of(vertex, kind)
-    if vertex.is_mapped:  # its pools are those of its children, and so is the effect of its priority
-        demands.kind, demands.limits = MAP, ()
-    routed = _is_routed(demands) and not vertex.is_mapped
-    return Task(vertex.id, vertex, function, inputs, demands, True, routed, waits)  # noqa: FBT003
+def _retry(asked: int | Retry | UnsetType) -> Retry | None:
+    found = Retry(asked) if isinstance(asked, int) else asked
+    return None if isinstance(found, UnsetType) or not found.max else found
+
+
+def _timeout(asked: float | UnsetType) -> float:
+    return 0.0 if isinstance(asked, UnsetType) else asked
 
 
 def _demands_of(vertex: Vertex, kind: int) -> Demands:
     options = vertex.options
     limits = (*vertex.pools, COMMAND_PLACES) if kind == COMMAND else vertex.pools
-    return Demands(kind, kind, options.always, vertex.templates.guard, options.priority, limits)
+    guard, priority, allow_failure = vertex.templates.guard, options.priority, options.allow_failure
+    return Demands(kind, kind, options.always, guard, priority, limits, allow_failure=allow_failure)
 
 
 def _is_routed(demands: Demands) -> bool:

@@ -6,17 +6,30 @@ however it ends, the recorder reads the rest before it tells the observers that 
 """
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 
+from taskrunner.run.attempt import NodeTimeoutError
 from taskrunner.run.control import Control
-from taskrunner.run.events import LEVELS, Event, NodeDone, NodeFailed, NodeSkipped, Observer, RunWarning
+from taskrunner.run.events import (
+    LEVELS,
+    Event,
+    NodeDone,
+    NodeFailed,
+    NodeRetry,
+    NodeSkipped,
+    NodeTimeout,
+    Observer,
+    RunWarning,
+)
 from taskrunner.run.journal import Journal
-from taskrunner.run.outcome import Failure, Skip
+from taskrunner.run.outcome import Failure, Retried, Skip
 from taskrunner.run.plan import Noted
 
-# Seconds between two batches: short while there is something to tell, long while there is nothing.
+# Seconds between two batches: short while there is something to tell, long while there is nothing. Who makes
+# an entry for the journal then, wakes the recorder.
 SHORTEST = 0.05
 LONGEST = 1.0
 # So many events are told at once at most: what is made for a batch is let go before the next is made.
@@ -28,14 +41,15 @@ class Recorder:
 
     def __init__(self, control: Control, observers: Sequence[Observer], journal: Journal | None = None) -> None:
         self._journal = journal
-        self._longest = SHORTEST if journal else LONGEST
         self._control = control
         self._all = self._observers = observers
         # Where nobody wants to hear of what went well, it is not told: that is nearly all.
         self._wants_all = any(LEVELS.get(getattr(o, "level", "debug"), 0) <= LEVELS["info"] for o in observers)
         self._read: dict[int, int] = {}
         self._notes: deque[Event] = deque()
-        self._stop = threading.Event()
+        self._stopped = False
+        self._awake = threading.Event()
+        control.wake = self._awake.set
         self._thread: threading.Thread | None = None
         self.errors: list[BaseException] = []
 
@@ -48,7 +62,8 @@ class Recorder:
 
     def stop(self) -> None:
         """End the thread and tell what it had not told yet. Every runner is at rest by now."""
-        self._stop.set()
+        self._stopped = True
+        self._awake.set()
         while self._thread and self._thread.is_alive():
             self._thread.join(1.0)
         if self._observers or self._journal:
@@ -99,32 +114,45 @@ class Recorder:
 
     def _run(self) -> None:
         interval = SHORTEST
-        while not self._stop.wait(interval):
-            interval = SHORTEST if self._drain() else min(2 * interval, self._longest)
+        while not self._stopped:
+            if self._awake.wait(interval):
+                self._awake.clear()
+            interval = SHORTEST if self._drain() else min(2 * interval, LONGEST)
 
     def _drain(self) -> int:
         """Write and tell what is new; return how many nodes that were."""
+        self._control.looked[0] = time.perf_counter_ns()
         self._write_journal()
         fresh: list[tuple[int, int, Noted]] = []
         for worker, notes in self._control.all_notes():
             start, end = self._read.get(id(notes), 0), len(notes)
             self._read[id(notes)] = end
-            chosen = notes[start:end] if self._wants_all else [n for n in notes[start:end] if isinstance(n[4], Failure)]
+            chosen = notes[start:end]
+            if not self._wants_all:
+                chosen = [note for note in chosen if isinstance(note[4], Failure | Retried)]
             fresh += [(note[3], worker, note) for note in chosen]
         fresh.sort(key=itemgetter(0))
         self.tell(self._take_notes())
         started = self._control.started
         for first in range(0, len(fresh), BATCH):
-            self.tell([to_event(worker, note, started) for _, worker, note in fresh[first : first + BATCH]])
+            batch = fresh[first : first + BATCH]
+            self.tell([event for _, worker, note in batch for event in to_events(worker, note, started)])
         return len(fresh)
 
 
-def to_event(worker: int, note: Noted, run_started: int) -> Event:
-    """Return the event that a note stands for; times become seconds."""
+def to_events(worker: int, note: Noted, run_started: int) -> Sequence[Event]:
+    """Return the events that a note stands for, one for nearly all; times become seconds."""
     task, ready_at, started, ended, why = note
     if isinstance(why, Skip):
-        return NodeSkipped(task.id, why.reason, why.because)
+        return (NodeSkipped(task.id, why.reason, why.because),)
     queued_s, ran_s, started_at = (started - ready_at) / 1e9, (ended - started) / 1e9, (started - run_started) / 1e9
     if why is None:
-        return NodeDone(task.id, worker, 1, queued_s, ran_s, task.stolen, started_at)
-    return NodeFailed(task.id, worker, 1, queued_s, ran_s, task.stolen, started_at, why.message, why.traceback)
+        return (NodeDone(task.id, worker, task.demands.attempt, queued_s, ran_s, task.stolen, started_at),)
+    failure = why.failure if isinstance(why, Retried) else why
+    timing = (task.id, worker, failure.attempt, queued_s, ran_s, task.stolen, started_at)
+    told = (*timing, failure.message, failure.traceback, failure.arguments)
+    event: Event = NodeRetry(*told, why.wait_s) if isinstance(why, Retried) else NodeFailed(*told, failure.allowed)
+    error = failure.error
+    if not isinstance(error, NodeTimeoutError):
+        return (event,)
+    return (NodeTimeout(task.id, worker, failure.attempt, error.seconds, error.is_lost), event)

@@ -15,7 +15,9 @@ from taskrunner.tasks.binding import follow
 
 
 class NodeTiming(msgspec.Struct, frozen=True, gc=False):
-    """When and where one node ran. Times are seconds, ``started_at`` from the start of the run.
+    """When and where one node ran: each attempt for itself, those before the last with the state ``retried``.
+
+    Times are seconds, ``started_at`` from the start of the run.
 
     ``worker`` is -1 for what waited on the event loop: async nodes and commands.
     """
@@ -43,6 +45,9 @@ class Summary(msgspec.Struct, frozen=True):
     time spent in calls and commands, over the wall time. ``gil_module`` is the import that switched
     the GIL on during a run that began without it. ``signal`` is the one that stopped the run, or 0.
     ``kept``: how many nodes an earlier part of a resumed run had finished; ``nodes`` leaves them out.
+    ``retried``: how many attempts failed that were not the last of their node. ``timed_out_s``: the run's own
+    time-out, if that stopped it, or 0. ``lost``: how many calls were given up and had not returned at the end.
+    ``failed`` counts the failures that are allowed as well, ``ok`` does not mind them.
     """
 
     run: str
@@ -54,6 +59,7 @@ class Summary(msgspec.Struct, frozen=True):
     done: int
     failed: int
     skipped: int
+    retried: int
     kept: int
     busy: tuple[float, ...]
     steals: int
@@ -67,12 +73,14 @@ class Summary(msgspec.Struct, frozen=True):
     gil_module: str
     peak_memory_bytes: int
     signal: int
+    timed_out_s: float
+    lost: int
 
 
 class RunResult:
     """The result of one run: ``result[handle]``, ``.ok``, ``.outputs``, ``.failures``, ``.timing``, ``.summary``.
 
-    ``ok``: the run came to its end and no node failed. It holds on to the graph's callables and arguments,
+    ``ok``: the run came to its end and no node failed that may not. It holds on to the graph's callables and arguments,
     not to results other than the outputs. What the runners noted becomes timing and summary
     when somebody asks for them.
     """
@@ -101,7 +109,7 @@ class RunResult:
     @functools.cached_property
     def timing(self) -> list[NodeTiming]:
         """When and where each node ran, in the order in which they ended."""
-        told = [(note[3], worker, note) for worker, notes in self._notes for note in notes]
+        told = [(note[3], worker, note) for worker, notes in self._notes for note in notes]  # attempts as well
         told.sort(key=operator.itemgetter(0))
         return [self._timing(worker, note) for _, worker, note in told]
 

@@ -12,16 +12,22 @@ from typing import Any
 
 from msgspec import UNSET
 
+from taskrunner.pool.worker import LostError
+from taskrunner.run.attempt import Attempt, NodeTimeoutError
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
 from taskrunner.run.journal import entry, result_of
-from taskrunner.run.outcome import Failure, Skip, describe
-from taskrunner.run.plan import COMMAND, GATHER, MAP, Plan, Task, countdown
+from taskrunner.run.outcome import Call, Failure, Retried, Skip, describe
+from taskrunner.run.plan import COMMAND, GATHER, MAP, NOTHING, Plan, Task, countdown
 from taskrunner.run.stored import NotStorableError
 from taskrunner.tasks import inputs
 from taskrunner.tasks.binding import MISSING, fill
+from taskrunner.tasks.current import ON_LOOP, Current
+from taskrunner.tasks.retry import wait_before
 
 clock = time.perf_counter_ns
+# Nanoseconds that an entry of the journal may lie before it is written.
+SHORTEST = 50_000_000
 
 
 class Runner:
@@ -38,6 +44,9 @@ class Runner:
         self.plan = plan
         self.control = control
         self.halted = control.open_flag()
+        self.running: Callable[[], Task | None] = lambda: None
+        self._worker = worker
+        self._attempt: Attempt | None = None
         self._note = control.open_notes(worker).append
         self._journal = control.open_entries().append if control.is_journaled else None
         self._dispatcher = dispatcher
@@ -53,8 +62,12 @@ class Runner:
         now, halted, note, push, route = clock, self.halted, self._note, self._push, self._dispatcher.route
         kind, fresh, count, pairs = type, list, next, zip
         special, fail, journal, stored = self._execute_special, self.fail, self._journal, entry
+        looked, wake = self.control.looked, self.control.wake
+        running: Task | None = None
 
-        def execute(task: Task) -> Task | None:  # noqa: C901
+        def execute(task: Task) -> Task | None:  # noqa: C901, PLR0912
+            nonlocal running
+            running = task
             if task.special or halted[0]:
                 return special(task)
             arguments = task.inputs
@@ -67,6 +80,8 @@ class Runner:
             note((task, task.ready_at, started, ended, None))
             if journal is not None:
                 journal(stored(task.id, value))
+                if ended - looked[0] > SHORTEST:
+                    wake()
             following = None
             if kind(arguments) is fresh:  # not the constants, which the graph keeps
                 arguments.clear()
@@ -87,7 +102,17 @@ class Runner:
                         push(successor)
             return following
 
+        self.running = lambda: running
         return execute
+
+    def current(self) -> Current | None:
+        """Return what the function that this thread runs may know of itself."""
+        if (task := self.running()) is None:
+            return None
+        attempt = self._attempt
+        if attempt is None:
+            return Current(task.id, task.demands.attempt, self.control.cancelled)
+        return Current(task.id, attempt.number, attempt.cancelled)
 
     def why_not(self, task: Task) -> Skip | None:
         """Say why a task that is ready is not to be run; None: run it.
@@ -110,8 +135,11 @@ class Runner:
     def finish(self, task: Task, value: Any, started: int) -> Task | None:
         """End a task with its result."""
         ended = clock()
+        task.let_go()
         if self._journal is not None and not task.demands.always:
             self._journal(entry(task.id, value))
+            if ended - self.control.looked[0] > SHORTEST:
+                self.control.wake()
         if task.kept:
             task.value = value
         for successor, slot in zip(task.after, task.slots, strict=True):
@@ -120,12 +148,45 @@ class Runner:
         return self._end(task, started, ended, None, None)
 
     def fail(self, task: Task, error: BaseException, started: int) -> Task | None:
-        """End a task with an error."""
-        ended = clock()
+        """End an attempt with an error: the task is tried again later, or ends with its failure."""
+        ended, demands = clock(), task.demands
+        given = (task.inputs, {}) if demands is NOTHING else demands.given
+        call = Call(task.id, self.plan.path_to(task), demands.attempt, given, demands.allow_failure)
+        failure = describe(call, error)
+        wait_s = self._wait_before_next(task, error)
+        if wait_s is None:
+            return self._fail_finally(task, failure, started, ended)
+        self._retry(task, Retried(failure, wait_s), started, ended)
+        return None
+
+    def _wait_before_next(self, task: Task, error: BaseException) -> float | None:
+        """Return the seconds before the next attempt; None: there is none, or the run is to end."""
+        demands = task.demands
+        is_over = self.control.cancelled.is_set() or (self.halted[0] and not demands.always)
+        if demands.retry is None or demands.kind == MAP or is_over:
+            return None
+        return wait_before(demands.retry, demands.attempt, error)
+
+    def _retry(self, task: Task, retried: Retried, started: int, ended: int) -> None:
+        """Note a failed attempt, and have the task placed again later; its inputs stay."""
+        demands = task.demands
+        self._note((task, task.ready_at, started, ended, retried))
+        demands.attempt += 1
+        demands.given, demands.failed = None, retried.failure
+        if demands.holding:
+            self._dispatcher.give_back(task, self._push)
+        self._dispatcher.later(task, retried.wait_s)
+
+    def _fail_finally(self, task: Task, failure: Failure, started: int, ended: int) -> Task | None:
         task.let_go()
-        failure = describe(task.id, error, self.plan.path_to(task))
         self.control.failed(failure)
-        return self._end(task, started, ended, failure, Skip("needs", task.id))
+        return self._end(task, started, ended, failure, None if failure.allowed else Skip("needs", task.id))
+
+    def _refuse(self, task: Task, why: Skip, started: int) -> Task | None:
+        """End a task that is not run, or not run again."""
+        if task.demands.failed is not None and why.reason == "stopped":
+            return self._fail_finally(task, task.demands.failed, started, started)
+        return self.skip(task, why)
 
     def skip(self, task: Task, why: Skip) -> Task | None:
         """End a task that is not run."""
@@ -175,25 +236,60 @@ class Runner:
     def _call(self, task: Task) -> Any:
         args: Any = task.inputs[:]
         kwargs: dict[str, Any] = {}
+        demands = task.demands
         if task.vertex.slots is None:
-            source = task.demands.templates or task.vertex
-            args, kwargs = inputs.arguments(source, self._results_of(task), task.demands.item)
-        task.let_go()
+            source = demands.templates or task.vertex
+            args, kwargs = inputs.arguments(source, self._results_of(task), demands.item)
+        if demands.retry is None:  # nobody will ask for them again
+            task.let_go()
+        if demands is not NOTHING:
+            demands.given = args, kwargs
         return task.function(*args, **kwargs)
 
     def _execute_special(self, task: Task) -> Task | None:
         started = clock()
-        try:
-            why = self.why_not(task)
-            value = None if why else self._special_value(task)
-        except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+        attempt = self._attempt = self._open_attempt(task, started) if task.demands.is_timed else None
+        value, why, error = self._try(task)
+        if attempt is not None and not self.control.settle(attempt):
+            self.control.count_lost(-1)
+            raise LostError
+        if error is not None:
             return self.fail(task, error, started)
         if why:
-            return self.skip(task, why)
+            return self._refuse(task, why, started)
         if task.demands.kind == MAP and value:
             self._expand(task, value, started)
             return None
         return self.finish(task, value, started)
+
+    def _try(self, task: Task) -> tuple[Any, Skip | None, BaseException | None]:
+        """Return the task's value, or why it is not run, or its error."""
+        try:
+            why = self.why_not(task)
+            return (None, why, None) if why else (self._special_value(task), None, None)
+        except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+            return None, None, error
+
+    def _open_attempt(self, task: Task, started: int) -> Attempt:
+        """Make an attempt that is given up when its time is over."""
+        limit = task.demands.timeout
+
+        def give_up(attempt: Attempt, seconds: float) -> None:
+            if not self.control.settle(attempt):
+                return
+            attempt.cancelled.set()
+            self.control.count_lost(1)
+            error = NodeTimeoutError(seconds, is_lost=True)
+            # A runner of its own: this one notes for its own thread alone, which may still come back.
+            fail = Runner(self._worker, self.plan, self.control, self._dispatcher, self._dispatcher.put).fail
+            self._dispatcher.lose(self._worker, lambda: fail(task, error, started))
+
+        attempt = Attempt(task.demands.attempt, give_up)
+        self.control.open_attempt(attempt)
+        if limit:
+            moment = started + int(limit * 1e9)
+            attempt.appointment = self._dispatcher.timer.at(moment, lambda: give_up(attempt, limit))
+        return attempt
 
     def _special_value(self, task: Task) -> Any:
         """Return the result of a call or of a gathering task; of a mapped one, the items."""
@@ -253,19 +349,42 @@ class Runner:
         started = clock()
         try:
             if why := self.why_not(task):
-                return self.skip(task, why)
+                return self._refuse(task, why, started)
             with contextlib.nullcontext() if task.demands.always else self._dispatcher.cancellable():
-                value = await (self._command(task, folder) if task.demands.kind == COMMAND else self._call(task))
+                value = await self._in_time(task, folder)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
-            if isinstance(error, CancelledError) and self.control.signal:
+            if isinstance(error, CancelledError) and self.control.cancelled.is_set():
                 return self.stop(task, started)
             return self.fail(task, error, started)
         return self.finish(task, value, started)
+
+    async def _in_time(self, task: Task, folder: Path) -> Any:
+        from asyncio import timeout
+
+        demands = task.demands
+        if not demands.timeout:
+            return await self._awaited(task, folder)
+        try:
+            async with timeout(demands.timeout) as limit:
+                value = await self._awaited(task, folder)
+        except TimeoutError:
+            if not limit.expired():  # the node's own
+                raise
+        if limit.expired():  # whatever the node made of its being cancelled
+            raise NodeTimeoutError(demands.timeout)
+        return value
+
+    async def _awaited(self, task: Task, folder: Path) -> Any:
+        if task.demands.kind == COMMAND:
+            return await self._command(task, folder)
+        ON_LOOP.set(Current(task.id, task.demands.attempt, self.control.cancelled))
+        return await self._call(task)
 
     async def _command(self, task: Task, folder: Path) -> Any:
         from taskrunner.tasks.command import run_command
 
         source = task.demands.templates or task.vertex
         command = inputs.command(task.vertex.options, source, self._results_of(task), task.demands.item)
-        task.let_go()
+        if task.demands.retry is None:
+            task.let_go()
         return await run_command(command, folder, task.id)

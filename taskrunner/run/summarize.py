@@ -7,7 +7,7 @@ import msgspec
 from taskrunner.graph.dag import Dag
 from taskrunner.run.events import EVENT_LOOP
 from taskrunner.run.host import python_build
-from taskrunner.run.outcome import Skip
+from taskrunner.run.outcome import Retried, Skip
 from taskrunner.run.plan import ASYNC, Noted, Task
 from taskrunner.run.result import SlowNode, Summary
 from taskrunner.tasks import gil
@@ -20,6 +20,7 @@ class Facts(msgspec.Struct, frozen=True):
 
     run: str
     graph: str
+    ok: bool
     wall_s: float
     workers: int
     gil: bool
@@ -27,6 +28,8 @@ class Facts(msgspec.Struct, frozen=True):
     peak_memory_bytes: int
     signal: int
     kept: int = 0
+    timed_out_s: float = 0.0
+    lost: int = 0
 
 
 def summarize(notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Facts) -> Summary:
@@ -39,13 +42,14 @@ def summarize(notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Fac
     return Summary(
         run=facts.run,
         graph=facts.graph,
-        ok=not facts.signal and not tally.failed,
+        ok=facts.ok,
         wall_s=wall_s,
         workers=facts.workers,
         nodes=tally.done + tally.failed + tally.skipped,
         done=tally.done,
         failed=tally.failed,
         skipped=tally.skipped,
+        retried=tally.retried,
         kept=facts.kept,
         busy=tuple([tally.busy.get(worker, 0) / 1e9 / wall_s if wall_s else 0.0 for worker in range(facts.workers)]),
         steals=tally.steals,
@@ -59,6 +63,8 @@ def summarize(notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Fac
         gil_module=facts.gil_module,
         peak_memory_bytes=facts.peak_memory_bytes,
         signal=facts.signal,
+        timed_out_s=facts.timed_out_s,
+        lost=facts.lost,
     )
 
 
@@ -67,20 +73,27 @@ class _Tally:
 
     def __init__(self, dag: Dag) -> None:
         self.dag = dag
-        self.done = self.failed = self.skipped = self.steals = self.work = 0
+        self.done = self.failed = self.skipped = self.retried = self.steals = self.work = 0
         self.busy: dict[int, int] = {}
         self.slowest: list[tuple[int, Task]] = []
         # By the vertex's index: the time of each node, -1 where it did not run, and its slowest child.
         self._spent = [-1] * len(dag.vertices)
+        self._before: dict[int, int] = {}  # the time of the attempts before the last
         self._slowest_child: dict[int, tuple[int, Task]] = {}
 
     def add(self, worker: int, notes: Sequence[Noted]) -> None:
         """Add what one worker has noted. This is done for every node of every run."""
-        of_node, failed, skipped, steals, busy, waited, least = self._spent, 0, 0, 0, 0, 0, -1
+        of_node, failed, skipped, retried, steals, busy, waited, least = self._spent, 0, 0, 0, 0, 0, 0, -1
         for task, _, started, ended, why in notes:
             if why is not None:
                 if isinstance(why, Skip):
                     skipped += 1
+                    continue
+                if isinstance(why, Retried):
+                    retried += 1
+                    self._before[task.vertex.index] = self._before.get(task.vertex.index, 0) + ended - started
+                    busy += ended - started
+                    waited += (ended - started) * (task.demands.call_kind == ASYNC)
                     continue
                 failed += 1
             spent = ended - started
@@ -99,13 +112,16 @@ class _Tally:
         self.work += busy - waited
         self.failed += failed
         self.skipped += skipped
+        self.retried += retried
         self.steals += steals
-        self.done += len(notes) - failed - skipped
+        self.done += len(notes) - failed - skipped - retried
 
     def critical_path(self) -> tuple[float, tuple[str, ...]]:
         """Find the longest chain of what ran; a mapped node weighs its slowest child as well."""
         weights = [max(spent, 0) for spent in self._spent]
         for index, (spent, _) in self._slowest_child.items():
+            weights[index] += spent
+        for index, spent in self._before.items():
             weights[index] += spent
         length, path = self.dag.critical_path(weights)
         ids: list[str] = []

@@ -20,24 +20,13 @@ from msgspec import UNSET
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.spec import Capture
-from taskrunner.tasks.processes import groups
+from taskrunner.tasks.processes import GRACE, CommandError, groups
 
-GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 POLL = 0.02
 TAIL = 2000
 
 _UNSAFE = re.compile(r"[^\w.\[\]-]+", re.ASCII)
 _LONGEST_NAME = 100
-
-
-class CommandError(TaskrunnerError):
-    """A command ended with an exit code other than zero, or by a signal."""
-
-    def __init__(self, command: str, code: int, tail: str) -> None:
-        self.code = code
-        how = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
-        end = f"\n{tail}" if tail else ""
-        super().__init__(f"{how}: {command}{end}")
 
 
 class CommandStartError(TaskrunnerError):
@@ -198,10 +187,3 @@ def _file_name(name: str) -> str:
     if safe == name:
         return name
     return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from taskrunner.observe.summary import failure_text, seconds, shortened, summary_text
-from taskrunner.run.outcome import Failure, describe
+from taskrunner.run.outcome import Call, Failure, describe
 from taskrunner.run.result import RunResult, SlowNode, Summary
 from taskrunner.tasks.command import CommandError
 
@@ -16,6 +16,7 @@ SUMMARY = Summary(
     done=2,
     failed=0,
     skipped=1,
+    retried=0,
     kept=0,
     busy=(0.5, 1.0),
     steals=1,
@@ -29,6 +30,8 @@ SUMMARY = Summary(
     gil_module="",
     peak_memory_bytes=10 * 2**20,
     signal=0,
+    timed_out_s=0.0,
+    lost=0,
 )
 
 
@@ -87,7 +90,8 @@ def test_failures_stand_before_the_numbers():
 def test_a_command_that_failed_is_told_without_a_traceback():
     error = CommandError("false", 1, "the end")
     assert (
-        failure_text(describe("c", error, ("c",))) == 'node "c" failed (path: c)\n    exit code 1: false\n    the end\n'
+        failure_text(describe(Call("c", ("c",)), error))
+        == 'node "c" failed (path: c)\n    exit code 1: false\n    the end\n'
     )
 
 

@@ -127,7 +127,7 @@ def test_the_others_go_home_after_a_crash(work):
     pool.start([0])
     with pytest.raises(ValueError, match="seven"):
         pool.join()
-    assert not any(thread.is_alive() for thread in pool._threads)
+    assert not any(thread.is_alive() for thread in pool._threads.values())
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
@@ -149,7 +149,7 @@ def test_a_crash_in_bind_is_raised():
     pool.start(range(10))
     with pytest.raises(ValueError, match="two"):
         pool.join()
-    assert not any(thread.is_alive() for thread in pool._threads)
+    assert not any(thread.is_alive() for thread in pool._threads.values())
 
 
 def test_threads_carry_the_pools_name(work):

@@ -1,9 +1,9 @@
 from taskrunner.run.control import Control
-from taskrunner.run.outcome import describe
+from taskrunner.run.outcome import Call, describe
 
 
 def failure(node):
-    return describe(node, ValueError(node), (node,))
+    return describe(Call(node, (node,)), ValueError(node))
 
 
 def test_the_first_failure_raises_every_flag():

@@ -6,8 +6,9 @@ import pytest
 
 from taskrunner.run.control import Control
 from taskrunner.run.events import LEVELS, NodeDone, NodeFailed, NodeSkipped, RunWarning
-from taskrunner.run.outcome import Skip, describe
-from taskrunner.run.recorder import BATCH, Recorder, to_event
+from taskrunner.run.outcome import Call, Skip, describe
+from taskrunner.run.plan import NOTHING
+from taskrunner.run.recorder import BATCH, Recorder, to_events
 
 RECORDER = sys.modules[Recorder.__module__]  # taskrunner.run is a function's name as well
 
@@ -31,14 +32,14 @@ class Listener:
 
 
 def task(name, *, stolen=False):
-    return SimpleNamespace(id=name, stolen=stolen)
+    return SimpleNamespace(id=name, stolen=stolen, demands=NOTHING)
 
 
 def done(name, ended):
     return (task(name), 0, 0, ended, None)
 
 
-FAILED = (task("b"), 0, 0, 2, describe("b", ValueError("no"), ("b",)))
+FAILED = (task("b"), 0, 0, 2, describe(Call("b", ("b",)), ValueError("no")))
 SKIPPED = (task("c"), 0, 3, 3, Skip("needs", "b"))
 
 
@@ -55,14 +56,14 @@ def told(notes, *observers):
 @pytest.mark.parametrize("stolen", [False, True])
 def test_a_note_becomes_an_event_in_seconds(stolen):
     note = (task("a", stolen=stolen), 2_000_000_000, 2_500_000_000, 4_000_000_000, None)
-    assert to_event(1, note, 1_000_000_000) == NodeDone("a", 1, 1, 0.5, 1.5, stolen=stolen, started_at=1.5)
+    assert to_events(1, note, 1_000_000_000) == (NodeDone("a", 1, 1, 0.5, 1.5, stolen=stolen, started_at=1.5),)
 
 
 def test_a_failure_and_a_skip_become_their_events():
-    event = to_event(0, FAILED, 0)
+    (event,) = to_events(0, FAILED, 0)
     assert isinstance(event, NodeFailed)
     assert (event.error, event.traceback) == ("ValueError: no", "ValueError: no\n")
-    assert to_event(0, SKIPPED, 0) == NodeSkipped("c", "needs", "b")
+    assert to_events(0, SKIPPED, 0) == (NodeSkipped("c", "needs", "b"),)
 
 
 def test_every_note_is_told_once_and_nothing_is_lost_at_the_end():
@@ -116,7 +117,7 @@ def test_a_batch_is_not_larger_than_it_may_be(monkeypatch, count, sizes):
 @pytest.mark.parametrize("level", [level for level, number in LEVELS.items() if number > LEVELS["info"]])
 def test_where_nobody_wants_to_hear_of_what_went_well_no_event_is_made_of_it(monkeypatch, level):
     made = []
-    monkeypatch.setattr(RECORDER, "to_event", lambda *given: made.append(given) or to_event(*given))
+    monkeypatch.setattr(RECORDER, "to_events", lambda *given: made.append(given) or to_events(*given))
     listener = Listener(level)
     told([done("a", 1), FAILED], listener, Listener("error"))
     assert [event.node for event in listener.events] == ["b"]

@@ -6,11 +6,11 @@ import pytest
 from taskrunner.graph.dag import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.run.events import EVENT_LOOP
-from taskrunner.run.outcome import Skip, describe
+from taskrunner.run.outcome import Call, Retried, Skip, describe
 from taskrunner.run.plan import ASYNC, CALL, Demands
 from taskrunner.run.summarize import Facts, summarize
 
-FAILURE = describe("a", ValueError("no"), ("a",))
+FAILURE = describe(Call("a", ("a",)), ValueError("no"))
 
 
 class Run:
@@ -35,6 +35,7 @@ class Run:
         facts = Facts(
             run="r",
             graph="g",
+            ok=not signal,
             wall_s=wall_s,
             workers=workers,
             gil=False,
@@ -64,12 +65,23 @@ def test_what_is_known_of_the_run_as_a_whole_stands_in_the_summary():
     assert (found.gil, found.gil_module, found.peak_memory_bytes, found.signal) == (False, "old.ext", 5, 0)
 
 
-def test_a_failed_node_makes_the_run_fail():
+def test_a_failed_node_is_counted():
     run = Run({"id": "a"})
     run.note("a", 0, 1, why=FAILURE)
     found = run.summary()
-    assert (found.ok, found.failed, found.done) == (False, 1, 0)
+    assert (found.failed, found.done) == (1, 0)
     assert (found.busy, found.parallelism, found.critical_path) == ((0.25, 0.0), 0.25, ("a",))
+
+
+def test_attempts_before_the_last_are_counted_as_such_and_lengthen_the_critical_path():
+    run = Run({"id": "a"}, {"id": "b"})
+    run.note("a", 0, 1, why=Retried(FAILURE, 0.5))
+    run.note("a", 1, 3)
+    run.note("b", 0, 2, 1)
+    found = run.summary()
+    assert (found.done, found.failed, found.retried, found.nodes) == (2, 0, 1, 2)
+    assert (found.busy, found.parallelism) == ((0.75, 0.5), 1.25)
+    assert (found.critical_path_s, found.critical_path) == (3.0, ("a",))
 
 
 def test_a_run_that_a_signal_ended_is_not_ok():

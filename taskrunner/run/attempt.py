@@ -1,0 +1,41 @@
+"""One attempt to run a call that may be given up: it ends by itself or by its time-out, whichever is first."""
+
+import threading
+from collections.abc import Callable
+
+from taskrunner.errors import TaskrunnerError
+from taskrunner.run.timer import Appointment
+
+
+class NodeTimeoutError(TaskrunnerError):
+    """A node took longer than it may."""
+
+    def __init__(self, seconds: float, *, is_lost: bool = False) -> None:
+        self.seconds = seconds
+        self.is_lost = is_lost
+        more = ": its call goes on in a thread that nobody waits for" if is_lost else ""
+        super().__init__(f"timed out after {seconds:g} s{more}")
+
+
+class Attempt:
+    """An attempt on a worker. ``give_up(attempt, seconds)`` is called by whoever finds that it took too long.
+
+    Who settles it, the worker or the one that gives up, is who acquires ``_open`` first. The other one
+    leaves the task alone from then on.
+    """
+
+    __slots__ = ("_open", "appointment", "cancelled", "give_up", "number")
+
+    def __init__(self, number: int, give_up: Callable[["Attempt", float], None]) -> None:
+        self.number = number
+        self.give_up = give_up
+        self.appointment: Appointment | None = None
+        self.cancelled = threading.Event()
+        self._open = threading.Lock()
+
+    def settle(self) -> bool:
+        """Say whether the caller is the one who ends the attempt."""
+        is_first = self._open.acquire(blocking=False)
+        if self.appointment is not None:
+            self.appointment.cancel()
+        return is_first

@@ -1,0 +1,60 @@
+"""What a function may ask about itself while it runs as a node: ``taskrunner.current()``.
+
+A worker's thread knows its runner, and the runner knows the task: so a node costs nothing more for it. What
+waits on the event loop has a variable of its context instead, which ``asyncio.to_thread`` hands on as well.
+"""
+
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from taskrunner.errors import UsageError
+
+
+class Current:
+    """A running node as its own function sees it."""
+
+    __slots__ = ("_cancelled", "attempt", "node")
+
+    def __init__(self, node: str, attempt: int, cancelled: threading.Event) -> None:
+        self.node = node
+        self.attempt = attempt
+        self._cancelled = cancelled
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits for this node any more: it timed out, or the run was stopped."""
+        return self._cancelled.is_set()
+
+    def sleep(self, seconds: float) -> bool:
+        """Wait so long, or until the node is cancelled; say whether the whole time went by.
+
+        It holds its thread: an async function awaits ``asyncio.sleep`` instead.
+        """
+        return not self._cancelled.wait(seconds)
+
+    def __repr__(self) -> str:
+        return f"<Current {self.node!r}, attempt {self.attempt}{', cancelled' if self.cancelled else ''}>"
+
+
+class Here(threading.local):
+    """Each thread's own: how to find what it runs."""
+
+    find: Callable[[], Current | None] | None = None
+
+
+HERE = Here()
+ON_LOOP: ContextVar[Current | None] = ContextVar("taskrunner", default=None)
+
+
+def current() -> Current:
+    """Return the node that the calling function runs as: its ``node``, ``attempt``, ``cancelled`` and ``sleep``.
+
+    Raises:
+        UsageError: the calling thread runs no node.
+
+    """
+    found = ON_LOOP.get() or (HERE.find() if HERE.find else None)
+    if found is None:
+        raise UsageError("current() is called outside of a node")
+    return found
