@@ -6,6 +6,7 @@ it goes on computing, the operating system must find another one. Both are measu
 
 import math
 import statistics
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,9 @@ from typing import Any
 import taskrunner
 from benchmark.bodies import busy
 from benchmark.figure import in_turn
+from taskrunner.pool.parking import BACKSTOP
+from taskrunner.pool.platform import Platform
+from taskrunner.pool.pool import Pool
 
 ASLEEP_S = 0.02
 AFTER_S = 0.01
@@ -65,6 +69,68 @@ def runner(repeats: int, after: After) -> list[float]:
     return [max(queued[one], queued[other]) for one, other in pairs]
 
 
+class TimedLock:
+    """A lock that notes when it was released last, and when somebody who had to wait for it got it."""
+
+    def __init__(self, found: list[float]) -> None:
+        self._lock = threading.Lock()
+        self._found = found
+        self._released = 0.0
+
+    def release(self) -> None:
+        """Release the lock, and note when."""
+        self._released = time.perf_counter()
+        self._lock.release()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT002  a lock's own form
+        """Acquire the lock; who had to wait as a sleeping worker does notes how long the waking took."""
+        has_it = self._lock.acquire(blocking, timeout)
+        if has_it and timeout == BACKSTOP and self._released:
+            self._found.append(time.perf_counter() - self._released)
+        return has_it
+
+    def __enter__(self) -> bool:
+        return self._lock.acquire()
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
+
+
+class TimedPlatform(Platform):
+    """A platform whose locks are timed."""
+
+    def __init__(self) -> None:
+        self.found: list[float] = []
+
+    def lock(self) -> Any:
+        """Return a timed lock."""
+        return TimedLock(self.found)
+
+
+def thread(repeats: int, after: After) -> list[float]:
+    """Measure the system's part of the runner's wake-up: from the release of a worker's gate to its waking."""
+    found: list[float] = []
+
+    def bind(_worker: int, push: Callable[[str], None]) -> Callable[[str], str | None]:
+        def execute(item: str) -> str | None:
+            if item == "pause":
+                time.sleep(ASLEEP_S)
+                push("one")
+                return "other"
+            after(AFTER_S)
+            return None
+
+        return execute
+
+    for _ in range(repeats):
+        platform = TimedPlatform()
+        pool = Pool(2, bind, platform=platform)
+        pool.start(["pause"])
+        pool.join()
+        found += platform.found[:1]  # what follows is the going home
+    return found
+
+
 def executor(repeats: int, after: After) -> list[float]:
     """Submit to a ``ThreadPoolExecutor`` whose thread sleeps."""
     found: list[float] = []
@@ -100,7 +166,7 @@ def queue(repeats: int, after: After) -> list[float]:
 
 
 AFTER: dict[str, After] = {"sleeps": time.sleep, "computes": busy}
-SIDES = {"taskrunner": runner, "ThreadPoolExecutor": executor, "SimpleQueue": queue}
+SIDES = {"taskrunner": runner, "its thread alone": thread, "ThreadPoolExecutor": executor, "SimpleQueue": queue}
 
 
 def measure(repeats: int, rounds: int) -> list[Wakeup]:
