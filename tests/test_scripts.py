@@ -107,7 +107,7 @@ def test_bench_s_lower_bounds_and_wake_ups(bench):
     for figure in recorded["figures"]:
         pairs = zip(figure["seconds"], figure["bounds_s"], strict=True)
         assert figure["over_bound"] == pytest.approx(statistics.median(taken / bound for taken, bound in pairs))
-    assert len(found["wakeups"]) == 6
+    assert len(found["wakeups"]) == 8
     for one in found["wakeups"]:
         assert one["median_s"] == statistics.median(one["seconds"])
         assert one["p90_s"] == max(one["seconds"])
