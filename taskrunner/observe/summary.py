@@ -57,7 +57,7 @@ def _lines(summary: Summary) -> list[str]:
     if not summary.critical_path:  # nothing ran
         rows = [row for row in rows if row[0] not in ("critical path", "slowest")]
     if summary.lost:
-        rows.insert(1, ("lost", f"{summary.lost} calls were given up and still run, until the process ends"))
+        rows.insert(1, ("lost", f"{summary.lost} given up and still running when the run ended"))
     return [f"{name:<14}{text}" for name, text in rows]
 
 

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import IO
 
-from taskrunner.run.events import Event, GilSwitchedOn, RunResumed, RunWarning
+from taskrunner.run.events import Event, GilSwitchedOn, NodeRetry, NodeTimeout, RunResumed, RunWarning
 
 _NAMED = 10
+_WIDTH = 100
+# So many attempts that failed are told one by one; the summary counts them all.
+_ATTEMPTS = 20
 
 
 class WarningLines:
@@ -15,6 +18,7 @@ class WarningLines:
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
+        self._attempts = 0
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Write the warnings of a batch."""
@@ -27,8 +31,18 @@ class WarningLines:
             elif isinstance(event, GilSwitchedOn):
                 self._write(f"the GIL is on: {_reason(event)}; nodes will not run in parallel")
 
+            elif isinstance(event, NodeRetry | NodeTimeout):
+                self._tell_attempt(event)
+
     def close(self) -> None:
         """Do nothing: the file is somebody else's."""
+
+    def _tell_attempt(self, event: NodeRetry | NodeTimeout) -> None:
+        self._attempts += 1
+        if self._attempts <= _ATTEMPTS:
+            self._write(_retried(event) if isinstance(event, NodeRetry) else _timed_out(event))
+        elif self._attempts == _ATTEMPTS + 1:
+            self._write("more attempts failed; they are not told one by one")
 
     def _write(self, message: str) -> None:
         self._file.write(f"taskrunner: warning: {message}\n")
@@ -42,6 +56,16 @@ def _resumed(event: RunResumed) -> str:
     more = f" and {len(again) - _NAMED} more" if len(again) > _NAMED else ""
     told = f"; run again: {', '.join(again[:_NAMED])}{more}" if again else ""
     return f"{event.kept} nodes have finished before{told}"
+
+
+def _retried(event: NodeRetry) -> str:
+    error = event.error.partition("\n")[0][:_WIDTH]
+    return f'"{event.node}" failed and is tried again in {event.wait_s:.3g} s (attempt {event.attempt}): {error}'
+
+
+def _timed_out(event: NodeTimeout) -> str:
+    more = "; its call still runs, and another thread has taken its place" if event.lost else ""
+    return f'"{event.node}" timed out after {event.timeout_s:g} s{more}'
 
 
 def _reason(event: GilSwitchedOn) -> str:

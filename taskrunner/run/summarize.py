@@ -108,7 +108,7 @@ class _Tally:
             if spent > least:
                 least = self._rank(task, spent)
         if worker != EVENT_LOOP:
-            self.busy[worker] = busy
+            self.busy[worker] = self.busy.get(worker, 0) + busy  # one that was lost has had another in its place
         self.work += busy - waited
         self.failed += failed
         self.skipped += skipped

@@ -31,8 +31,8 @@ class Run:
         )
         self.notes.setdefault(worker, []).append((task, 0, int(start * 1e9), int(end * 1e9), why))
 
-    def summary(self, workers=2, wall_s=4.0, signal=0):
-        facts = Facts(
+    def facts(self, workers=2, wall_s=4.0, signal=0):
+        return Facts(
             run="r",
             graph="g",
             ok=not signal,
@@ -43,7 +43,9 @@ class Run:
             peak_memory_bytes=5,
             signal=signal,
         )
-        return summarize(list(self.notes.items()), self.dag, facts)
+
+    def summary(self, **options):
+        return summarize(list(self.notes.items()), self.dag, self.facts(**options))
 
 
 def test_counts_busy_shares_steals_and_parallelism():
@@ -71,6 +73,15 @@ def test_a_failed_node_is_counted():
     found = run.summary()
     assert (found.failed, found.done) == (1, 0)
     assert (found.busy, found.parallelism, found.critical_path) == ((0.25, 0.0), 0.25, ("a",))
+
+
+def test_who_took_a_lost_worker_s_place_is_counted_with_it():
+    run = Run({"id": "a"}, {"id": "b"})
+    run.note("a", 0, 1)
+    run.note("b", 0, 2, worker=1)
+    first, second = run.notes.values()
+    summary = summarize([(0, first), (0, second)], run.dag, run.facts())
+    assert summary.busy == (0.75, 0.0)
 
 
 def test_attempts_before_the_last_are_counted_as_such_and_lengthen_the_critical_path():

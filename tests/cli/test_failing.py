@@ -1,0 +1,82 @@
+"""Failures, retries and time-outs as a user of the command line meets them."""
+
+import json
+from pathlib import Path
+
+LONG = 60
+
+
+def call(node, function, **fields):
+    return {"id": node, "call": f"functions:{function}", **fields}
+
+
+def test_a_run_that_takes_too_long_ends_with_4(cli):
+    cli.graph(call("n", "start_and_sleep", args=["started"]), call("after", "give", needs=["n"]))
+    ended = cli("exec", "graph.json", "--timeout", "1")
+    assert ended.code == 4
+    assert ended.err.splitlines()[0].startswith("timed out")
+    assert "2 skipped" in ended.err
+
+
+def test_a_time_out_is_a_number_above_0(cli, inside):
+    cli.graph(call("n", "give"))
+    assert inside("exec", "graph.json", "--timeout", "0").code == 2
+    assert inside("exec", "graph.json", "--timeout", "soon").code == 2
+
+
+def test_attempts_that_failed_are_told_as_they_happen_and_counted(cli):
+    cli.graph(call("n", "fail", retries={"max": 2, "backoff": 0.01}))
+    ended = cli("exec", "graph.json")
+    assert ended.code == 1
+    told = [line for line in ended.err.splitlines() if "warning" in line]
+    assert told == [
+        f'taskrunner: warning: "n" failed and is tried again in {wait} s (attempt {n}): ValueError: no luck'
+        for n, wait in ((1, "0.01"), (2, "0.02"))
+    ]
+    assert 'node "n" failed (attempt 3, path: n)' in ended.err
+    assert "1 failed, 2 tried again" in ended.err
+
+
+def test_a_failure_that_is_allowed_ends_well(cli, inside):
+    cli.graph(call("bad", "fail", allow_failure=True), call("good", "give", needs=["bad"]))
+    ended = inside("exec", "graph.json")
+    assert (ended.code, ended.json) == (0, {"good": 1})
+    assert 'node "bad" failed, which is allowed (path: bad)' in ended.err
+
+
+def test_a_failure_names_the_arguments_and_so_does_json(cli, inside):
+    cli.graph(call("bad", "add", args=[1, "x" * 500]))
+    ended = inside("exec", "graph.json", "--json")
+    assert ended.code == 1
+    (failure,) = ended.json["failures"]
+    assert failure["arguments"].startswith("(1, 'xxx")
+    assert (failure["attempt"], failure["allowed"]) == (1, False)
+    assert f"called with {failure['arguments']}" in ended.err
+
+
+def test_a_call_that_never_returns_holds_neither_the_run_nor_the_process(cli):
+    cli.write("endless.py", "def spin():\n    while True: pass\n")
+    cli.graph({"id": "spin", "call": "endless:spin", "timeout": 0.2}, call("good", "give"))
+    ended = cli("exec", "graph.json", "-w", "1", "-k")
+    assert (ended.code, ended.json) == (1, {"good": 1})
+    assert '"spin" timed out after 0.2 s; its call still runs' in ended.err
+    assert "1 given up and still running when the run ended" in ended.err
+    events = [json.loads(line) for line in (cli.last_run() / "events.jsonl").read_text().splitlines()]
+    assert [event["event"] for event in events if event.get("node") == "spin"] == ["node.timeout", "node.failed"]
+
+
+def test_a_command_that_ignores_term_is_killed_with_its_children(cli):
+    script = 'trap "" TERM; sh -c \'trap "" TERM; echo $$ > inner; sleep 50\' & echo $$ > outer; wait'
+    cli.graph({"id": "c", "run": script, "timeout": 0.5})
+    ended = cli("exec", "graph.json")
+    assert ended.code == 1
+    for name in ("inner", "outer"):
+        pid = (cli.folder / name).read_text().strip()
+        assert not is_alive(pid)
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
