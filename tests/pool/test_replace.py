@@ -1,0 +1,126 @@
+"""A worker that is lost in an item: another thread takes its place, and nothing else is lost with it."""
+
+import threading
+
+import pytest
+
+from taskrunner.pool.pool import Pool
+from taskrunner.pool.worker import LostError
+
+SEEDS = 60
+LOST = 0  # the item in which a worker is lost
+AFTER = 100  # what becomes ready when it is given up
+BOUND = 30.0
+
+
+class Stuck:
+    """Items of which one does not come back before it was given up: its worker and its thread are told."""
+
+    def __init__(self, platform, work):
+        self.entered, self.gone = platform.lock(), platform.lock()
+        for lock in (self.entered, self.gone):
+            lock.acquire()
+        self.work = work
+        self.worker = None
+        self.returned = 0
+
+    def bind(self, worker, push):
+        execute = self.work.bind(worker, push)
+
+        def act(item):
+            if item != LOST:
+                return execute(item)
+            self.worker = worker
+            self.entered.release()
+            self.gone.acquire()
+            self.returned += 1
+            raise LostError
+
+        return act
+
+    def give_up(self, pool):
+        """Do what the timer does, then let the lost thread come back whenever it may."""
+        self.entered.acquire()
+        pool.replace(self.worker)
+        pool.put(AFTER, 0)
+        self.gone.release()
+
+
+def follow(item):
+    return [item + 1, item + 2] if item in (10, 20, AFTER) else []
+
+
+EXPECTED = sorted([10, 11, 12, 20, 21, 22, 30, 40, AFTER, AFTER + 1, AFTER + 2])
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_everything_else_runs_once_whoever_comes_first(cooperative, step_through, work, workers):
+    for seed in range(SEEDS):
+        platform, done = cooperative(seed), work(follow)
+        stuck = Stuck(platform, done)
+        step_through(platform, workers, stuck, [LOST, 10, 20, 30, 40], [stuck.give_up])
+        assert sorted(done.items) == EXPECTED, seed
+        assert stuck.returned == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_the_pool_goes_home_without_the_thread_that_is_lost(work, workers):
+    done, over = work(follow), threading.Event()
+    entered = threading.Event()
+    lost = []
+
+    def bind(worker, push):
+        execute = done.bind(worker, push)
+
+        def act(item):
+            if item != LOST:
+                return execute(item)
+            lost.append((worker, threading.current_thread()))
+            entered.set()
+            over.wait(BOUND)
+            raise LostError
+
+        return act
+
+    pool = Pool(workers, bind)
+    pool.hold()
+    pool.start([LOST, 10, 20, 30, 40])
+    assert entered.wait(BOUND)
+    ((worker, thread),) = lost
+    pool.replace(worker)
+    pool.put(AFTER, 0)
+    pool.release()
+    pool.join()
+    assert sorted(done.items) == EXPECTED
+    assert thread.is_alive()
+    over.set()
+    thread.join(BOUND)
+    assert not thread.is_alive()
+
+
+def test_a_worker_s_place_may_be_taken_again_and_again(work):
+    done, over = work(), threading.Event()
+    entered = threading.Semaphore(0)
+
+    def bind(worker, push):
+        execute = done.bind(worker, push)
+
+        def act(item):
+            if item >= 0:
+                return execute(item)
+            entered.release()
+            over.wait(BOUND)
+            raise LostError
+
+        return act
+
+    pool = Pool(1, bind)
+    pool.hold()
+    pool.start([-1, 1, -2, 2, -3, 3])
+    for _ in range(3):
+        assert entered.acquire(timeout=BOUND)
+        pool.replace(0)
+    pool.release()
+    pool.join()
+    assert done.items == [1, 2, 3]
+    over.set()
