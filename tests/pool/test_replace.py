@@ -63,6 +63,26 @@ def test_everything_else_runs_once_whoever_comes_first(cooperative, step_through
         assert stuck.returned == 1
 
 
+def test_who_takes_the_place_wakes_others_and_is_woken(cooperative, step_through, work):
+    """Two items wait for each other, so each needs a worker of its own: one left asleep would hang them."""
+    for seed in range(SEEDS * 3):
+        platform = cooperative(seed)
+        meeting = [platform.lock(), platform.lock()]
+        for lock in meeting:
+            lock.acquire()
+
+        def meet(item, meeting=meeting):
+            if item in (AFTER + 1, AFTER + 2):
+                mine, other = item - AFTER - 1, AFTER + 2 - item
+                meeting[mine].release()
+                meeting[other].acquire()
+
+        done = work(follow, meet)
+        stuck = Stuck(platform, done)
+        step_through(platform, 2, stuck, [LOST], [stuck.give_up])
+        assert sorted(done.items) == [AFTER, AFTER + 1, AFTER + 2], seed
+
+
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_the_pool_goes_home_without_the_thread_that_is_lost(work, workers):
     done, over = work(follow), threading.Event()
