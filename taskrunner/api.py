@@ -11,7 +11,7 @@ from typing import Any
 
 from taskrunner import collector
 from taskrunner.engines import threads
-from taskrunner.errors import GilEnabledError, GraphError, UsageError
+from taskrunner.errors import GilEnabledError, GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.observe.log import JsonLog, open_log
 from taskrunner.run.archive import Archive
@@ -105,13 +105,21 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         result = _result(plan, control, run_id, graph.name, workers, watch.culprit)
         if watch.culprit != known:
             recorder.tell([GilSwitchedOn(watch.culprit)])
+        if archive:
+            _write_summary(archive, result.summary, recorder)
         if observers:
             recorder.close(_run_done(result.summary))
-        if archive:
-            archive.folder.write_summary(result.summary)
     if control.signal and on_interrupt is None:  # the caller knows of no signal: it has its usual effect now
         signal.raise_signal(control.signal)
     return result
+
+
+def _write_summary(archive: Archive, summary: Summary, recorder: Recorder) -> None:
+    """Write the summary; the run is over, so its results are worth more than an error here."""
+    try:
+        archive.folder.write_summary(summary)
+    except TaskrunnerError as error:
+        recorder.tell([RunWarning(str(error))])
 
 
 def _run_start(run: str, graph: str, nodes: int, workers: int) -> RunStart:

@@ -1,5 +1,6 @@
 """What a run leaves behind: one folder for each run, named so that names sort by time."""
 
+import contextlib
 import datetime as dt
 import os
 from collections.abc import Mapping
@@ -80,10 +81,20 @@ class RunFolder:
             raise TaskrunnerError(f"cannot read the graph of run {self.id}: {error}") from None
 
     def _replace(self, name: str, data: bytes) -> None:
-        """Write a file so that whoever reads it sees the old or the new one, and nothing between."""
+        """Write a file so that whoever reads it sees the old or the new one, and nothing between.
+
+        Raises:
+            TaskrunnerError: it cannot be written; the old one stays.
+
+        """
         new = self.path / f"{name}.new"
-        new.write_bytes(data)
-        new.replace(self.path / name)
+        try:
+            new.write_bytes(data)
+            new.replace(self.path / name)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                new.unlink(missing_ok=True)
+            raise TaskrunnerError(f"cannot write {self.path / name}: {error.strerror}") from None
 
     def write_summary(self, summary: Summary) -> None:
         """Write ``summary.json``."""

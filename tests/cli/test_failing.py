@@ -1,7 +1,12 @@
 """Failures, retries and time-outs as a user of the command line meets them."""
 
 import json
+import resource
 from pathlib import Path
+
+import pytest
+
+from taskrunner.run.journal import read
 
 LONG = 60
 
@@ -80,3 +85,47 @@ def is_alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+# -- a disk that is full ------------------------------------------------------------------------------
+
+
+def limited(cli, kib, *words):
+    """Run a command line that may write no file longer than so much: as on a disk that is full."""
+    return cli.end(
+        cli.start(*words, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (kib * 1024, kib * 1024)))
+    )
+
+
+@pytest.fixture
+def bulky(cli):
+    """Write a graph of 20 KiB whose journal and log are ten times as large."""
+    cli.write("bulky.py", "import time\ndef give(number): time.sleep(0.002); return 'x' * 200")
+    return cli.graph(*[{"id": f"n{i}", "call": "bulky:give", "args": [i]} for i in range(400)])
+
+
+def test_a_graph_that_cannot_be_kept_is_told_before_anything_runs(cli, bulky):
+    ended = limited(cli, 8, "exec", bulky)
+    assert ended.code == 1
+    assert ended.err.startswith("taskrunner: cannot write .taskrunner/runs/")
+    assert "Traceback" not in ended.err
+
+
+def test_a_full_disk_costs_records_but_no_results(cli, bulky):
+    ended = limited(cli, 60, "exec", bulky, "-w", "2")
+    assert (ended.code, len(ended.json)) == (0, 400)
+    assert "the journal cannot be written: File too large" in ended.err
+    assert "an observer failed and is told no more" in ended.err
+    kept = read(cli.last_run() / "journal")  # what was written is whole
+    assert 0 < len(kept) < 400
+    again = cli("exec", bulky, "--resume", "last")
+    assert (again.code, again.json) == (0, ended.json)
+
+
+def test_a_summary_that_cannot_be_written_costs_no_results(cli):
+    cli.graph(call("n", "give"))
+    cli.write("full.py", "def fill(): import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200)); return 7")
+    cli.graph({"id": "n", "call": "full:fill"})
+    ended = cli("exec", "graph.json", "--no-journal", "--log-level", "error")
+    assert (ended.code, ended.json) == (0, {"n": 7})
+    assert "summary.json: File too large" in ended.err
