@@ -2,9 +2,11 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
+import taskrunner
 from taskrunner.errors import TaskrunnerError
 from taskrunner.run import journal as room
 from taskrunner.run.journal import MAGIC, Journal, entry, forgotten, read, result_of
@@ -171,3 +173,20 @@ def test_entries_are_made_on_any_thread(tmp_path):
         thread.join()
     written(tmp_path / "journal", made)
     assert len(values(tmp_path / "journal")) == 800
+
+
+def test_what_finishes_after_a_long_rest_is_written_as_soon_as_ever(tmp_path):
+    """The recorder looks seldom while nothing happens; whoever has an entry then wakes it."""
+
+    def seen(_):
+        began = time.perf_counter()
+        while not any(b"rested" in path.read_bytes() for path in tmp_path.glob("*/journal")):
+            if time.perf_counter() > began + 10:
+                break
+            time.sleep(0.005)
+        return time.perf_counter() - began
+
+    graph = taskrunner.Graph()
+    rested = graph.call(time.sleep, 1.7, id="rested")  # between two looks of which the second is at 2.55 s
+    waited = graph.call(seen, rested)
+    assert taskrunner.run(graph, workers=1, run_dir=tmp_path)[waited] < 0.5
