@@ -128,6 +128,18 @@ class Dag:
         return self._ahead[1]
 
     @functools.cached_property
+    def nearer(self) -> list[int]:
+        """For each vertex the one before it on a shortest way from one that needs nothing; -1: it needs nothing."""
+        found = [-1] * len(self.vertices)
+        reached = [vertex.index for vertex in self.vertices if not vertex.before]
+        for index in reached:  # it grows while it is read: breadth first
+            for successor in self.after[index]:
+                if found[successor] < 0:
+                    found[successor] = index
+                    reached.append(successor)
+        return found
+
+    @functools.cached_property
     def _ahead(self) -> tuple[list[list[int]], list[tuple[int | None, ...]]]:
         pairs: list[list[Any]] = [[] for _ in self.vertices]
         for vertex in self._by_priority():

@@ -6,11 +6,16 @@ from taskrunner.run.outcome import Failure
 from taskrunner.run.result import RunResult, Summary
 
 _WIDTH = 100
+_NAMED = 10
 
 
 def summary_text(result: RunResult) -> str:
-    """Return the summary of a run, with its failures first."""
-    parts = [failure_text(failure) for failure in result.failures]
+    """Return the summary of a run, with its failures first, each with what was skipped because of it."""
+    behind: dict[str, list[str]] = {}
+    if result.failures:
+        for node, skip in result.skipped.items():
+            behind.setdefault(skip.because, []).append(node)
+    parts = [failure_text(failure) + _behind(behind.get(failure.node, [])) for failure in result.failures]
     return "\n".join([*parts, *_lines(result.summary)]) + "\n"
 
 
@@ -22,6 +27,14 @@ def failure_text(failure: Failure) -> str:
     attempt = f"attempt {failure.attempt}, " if failure.attempt > 1 else ""
     called = f"    called with {failure.arguments}\n" if failure.arguments not in ("", "()") else ""
     return f'node "{failure.node}" failed{allowed} ({attempt}path: {way})\n{called}{indented}\n'
+
+
+def _behind(nodes: Sequence[str]) -> str:
+    """Say which nodes were skipped because of one, the first of them by name."""
+    if not nodes:
+        return ""
+    more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
+    return f"    skipped because of it: {', '.join(nodes[:_NAMED])}{more}\n"
 
 
 def seconds(value: float) -> str:

@@ -273,22 +273,11 @@ class Plan:
 
     def path_to(self, task: Task) -> tuple[str, ...]:
         """Return the ids of a shortest chain of needs from a node that needs nothing to this task."""
-        vertices = self.dag.vertices
+        path = [task.id]
         index = task.vertex.index
-        behind: dict[int, int] = {}
-        queue = [index]
-        for index in queue:  # it grows while it is read: breadth first, backwards
-            if not vertices[index].before:
-                break
-            for other in vertices[index].before:
-                if other not in behind:
-                    behind[other] = index
-                    queue.append(other)
-        path: list[str] = []
-        while index != task.vertex.index:
-            path.append(vertices[index].id)
-            index = behind[index]
-        return (*path, task.id)
+        while (index := self.dag.nearer[index]) >= 0:
+            path.append(self.dag.vertices[index].id)
+        return tuple(reversed(path))
 
     def take_outputs(self) -> dict[str, Any]:
         """Return the results of the outputs that have one; the plan drops them."""

@@ -129,3 +129,17 @@ def test_a_summary_that_cannot_be_written_costs_no_results(cli):
     ended = cli("exec", "graph.json", "--no-journal", "--log-level", "error")
     assert (ended.code, ended.json) == (0, {"n": 7})
     assert "summary.json: File too large" in ended.err
+
+
+# -- what was skipped ---------------------------------------------------------------------------------
+
+
+def test_what_was_skipped_is_told_with_the_failure_that_it_is_because_of(cli, inside):
+    late = [call(f"late{i:02}", "give", needs=["bad"]) for i in range(12)]
+    cli.graph(call("bad", "fail"), call("other", "fail"), *late, call("last", "give", needs=["other"]))
+    ended = inside("exec", "graph.json", "-w", "1", "-k")
+    told = [line.strip() for line in ended.err.splitlines() if "because" in line]
+    assert len(told) == 2
+    assert told[0].startswith("skipped because of it: late")
+    assert told[0].endswith(" and 2 more")
+    assert told[1] == "skipped because of it: last"
