@@ -400,6 +400,16 @@ def test_a_function_knows_its_node_and_its_attempt():
     assert result[awaited] == (("async", 1, False, True),) * 2
 
 
+def test_a_node_is_not_taken_for_the_one_before_it():
+    def who(*_):
+        return taskrunner.current().node, taskrunner.current().attempt
+
+    graph, flaky = taskrunner.Graph(), Flaky(1)
+    first = graph.call(flaky, id="first", retries=1, timeout=LONG)
+    second = graph.call(who, first, id="second")
+    assert taskrunner.run(graph, workers=1)[second] == ("second", 1)
+
+
 def test_outside_of_a_node_there_is_none():
     with pytest.raises(taskrunner.UsageError, match="outside of a node"):
         taskrunner.current()

@@ -46,7 +46,7 @@ class Runner:
         self.halted = control.open_flag()
         self.running: Callable[[], Task | None] = lambda: None
         self._worker = worker
-        self._attempt: Attempt | None = None
+        self._timed: tuple[Task | None, Attempt | None] = (None, None)
         self._note = control.open_notes(worker).append
         self._journal = control.open_entries().append if control.is_journaled else None
         self._dispatcher = dispatcher
@@ -109,10 +109,10 @@ class Runner:
         """Return what the function that this thread runs may know of itself."""
         if (task := self.running()) is None:
             return None
-        attempt = self._attempt
-        if attempt is None:
-            return Current(task.id, task.demands.attempt, self.control.cancelled)
-        return Current(task.id, attempt.number, attempt.cancelled)
+        timed, attempt = self._timed
+        if timed is task and attempt is not None:  # another thread may have begun the task's next one by now
+            return Current(task.id, attempt.number, attempt.cancelled)
+        return Current(task.id, task.demands.attempt, self.control.cancelled)
 
     def why_not(self, task: Task) -> Skip | None:
         """Say why a task that is ready is not to be run; None: run it.
@@ -248,7 +248,8 @@ class Runner:
 
     def _execute_special(self, task: Task) -> Task | None:
         started = clock()
-        attempt = self._attempt = self._open_attempt(task, started) if task.demands.is_timed else None
+        attempt = self._open_attempt(task, started) if task.demands.is_timed else None
+        self._timed = task, attempt
         value, why, error = self._try(task)
         if attempt is not None and not self.control.settle(attempt):
             self.control.count_lost(-1)
