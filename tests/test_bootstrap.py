@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tarfile
 import time
 from pathlib import Path
 
@@ -44,6 +45,19 @@ case "$1 $2" in
 *) exit 9 ;;
 esac
 """
+CONFIGURE = """\
+#!/bin/sh
+for option; do
+    case $option in --prefix=*) echo "${option#*=}" >prefix ;; esac
+done
+"""
+MAKE = """\
+[ "$1" = install ] || exit 0
+installed=${2#DESTDIR=}$(cat prefix)
+mkdir -p "$installed/bin" "$installed/lib/python3.13t"
+cp python "$installed/bin/python3.13t"
+"""
+TESTS = ("__init__.py", "support/__init__.py", "support/os_helper.py", "test_concurrent_futures/__init__.py")
 
 
 class Machine:
@@ -175,6 +189,54 @@ def test_a_mirror_that_does_not_answer_is_named(machine):
     assert code == 1
     assert "mirror" in err.splitlines()[-1] or "debian-archive-keyring" in err.splitlines()[-1]
     assert left_over(machine.home) == []
+
+
+def builds_from(machine, folder, *tests):
+    """Give a machine all that it builds with, and a source that has these files in its Lib/test."""
+    tree = folder / "Python-3.13.9"
+    files = {"configure": CONFIGURE, "python": "#!/bin/sh\n"} | {f"Lib/test/{name}": name for name in tests}
+    for name, text in files.items():
+        path = tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+    package = folder / "python3.13_3.13.9.orig.tar.xz"
+    with tarfile.open(package, "w:xz") as archive:
+        archive.add(tree, tree.name)
+    (machine.bin / "cp").symlink_to(shutil.which("cp"))
+    machine.tool("uv", UV)
+    machine.tool("apt-get", f'case "$*" in *--download-only*) cp {package} . ;; esac')
+    machine.tool("apt-cache", 'echo "Version: 3.13.9-1"')
+    machine.tool("cc", "cat >/dev/null")
+    machine.tool("make", MAKE)
+
+
+def built(machine):
+    """Have a machine build Python; return its output for the user, and the built library's folder."""
+    code, out, err = machine.run("true")
+    if "debian-archive-keyring" in err or "no Debian mirror" in err:
+        pytest.skip(err.splitlines()[-1])
+    assert code == 0, err
+    (home,) = machine.pythons.glob("cpython-3.13.9+freethreaded-linux-*-gnu")
+    assert f"{home}/bin/python3.13t true" in out
+    assert left_over(machine.home) == []
+    return err, home / "lib/python3.13t"
+
+
+def test_it_builds_python_and_keeps_the_tests_of_executors(machine, tmp_path):
+    builds_from(machine, tmp_path, *TESTS, "test_os.py", "test_asyncio/__init__.py")
+    err, library = built(machine)
+    assert "could not be kept" not in err
+    kept = library / "test"
+    assert sorted(str(path.relative_to(kept)) for path in kept.rglob("*.py")) == sorted(TESTS)
+    assert (kept / "support/os_helper.py").read_text() == "support/os_helper.py"
+
+
+def test_python_is_built_also_where_the_source_has_no_such_tests(machine, tmp_path):
+    builds_from(machine, tmp_path, "__init__.py", "support/__init__.py")
+    err, library = built(machine)
+    assert err.splitlines()[-1].endswith("could not be kept: ours will skip them")
+    assert list(library.iterdir()) == []
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])

@@ -125,7 +125,8 @@ class WorkStealingExecutor(Executor):
 
         Args:
             wait: return when all tasks that were queued have been run and the threads have ended.
-            cancel_futures: cancel those that have not started; whoever waits for them is told.
+            cancel_futures: cancel those that have not started; whoever waits for them is told. The first one
+                of all counts as started: the workers start for it.
 
         Raises:
             RuntimeError: with ``wait``, when a task of this executor calls it: it would wait for itself.

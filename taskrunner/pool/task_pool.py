@@ -21,6 +21,12 @@ KeyboardInterrupt say, there is a token too many, which does no harm. The worker
 ``_posted`` if it finds the injector empty, and puts the token back if it does not. Tasks are taken out
 without ``_lock``, each by one atomic ``popleft``, which cannot make either untrue.
 
+The first task of all is not in the injector: the workers are started for it, and it is theirs from then on, in
+``_first``. The first token, which is in the pool's inbox before there are workers, hands it out without
+``_lock``, since ``submit`` has that while the workers start. So the task can begin before ``submit`` returns, and
+to cancel what is queued does not cancel it: in ``ThreadPoolExecutor`` it has begun by then, as good as always.
+``_first`` is written under ``_lock`` until the workers are let in, and then by the one that gets the token.
+
 Submit and shutdown
 -------------------
 A pool stops when all of its workers are parked, nothing is queued that it knows, and nobody holds it. The
@@ -101,6 +107,7 @@ class TaskPool:
         self._locks = self._shared.locks
         self._inject = self._shared.injector.append
         self._fetch_token = Token(self._fetch)
+        self._first_token = Token(self._take_first)
         self._close_token = Token(self.release)
         self._refusal: tuple[type[RuntimeError], str] | None = None
         self._owner = None if owner is None else weakref.ref(owner)
@@ -112,6 +119,7 @@ class TaskPool:
         self._closer = self._platform.lock()
         self._posted = False
         self._pool: Pool | None = None
+        self._first: TaskFuture | None = None
         self._shared.injector.clear()
         self._shared.workers.clear()
 
@@ -151,22 +159,28 @@ class TaskPool:
     def _inject_first(self, future: TaskFuture) -> None:
         self._check_open()
         if self._pool is None:
-            self._pool = self._started_pool()
+            try:
+                self._start_with(future)
+            except TaskrunnerError as error:
+                raise RuntimeError(str(error)) from None
+            return
         self._pool.put(self._fetch_token, AFTER_ALL_ELSE)
         self._inject(future)
         self._posted = True
 
-    def _started_pool(self) -> Pool:
+    def _start_with(self, future: TaskFuture) -> None:
         LIFETIME.enroll(self)
         self._shared.workers.clear()  # of a start that failed
         pool = Pool(self._number_of_workers, lambda worker, _: self._bind(pool, worker), platform=self._platform)
         pool.hold()
+        pool.put(self._first_token, AFTER_ALL_ELSE)
         try:
+            self._pool, self._first = pool, future
             pool.start()
-        except TaskrunnerError as error:
-            raise RuntimeError(str(error)) from None
+        except BaseException:  # KeyboardInterrupt, too
+            self._pool = self._first = None
+            raise
         self._watch_owner()
-        return pool
 
     def _watch_owner(self) -> None:
         owner = self._owner and self._owner()
@@ -188,6 +202,10 @@ class TaskPool:
         self._shared.workers.append(task_worker)
         return task_worker.bind()
 
+    def _take_first(self) -> TaskFuture | None:
+        future, self._first = self._first, None
+        return future
+
     def _fetch(self) -> TaskFuture | None:
         with self._lock:
             future = next(drain(self._shared.injector), None)
@@ -201,9 +219,9 @@ class TaskPool:
         with self._lock:
             self._posted = False
             self._refusal = (BrokenThreadPool, BROKEN)
-            futures = list(drain(self._shared.injector))
+            futures = [self._take_first(), *drain(self._shared.injector)]
         for future in futures:
-            if future.claim():
+            if future is not None and future.claim():
                 future.set_exception(BrokenThreadPool(BROKEN))
 
     # -- the end ---------------------------------------------------------------------------------------
@@ -231,7 +249,7 @@ class TaskPool:
             self.release()
 
     def cancel_queued(self) -> None:
-        """Cancel the tasks that nobody has taken yet, and tell those who wait for them."""
+        """Cancel the tasks that nobody has taken yet, and tell those who wait for them; not the first of all."""
         queues = [self._shared.injector, *self._queues()]
         while any(queues):  # a thief may have put something behind our back
             for item in itertools.chain.from_iterable(map(drain, queues)):

@@ -74,8 +74,10 @@ def test_an_error_inside_an_error_comes_through(executor):
 
 
 def test_a_worker_survives_whatever_a_callback_raises(single, caplog):
-    future = single.submit(int)
+    gate = threading.Event()
+    future = single.submit(gate.wait, PATIENCE)
     future.add_done_callback(lambda _: fail(SystemExit()))
+    gate.set()
     outer = single.submit(lambda: single.submit(int).add_done_callback(lambda _: fail(SystemExit())))
     assert outer.exception(PATIENCE) is None
     assert single.submit(int, 7).result(PATIENCE) == 7
@@ -229,6 +231,25 @@ def test_shutdown_cancels_what_has_not_started_and_tells_who_waits():
     assert wait(queued + inner, PATIENCE).not_done == set()
     gate.set()
     assert future.result(PATIENCE) is True
+    executor.shutdown()
+
+
+def test_shutdown_does_not_cancel_the_first_task_of_all():
+    """In ThreadPoolExecutor it has begun when its submission returns."""
+    for _ in range(50):
+        executor = WorkStealingExecutor(2)
+        futures = [executor.submit(int) for _ in range(3)]
+        executor.shutdown(cancel_futures=True)
+        assert futures[0].result(PATIENCE) == 0
+
+
+def test_the_first_task_can_be_cancelled_before_it_begins():
+    gate = threading.Event()
+    executor = WorkStealingExecutor(1, initializer=gate.wait, initargs=(PATIENCE,))
+    future = executor.submit(int)
+    assert future.cancel()
+    gate.set()
+    assert wait([future], PATIENCE).done == {future}
     executor.shutdown()
 
 
@@ -498,11 +519,8 @@ def test_a_call_that_an_event_loop_cancels_is_cancelled(single):
         gate = threading.Event()
         running = single.submit(gate.wait, PATIENCE)
         queued = single.submit(int)
-        wrapped = asyncio.wrap_future(queued)
-        await asyncio.sleep(0)
-        wrapped.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await wrapped
+        asyncio.wrap_future(queued).cancel()
+        await asyncio.sleep(0)  # the loop passes it on
         gate.set()
         return await asyncio.wrap_future(running), queued.cancelled()
 

@@ -157,6 +157,24 @@ def test_one_worker_starts_tasks_in_the_order_in_which_they_were_submitted(coope
         assert ran == list(range(8)), seed
 
 
+def test_the_first_task_may_begin_before_submit_returns(cooperative):
+    """It is handed out without the lock that is held while the workers start."""
+    orders = set()
+    for seed in range(SEEDS):
+        platform, order = cooperative(seed), []
+        tasks = TaskPool(2, platform)
+
+        def client(tasks=tasks, order=order):
+            tasks.submit(order.append, ("task",), {})
+            order.append("submitted")
+            tasks.close()
+
+        platform.spawn(client, "client")
+        platform.run()
+        orders.add(tuple(order))
+    assert orders == {("task", "submitted"), ("submitted", "task")}
+
+
 def test_what_a_task_submits_runs_newest_first_and_before_what_is_outside(cooperative):
     for seed in range(SEEDS):
         platform = cooperative(seed)
@@ -219,12 +237,13 @@ class Exhausted(Platform):
 
 
 def test_without_threads_submit_raises_and_the_next_one_tries_again():
-    tasks = TaskPool(3, Exhausted())
+    tasks, ran = TaskPool(3, Exhausted()), []
     with pytest.raises(RuntimeError, match="cannot start 3 threads: can't start new thread"):
-        tasks.submit(int, (), {})
-    assert tasks.submit(int, (), {}).result(10) == 0
+        tasks.submit(ran.append, (1,), {})
+    tasks.submit(ran.append, (2,), {})
     tasks.close()
     tasks.join()
+    assert ran == [2]
 
 
 def test_it_can_be_let_go_of_in_the_middle_of_parking(cooperative):
