@@ -61,8 +61,7 @@ def execute(
         control.started = time.perf_counter_ns()
         if timeout is not None:
             timer.at(control.started + int(timeout * 1e9), lambda: _expire(control, timer, timeout))
-        pool.start(_place_roots(plan, dispatcher, control.started))
-        _join(pool, control)
+        _work(pool, control, _place_roots(plan, dispatcher, control.started))
         control.ended = time.perf_counter_ns()
         timer.stop()
     dispatcher.close()
@@ -91,9 +90,10 @@ def _new_loop() -> "LoopThread":
     return LoopThread()
 
 
-def _join(pool: Pool, control: Control) -> None:
-    """Wait for the pool; if the wait is broken off, by a program's own signal handler say, stop the run first."""
+def _work(pool: Pool, control: Control, roots: list[Task]) -> None:
+    """Start the pool and wait for it; if that is broken off, by a program's own signal handler say, stop the run."""
     try:
+        pool.start(roots)
         pool.join()
     except BaseException as error:
         control.crashed(error)

@@ -72,9 +72,12 @@ class Pool:
             roots = items[worker :: self.workers][::-1]
             try:
                 thread = self._platform.spawn(self._thread(worker, roots), f"{self._name}-{worker}")
-            except RuntimeError as error:
+            except BaseException as error:  # KeyboardInterrupt, too: those that are there must not wait for ever
                 self._called_off = True
+                self._parking.abandon()
                 self._open_doors()
+                if not isinstance(error, RuntimeError):
+                    raise
                 raise TaskrunnerError(f"cannot start {self.workers} threads: {error}") from None
             self._threads.setdefault(worker, thread)  # it may have been replaced by now
 

@@ -181,3 +181,24 @@ def test_without_all_its_threads_a_pool_runs_nothing_and_leaves_none_behind(work
         thread.join(5)
     assert not any(thread.is_alive() for thread in platform.threads)
     assert done.items == []
+
+
+@pytest.mark.parametrize("at", [0, 1, 3])
+def test_a_start_that_is_broken_off_leaves_no_thread_waiting(work, at):
+    class Broken(Platform):
+        def __init__(self):
+            self.spawned = []
+
+        def spawn(self, target, name):
+            if len(self.spawned) == at:
+                raise KeyboardInterrupt
+            self.spawned.append(super().spawn(target, name))
+            return self.spawned[-1]
+
+    done, platform = work(), Broken()
+    pool = Pool(4, done.bind, platform=platform)
+    with pytest.raises(KeyboardInterrupt):
+        pool.start([1, 2, 3])
+    pool.join()
+    assert done.items == []
+    assert not any(thread.is_alive() for thread in platform.spawned)
