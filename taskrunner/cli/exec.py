@@ -112,11 +112,13 @@ def _observers(options: dict[str, Any]) -> list[Observer]:
         file = open_log(path)
         is_console = log_format == "console"
         observers.append(ConsoleLog(io.TextIOWrapper(file), level) if is_console else JsonLog(file, level))
-    elif log_format == "json":
+    if sys.stderr is None:  # it was closed before we were started
+        return observers
+    if path is None and log_format == "json":
         observers.append(JsonLog(sys.stderr.buffer, level))
-    elif log_format == "console":
+    elif path is None and log_format == "console":
         observers.append(ConsoleLog(sys.stderr, level, colors=wants_colors(sys.stderr)))
-    if (path is not None or log_format is None) and not options["quiet"]:
+    elif not options["quiet"]:
         observers.append(WarningLines(sys.stderr))
     return observers
 

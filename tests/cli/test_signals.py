@@ -82,3 +82,32 @@ def test_a_signal_at_any_moment(cli, busy_graph, number):
 
 def test_a_signal_in_the_middle(cli, busy_graph):
     assert one_round(cli, busy_graph, signal.SIGINT, 0.6, f"mark-{os.getpid()}") in CODES[signal.SIGINT]
+
+
+@pytest.mark.parametrize("fields", [{}, {"timeout": 60}])
+def test_a_signal_wakes_a_function_that_sleeps_by_current(cli, fields):
+    cli.write(
+        "sleeper.py",
+        """
+        from pathlib import Path
+        import taskrunner
+        def sleep():
+            Path("began").touch()
+            return taskrunner.current().sleep(50), taskrunner.current().cancelled
+        """,
+    )
+    process = cli.start("exec", cli.graph({"id": "n", "call": "sleeper:sleep", **fields}))
+    cli.wait_for("began", process)
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    ended = cli.end(process)
+    assert time.monotonic() - started < GRACE
+    assert (ended.code, ended.json) == (130, {"n": [False, True]})
+
+
+@pytest.mark.parametrize("words", [[], ["--log-format", "json"], ["--log-format", "console"]])
+def test_standard_error_may_be_closed_from_the_start(cli, words):
+    ended = cli.end(
+        cli.start("exec", cli.graph({"id": "n", "call": "functions:give"}), *words, preexec_fn=lambda: os.close(2))
+    )
+    assert (ended.code, ended.json) == (0, {"n": 1})
