@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taskrunner import collector
 from taskrunner.engines import threads
@@ -26,6 +26,9 @@ from taskrunner.run.summarize import Facts, summarize
 from taskrunner.tasks import gil
 from taskrunner.tasks.resolve import module_folders, resolve_all
 
+if TYPE_CHECKING:
+    from taskrunner.run.reuse import Reuse
+
 
 def run(  # noqa: PLR0913  each is one thing that a user may choose
     graph: Graph,
@@ -42,6 +45,8 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     fsync: bool = False,
     resume: str = "",
     timeout: float | None = None,
+    cache_dir: str | Path | None = None,
+    force: bool = False,
     on_interrupt: Callable[[], None] | None = None,
 ) -> RunResult:
     """Run a graph and wait for its end.
@@ -59,6 +64,8 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         fsync: have each batch of the journal on the disk before the next is written.
         resume: the run in ``run_dir`` to go on with: its id, a unique start of it, or ``last``.
         timeout: stop the run after so many seconds.
+        cache_dir: the folder in which the results of nodes with ``cache`` are kept; without it there is no cache.
+        force: take nothing from the cache, and run also the commands that are up to date.
         observers: who is told of the run's events, on one thread at a time.
         on_interrupt: called, in the signal's handler, when SIGINT or SIGTERM stops the run.
 
@@ -92,16 +99,13 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             control.on_interrupt(on_interrupt)
         stack.enter_context(threads.interrupts(control))
         recorder = Recorder(control, observers, archive.journal if archive else None)
+        if cache_dir is not None and (reuse := _reuse(Path(cache_dir), plan, recorder, force=force)):
+            control.reuse = reuse
+            stack.callback(reuse.close)
         run_id = archive.folder.id if archive else new_run_id()
-        recorder.start(_run_start(run_id, graph.name, len(plan.tasks), workers), *told)
         known = watch.culprit
-        try:
+        with _recording(recorder, _run_start(run_id, graph.name, len(plan.tasks), workers), *told):
             threads.execute(plan, control, workers, commands, lambda: recorder.note(_LOST_WAKEUP), timeout)
-        except BaseException:
-            recorder.stop()
-            recorder.close()
-            raise
-        recorder.stop()
         result = _result(plan, control, run_id, graph.name, workers, watch.culprit)
         if watch.culprit != known:
             recorder.tell([GilSwitchedOn(watch.culprit)])
@@ -112,6 +116,19 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     if control.signal and on_interrupt is None:  # the caller knows of no signal: it has its usual effect now
         signal.raise_signal(control.signal)
     return result
+
+
+@contextmanager
+def _recording(recorder: Recorder, *events: Event) -> Iterator[None]:
+    """Have the run inside told of; at the end all is told, and after an error of our own nothing will be."""
+    recorder.start(*events)
+    try:
+        yield
+    except BaseException:
+        recorder.stop()
+        recorder.close()
+        raise
+    recorder.stop()
 
 
 def _write_summary(archive: Archive, summary: Summary, recorder: Recorder) -> None:
@@ -169,6 +186,16 @@ def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str], st
     return Plan(dag, functions, among, outputs)
 
 
+def _reuse(cache_dir: Path, plan: Plan, recorder: Recorder, *, force: bool) -> "Reuse | None":
+    """Open the cache, if a node asks for it."""
+    if not any(vertex.options.cache or vertex.options.creates for vertex in plan.dag.special):
+        return None
+    from taskrunner.run.cache import Cache  # only such nodes need it, and all that it imports
+    from taskrunner.run.reuse import Reuse
+
+    return Reuse(Cache(cache_dir), plan, recorder.note, force=force)
+
+
 @contextmanager
 def _temporary_folder(plan: Plan) -> Iterator[Path]:
     """Make a folder for commands' output, if there are commands."""
@@ -213,6 +240,7 @@ def _result(plan: Plan, control: Control, run_id: str, name: str, workers: int, 
         timed_out_s=control.timed_out,
         lost=control.lost,
         ok=control.is_ok,
+        cached=len(control.reuse.hits) if control.reuse else 0,
     )
     notes = control.all_notes()
     return RunResult(

@@ -19,7 +19,7 @@ from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
 from taskrunner.observe.summary import failure_text, summary_text
 from taskrunner.observe.warnings import WarningLines
 from taskrunner.run.events import LEVELS, Observer
-from taskrunner.run.folder import DEFAULT
+from taskrunner.run.folder import CACHE, DEFAULT
 from taskrunner.run.plain import to_json
 from taskrunner.run.result import RunResult
 
@@ -57,6 +57,12 @@ Examples:
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
     help="Stop the run after so long; the exit code is 4 then.",
 )  # fmt: skip
+@click.option(
+    "--cache-dir", type=click.Path(file_okay=False), default=str(CACHE), show_default=True,
+    help="Where results of nodes with cache, and what commands have made, are remembered.",
+)  # fmt: skip
+@click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
+@click.option("--force", is_flag=True, help="Run what is in the cache or up to date as well, and remember it anew.")
 @click.option("--require-nogil", is_flag=True, help="Fail rather than run with the GIL on.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), help="Write the outputs to this .json or .msgpack file."
@@ -90,6 +96,8 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
             fsync=options["fsync"],
             resume=options["resume"] or "",
             timeout=options["timeout"],
+            cache_dir=None if options["no_cache"] else options["cache_dir"],
+            force=options["force"],
             observers=_observers(options),
             log_level=options["log_level"],
             on_interrupt=_say_interrupted,

@@ -26,6 +26,7 @@ COMMANDS = {
     "show": "taskrunner.cli.show:show",
     "schema": "taskrunner.cli.schema:schema",
     "convert": "taskrunner.cli.convert:convert",
+    "cache": "taskrunner.cli.cache:cache",
 }
 
 

@@ -19,8 +19,8 @@ from taskrunner.graph.template import Compiler, DictOf, Item, ListOf, Open, Ref,
 
 _CALL = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _CHILD = re.compile(r"(.+)\[\d+\]")
-_ONLY_CALL = ("args", "kwargs")
-_ONLY_RUN = ("env", "cwd", "stdin", "capture")
+_ONLY_CALL = ("args", "kwargs", "cache")
+_ONLY_RUN = ("env", "cwd", "stdin", "capture", "creates")
 
 # The options of a node that sets none, as nearly all do.
 PLAIN = Node(id="-")
@@ -35,6 +35,8 @@ class Templates(msgspec.Struct, frozen=True, eq=False):
     stdin: Any = UNSET
     items: Any = UNSET
     guard: Any = UNSET
+    files: Any = None
+    creates: Any = None
 
     @property
     def keywords(self) -> tuple[Any, ...]:
@@ -87,6 +89,10 @@ class Vertex(msgspec.Struct, eq=False):
         yield other.stdin, (*path, "stdin")
         yield other.items, (*path, "map")
         yield other.guard, (*path, "when")
+        if other.files is not None:
+            yield other.files, (*path, "files")
+        if other.creates is not None:
+            yield other.creates, (*path, "creates")
 
 
 class Dag:
@@ -156,6 +162,11 @@ class Dag:
             slots_of_each.append(shared.setdefault(wanted, wanted))
             pairs[index] = ahead[::2]
         return pairs, slots_of_each
+
+    @functools.cached_property
+    def special(self) -> list[Vertex]:
+        """The vertices that set any option."""
+        return [vertex for vertex in self.vertices if vertex.options is not PLAIN]
 
     @functools.cached_property
     def ways(self) -> dict[tuple[str, int, Any], Vertex]:
@@ -373,8 +384,21 @@ class _Linker:
                 self._problem((*path, "map"), "map takes a list, or a reference that yields one")
         if node.when is not UNSET:
             found["guard"] = compiler.compile(node.when, (*path, "when"))
-        if found:
-            vertex.templates = Templates(**found)
+        if found or node.files or node.creates:
+            vertex.templates = Templates(**found, **self._compile_paths(node, path, in_map=in_map))
+
+    def _compile_paths(self, node: Node, path: Path, *, in_map: bool) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name in ("files", "creates"):
+            parts = [
+                self.compiler.compile(v, (*path, name, i), in_map=in_map) for i, v in enumerate(getattr(node, name))
+            ]
+            for i, part in enumerate(parts):
+                if type(part) not in (str, Ref, Item, Open):
+                    self._problem((*path, name, i), "a path is a text or a reference")
+            if parts:
+                found[name] = ListOf(tuple(parts))
+        return found
 
     def _call(self, node: Node, i: int) -> str:
         """Return the name of a node's callable, checked; one text for all nodes that call the same."""
@@ -406,6 +430,9 @@ class _Linker:
             value = getattr(node, name)
             if value is not UNSET and value != getattr(PLAIN, name):
                 self._problem((*path, name), f"{name} has no meaning beside {kind}")
+        if node.files and not node.cache and not node.creates:
+            beside = "creates" if kind == "run" else "cache"
+            self._problem((*path, "files"), f"files has no meaning without {beside}")
 
     def _check_argv(self, argv: ListOf, path: Path) -> None:
         if not argv.parts:
@@ -453,7 +480,10 @@ def _is_plain(node: Node) -> bool:
     Values may be any objects where a graph was made in Python: they are not compared.
     """
     is_bare = node.run is UNSET and node.map is UNSET and node.when is UNSET and node.stdin is UNSET
-    names = ("env", "cwd", "capture", "always", "retries", "timeout", "pool", "priority", "allow_failure")
+    names = (
+        "env", "cwd", "capture", "always", "retries", "timeout", "pool", "priority", "allow_failure",
+        "cache", "files", "creates",
+    )  # fmt: skip
     return is_bare and all(getattr(node, name) == getattr(PLAIN, name) for name in names)
 
 

@@ -1,5 +1,6 @@
 """A graph in Python: loaded from a file, or built call by call."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -168,7 +169,7 @@ class Graph:
             needs = [needs] if isinstance(needs, Handle | str) else needs
             fields["needs"] = [need.id if isinstance(need, Handle) else need for need in needs]
         for name, value in options.items():
-            fields[name] = _reference(value) if name in _VALUES else value
+            fields[name] = _paths(value) if name in _PATHS else _reference(value) if name in _VALUES else value
         if isinstance(fields.get("map"), tuple | range):
             fields["map"] = list(fields["map"])
         try:
@@ -259,6 +260,7 @@ class Graph:
 
 
 _VALUES = frozenset({"env", "stdin", "map", "when"})
+_PATHS = frozenset({"files", "creates"})
 _OPTIONS = frozenset(Node.__struct_fields__) - {"id", "call", "args", "kwargs", "run"}
 
 
@@ -288,6 +290,12 @@ def _reference(value: Any) -> Any:
             raise UsageError(f"an object with keys such as {next(iter(value))!r} cannot hold handles as well")
         return written if is_plain else {"$literal": value}
     return value
+
+
+def _paths(value: Any) -> list[Any]:
+    """Write one path or several as the file writes them."""
+    several = value if isinstance(value, list | tuple) else [value]
+    return [os.fspath(path) if isinstance(path, os.PathLike) else _reference(path) for path in several]
 
 
 def load(path: str | Path, *, encoding: str = "") -> Graph:

@@ -83,6 +83,13 @@ class Node(Strict, frozen=True):
     allow_failure: Annotated[
         bool, Meta(description="A failure here fails neither the run nor what needs this node.")
     ] = False
+    cache: Annotated[bool, Meta(description="Take the call's result from the cache if it is there.")] = False
+    files: Annotated[
+        tuple[Any, ...], Meta(description="Paths and globs of what the node reads; references at any depth.")
+    ] = ()
+    creates: Annotated[
+        tuple[Any, ...], Meta(description="Paths of what the command makes; it is not run while they are up to date.")
+    ] = ()
 
     @property
     def pools(self) -> tuple[str, ...]:

@@ -52,6 +52,7 @@ def _lines(summary: Summary) -> list[str]:
     counts += [f"{summary.skipped} skipped"] if summary.skipped else []
     counts += [f"{summary.retried} tried again"] if summary.retried else []
     counts += [f"{summary.kept} kept"] if summary.kept else []
+    counts += [f"{summary.cached} cached"] if summary.cached else []
     state = _state(summary)
     busy = " ".join(f"{share:.0%}" for share in summary.busy)
     slowest = [f"{node.node} {seconds(node.ran_s)}" for node in summary.slowest]

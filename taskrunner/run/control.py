@@ -11,11 +11,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from taskrunner.run.attempt import Attempt
 from taskrunner.run.journal import Entry
 from taskrunner.run.outcome import Failure
 from taskrunner.run.plan import Noted
+
+if TYPE_CHECKING:
+    from taskrunner.run.reuse import Reuse
 
 
 class Control:
@@ -41,6 +45,7 @@ class Control:
         self.because = ""
         self.signal = 0
         self.crash: BaseException | None = None
+        self.reuse: Reuse | None = None
         self.ended = 0
         self._on_interrupt: list[Callable[[], None]] = []
         self._stop_after = stop_after

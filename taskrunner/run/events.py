@@ -56,7 +56,10 @@ class RunResumed(Event, frozen=True, tag="run.resumed"):
 
 
 class NodeDone(Event, frozen=True, tag="node.done"):
-    """A node has its result. ``stolen``: another worker than the one that made it ready ran it."""
+    """A node has its result. ``stolen``: another worker than the one that made it ready ran it.
+
+    ``cached``: the result came from the cache.
+    """
 
     node: str
     worker: int
@@ -65,6 +68,7 @@ class NodeDone(Event, frozen=True, tag="node.done"):
     ran_s: float
     stolen: bool
     started_at: float
+    cached: bool = False
 
 
 class NodeFailed(FailureEvent, frozen=True, tag="node.failed"):
@@ -150,6 +154,7 @@ class RunDone(Event, frozen=True, tag="run.done"):
     retried: int = 0
     timed_out_s: float = 0.0
     lost: int = 0
+    cached: int = 0
 
 
 class Observer(Protocol):

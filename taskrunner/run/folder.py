@@ -14,6 +14,7 @@ from taskrunner.run.plain import to_json
 from taskrunner.run.result import Summary
 
 DEFAULT = Path(".taskrunner") / "runs"
+CACHE = Path(".taskrunner") / "cache"  # which belongs to no run
 
 
 def new_run_id() -> str:

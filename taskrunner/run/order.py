@@ -25,6 +25,7 @@ class _Run(msgspec.Struct):
     wall_s: float
     parallelism: float
     done: int
+    cached: int = 0
 
 
 class _Line(msgspec.Struct):
@@ -36,14 +37,14 @@ _LINES = msgspec.json.Decoder(_Line)
 
 
 def durations(runs: Path, graph: str) -> dict[str, float]:
-    """Return the seconds of each node in the newest finished run of a graph of this name.
+    """Return the seconds of each node in the newest finished run of a graph of this name that took none from the cache.
 
     Nothing if there is none that went well, if its nodes were short, or if its files cannot be read.
     """
     for summary in sorted(runs.glob("*/summary.json"), reverse=True)[:LOOK_BACK]:
         try:
             run = msgspec.json.decode(summary.read_bytes(), type=_Run)
-            if run.graph != graph or not run.ok or not run.done:
+            if run.graph != graph or not run.ok or not run.done or run.cached:
                 continue
             if run.parallelism * run.wall_s / run.done < LONG:
                 return {}

@@ -58,6 +58,7 @@ class Demands(msgspec.Struct, eq=False):
     ``retry`` and ``timeout`` (seconds, 0: none) are those of one call. ``is_timed``: a call that may be given
     up. ``attempt`` counts from 1, ``given`` is what it was called with, and ``failed`` the failure of the
     attempt before it.
+    ``cached``: its result came from the cache.
     """
 
     kind: int = CALL
@@ -78,6 +79,7 @@ class Demands(msgspec.Struct, eq=False):
     attempt: int = 1
     given: tuple[Sequence[Any], Mapping[str, Any]] | None = None
     failed: Failure | None = None
+    cached: bool = False
 
 
 NOTHING = Demands()
@@ -278,6 +280,11 @@ class Plan:
         while (index := self.dag.nearer[index]) >= 0:
             path.append(self.dag.vertices[index].id)
         return tuple(reversed(path))
+
+    def task_of(self, vertex: Vertex) -> Task | None:
+        """Return the task of a vertex; None: it is not to be run."""
+        task: Task | None = self._by_index[vertex.index]
+        return task
 
     def take_outputs(self) -> dict[str, Any]:
         """Return the results of the outputs that have one; the plan drops them."""

@@ -48,6 +48,7 @@ class Summary(msgspec.Struct, frozen=True):
     ``retried``: how many attempts failed that were not the last of their node. ``timed_out_s``: the run's own
     time-out, if that stopped it, or 0. ``lost``: how many calls were given up and had not returned at the end.
     ``failed`` counts the failures that are allowed as well, ``ok`` does not mind them.
+    ``cached``: how many of those that are done took their results from the cache.
     """
 
     run: str
@@ -75,6 +76,7 @@ class Summary(msgspec.Struct, frozen=True):
     signal: int
     timed_out_s: float
     lost: int
+    cached: int = 0
 
 
 class RunResult:

@@ -51,6 +51,7 @@ class Runner:
         self._journal = control.open_entries().append if control.is_journaled else None
         self._dispatcher = dispatcher
         self._push = push
+        self._reuse = control.reuse
 
     def executor(self) -> Callable[[Task], Task | None]:  # noqa: C901  one page on purpose
         """Return what a worker calls for each task: it runs it and returns one that became ready by that.
@@ -240,11 +241,14 @@ class Runner:
         if task.vertex.slots is None:
             source = demands.templates or task.vertex
             args, kwargs = inputs.arguments(source, self._results_of(task), demands.item)
+        function = task.function
+        if self._reuse is not None and task.vertex.options.cache:
+            function = self._reuse.function(task, self._results_of)
         if demands.retry is None:  # nobody will ask for them again
             task.let_go()
         if demands is not NOTHING:
             demands.given = args, kwargs
-        return task.function(*args, **kwargs)
+        return function(*args, **kwargs)
 
     def _execute_special(self, task: Task) -> Task | None:
         started = clock()
@@ -386,6 +390,9 @@ class Runner:
 
         source = task.demands.templates or task.vertex
         command = inputs.command(task.vertex.options, source, self._results_of(task), task.demands.item)
+        run: Callable[..., Any] = run_command
+        if self._reuse is not None and task.vertex.options.creates:
+            run = self._reuse.command(task, self._results_of)
         if task.demands.retry is None:
             task.let_go()
-        return await run_command(command, folder, task.id)
+        return await run(command, folder, task.id)

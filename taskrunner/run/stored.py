@@ -72,7 +72,10 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911  one return for each kind of val
             return {key: _plain(part) for key, part in value.items()}
         return _ext(_PAIRS, [[_plain(key), _plain(part)] for key, part in value.items()])
     if kind in _SEQUENCES:
-        return _ext(_SEQUENCES[kind], [_plain(part) for part in value])
+        parts = [_plain(part) for part in value]
+        if kind is not tuple:  # equal sets become the same bytes, in whatever order they yield their items
+            parts.sort(key=_encode)
+        return _ext(_SEQUENCES[kind], parts)
     if kind is bytearray:
         return Ext(_BYTEARRAY, bytes(value))
     if kind is complex:

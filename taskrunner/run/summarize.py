@@ -30,6 +30,7 @@ class Facts(msgspec.Struct, frozen=True):
     kept: int = 0
     timed_out_s: float = 0.0
     lost: int = 0
+    cached: int = 0
 
 
 def summarize(notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Facts) -> Summary:
@@ -65,6 +66,7 @@ def summarize(notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Fac
         signal=facts.signal,
         timed_out_s=facts.timed_out_s,
         lost=facts.lost,
+        cached=facts.cached,
     )
 
 

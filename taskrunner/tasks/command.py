@@ -47,6 +47,12 @@ class Command:
         self.stdin = stdin
         self.capture = capture
 
+    def input(self) -> bytes | None:
+        """Return the bytes that the command reads; None: it reads nothing."""
+        if self.stdin is UNSET or self.stdin is None:
+            return None
+        return self.stdin if isinstance(self.stdin, bytes) else _text(self.stdin).encode()
+
     def __str__(self) -> str:
         return self.argv if isinstance(self.argv, str) else " ".join(self.argv)
 
@@ -65,7 +71,7 @@ async def run_command(command: Command, folder: Path, name: str) -> Any:
     stem = _file_name(name)
     out, err = folder / f"{stem}.out", folder / f"{stem}.err"
     with contextlib.ExitStack() as files:
-        stdin = files.enter_context(_open_stdin(command.stdin))
+        stdin = files.enter_context(_open_stdin(command.input()))
         command.stdin = UNSET  # it is in a file now
         stdout = files.enter_context(out.open("wb"))
         stderr = files.enter_context(err.open("wb"))
@@ -137,11 +143,11 @@ def _signal_group(process: asyncio.subprocess.Process, number: int) -> bool:
     return True
 
 
-def _open_stdin(value: Any) -> IO[bytes]:
-    if value is UNSET or value is None:
+def _open_stdin(data: bytes | None) -> IO[bytes]:
+    if data is None:
         return Path(os.devnull).open("rb")
     file = tempfile.TemporaryFile()  # noqa: SIM115  the caller closes it
-    file.write(value if isinstance(value, bytes) else _text(value).encode())
+    file.write(data)
     file.seek(0)
     return file
 

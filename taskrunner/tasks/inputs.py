@@ -1,5 +1,7 @@
 """A node's inputs: from its templates to what its function or command is given."""
 
+import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -28,6 +30,8 @@ class ChildTemplates:
             settle(other.argv, result_of),
             settle(other.env, result_of),
             settle(other.stdin, result_of),
+            files=settle(other.files, result_of),
+            creates=settle(other.creates, result_of),
         )
 
 
@@ -59,6 +63,26 @@ def command(options: Node, source: Vertex | ChildTemplates, result_of: ResultOf,
         fill(templates.stdin, result_of, item),
         options.capture,
     )
+
+
+def paths(template: Any, result_of: Callable[[], ResultOf], item: Any) -> list[str]:
+    """Return the paths that a template of paths stands for; a reference may yield one, or a list of them.
+
+    Raises:
+        BindingError: a reference leads nowhere.
+        TypeError: it yields something else.
+        ValueError: a path is empty.
+
+    """
+    found: list[str] = []
+    for value in () if template is None else fill(template, result_of(), item):
+        for path in value if isinstance(value, list | tuple) else (value,):
+            if not isinstance(path, str | os.PathLike):
+                raise TypeError(f"a path is a text, not {type(path).__name__}")
+            if not path:  # which would stand for the working directory
+                raise ValueError("a path is empty")
+            found.append(os.fspath(path))
+    return found
 
 
 def items(template: Any, result_of: ResultOf) -> list[Any]:

@@ -1,5 +1,6 @@
 import io
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -104,6 +105,18 @@ def test_option_of_a_wrong_type_is_refused():
     with pytest.raises(UsageError, match=r'^node "fetch": Expected .*retries'):
         g.call(fetch, retries="twice")
     assert (g.file.nodes, g.functions) == ((), {})
+
+
+def test_files_and_creates_take_one_path_or_several_and_handles():
+    g = Graph(params={"p": "z"})
+    a = g.call(fetch, id="a", cache=True, files=Path("in.txt"))
+    g.run("make", id="b", files=[a["path"], Path("x") / "y", g.param("p")], creates=a)
+    assert fields(g, 0)["files"] == ["in.txt"]
+    ref = {"$ref": "a"}
+    assert fields(g) == {
+        "id": "b", "run": "make", "files": [{**ref, "path": ["path"]}, "x/y", {"$param": "p"}], "creates": [ref],
+    }  # fmt: skip
+    assert g.link().vertices[1].before == (0,)
 
 
 def test_run_writes_a_command():

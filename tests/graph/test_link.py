@@ -229,6 +229,14 @@ def test_nodes_that_say_nothing_special_share_their_options():
     assert dag.vertices[2].options.priority == 1
 
 
+@pytest.mark.parametrize("fields", [{"cache": True}, {"cache": True, "files": ["a"]}])
+def test_a_cached_node_is_a_special_one(fields):
+    drawn = [A, {**B, "args": [REF_A], **fields}]
+    dag = Graph.decode(json.dumps(file_of(*drawn)).encode(), "json").link()
+    assert [vertex.id for vertex in dag.special] == ["b"]
+    assert dag.vertices[1].options.cache
+
+
 # -- problems that one might lose ----------------------------------------------------------------------
 
 

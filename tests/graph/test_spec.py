@@ -57,6 +57,8 @@ def test_workload_fits_the_schema_and_decodes(path):
         file_of(run="ls", stdin=None, env={"A": 1}, cwd="/", capture="bytes"),
         file_of(run=["ls", 1, {"$item": True}], map=[1], when=False),
         file_of(retries={"max": 0, "backoff": 0, "factor": 0.5, "jitter": 1, "on": ["OSError", 3]}),
+        file_of(call="m:f", cache=True, files=["a", {"$ref": "b"}]),
+        file_of(run="ls", files=[], creates=["b"]),
         file_of(needs=["b"], always=True, allow_failure=True, priority=-5, pool="p", timeout=1),
     ],
 )
@@ -94,6 +96,9 @@ def test_good_file_is_taken_by_both(value):
         file_of(run=1),
         file_of(capture="all"),
         file_of(needs="b"),
+        file_of(cache=1),
+        file_of(files="a"),
+        file_of(creates={}),
         file_of(needs=[1]),
         file_of(always="yes"),
         file_of(retries=-1),

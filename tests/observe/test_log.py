@@ -48,6 +48,7 @@ def test_an_event_is_one_json_object_on_a_line():
             "ran_s": 0.5,
             "stolen": False,
             "started_at": 1.0,
+            "cached": False,
         },
         {"event": "node.skipped", "level": "info", "node": "d", "reason": "needs", "because": "b"},
     ]

@@ -68,6 +68,7 @@ def test_a_run_in_which_nothing_ran_has_no_slowest_node():
     ("changes", "line"),
     [
         ({"ok": False, "failed": 1}, "failed        demo: 2 done, 1 failed, 1 skipped in 2.00 s"),
+        ({"cached": 1}, "ok            demo: 2 done, 1 skipped, 1 cached in 2.00 s"),
         ({"ok": False, "signal": 2}, "interrupted   demo: 2 done, 1 skipped in 2.00 s"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from taskrunner.run.control import Control
 from taskrunner.run.events import LEVELS, NodeDone, NodeFailed, NodeSkipped, RunWarning
 from taskrunner.run.outcome import Call, Skip, describe
-from taskrunner.run.plan import NOTHING
+from taskrunner.run.plan import NOTHING, Demands
 from taskrunner.run.recorder import BATCH, Recorder, to_events
 
 RECORDER = sys.modules[Recorder.__module__]  # taskrunner.run is a function's name as well
@@ -57,6 +57,12 @@ def told(notes, *observers):
 def test_a_note_becomes_an_event_in_seconds(stolen):
     note = (task("a", stolen=stolen), 2_000_000_000, 2_500_000_000, 4_000_000_000, None)
     assert to_events(1, note, 1_000_000_000) == (NodeDone("a", 1, 1, 0.5, 1.5, stolen=stolen, started_at=1.5),)
+
+
+def test_a_result_from_the_cache_is_told_to_be_one():
+    cached = SimpleNamespace(id="a", stolen=False, demands=Demands(cached=True))
+    assert to_events(0, (cached, 0, 0, 0, None), 0)[0].cached
+    assert not to_events(0, done("a", 0), 0)[0].cached
 
 
 def test_a_failure_and_a_skip_become_their_events():

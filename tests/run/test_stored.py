@@ -161,3 +161,11 @@ def test_a_stored_name_calls_nothing_but_the_types_that_are_stored(name):
 def test_any_bytes_are_read_or_refused(data):
     with contextlib.suppress(NotStorableError):
         unpack(data)
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_equal_sets_become_the_same_bytes(kind):
+    numbers = [8 * number for number in range(8)]  # which lie in the order in which they were put
+    assert list(kind(numbers)) != list(kind(numbers[::-1]))
+    assert pack(kind(numbers)) == pack(kind(numbers[::-1]))
+    assert pack([{"a": kind({1, "a", (2,)})}]) == pack([{"a": kind({(2,), "a", 1})}])

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from taskrunner.graph.dag import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.tasks.inputs import ChildTemplates, arguments, command, items
+from taskrunner.tasks.inputs import ChildTemplates, arguments, command, items, paths
 
 RESULTS = {"a": {"x": [1, 2]}, "b": "text"}
 
@@ -49,3 +51,29 @@ def test_items_of_a_map():
 def test_what_is_no_list_is_refused(node, kind):
     with pytest.raises(TypeError, match=f"map needs a list, not {kind}"):
         items(vertex(call="m:f", map={"$ref": node}).templates.items, RESULTS.get)
+
+
+def test_paths_are_texts_and_what_references_yield():
+    results = {"a": ["x", Path("y")], "b": "z"}
+    made = vertex(call="m:f", cache=True, files=["one", {"$ref": "a"}, {"$ref": "b"}, {"$ref": "a", "path": [0]}])
+    assert paths(made.templates.files, lambda: results.get, None) == ["one", "x", "y", "z", "x"]
+    assert paths(made.templates.creates, lambda: results.get, None) == []
+
+
+def test_paths_of_children():
+    made = vertex(run="true", map=["x"], files=[{"$item": True}], creates=[{"$ref": "b"}, {"$item": True}])
+    shared = ChildTemplates(made, RESULTS.get).templates
+    assert paths(shared.files, lambda: None, "x") == ["x"]
+    assert paths(shared.creates, lambda: None, "x") == ["text", "x"]
+
+
+@pytest.mark.parametrize("value", [None, 1, [[]], [1], {"a": 1}])
+def test_what_is_no_path_is_refused(value):
+    made = vertex(call="m:f", cache=True, files=[{"$ref": "a"}])
+    with pytest.raises(TypeError, match="a path is a text, not"):
+        paths(made.templates.files, lambda: {"a": value}.get, None)
+
+
+def test_an_empty_path_is_not_the_working_directory():
+    with pytest.raises(ValueError, match="a path is empty"):
+        paths(vertex(call="m:f", cache=True, files=[""]).templates.files, lambda: None, None)
