@@ -22,6 +22,7 @@ Exit codes:
 # name -> module and attribute: a subcommand is imported when it is used.
 COMMANDS = {
     "exec": "taskrunner.cli.exec:exec_command",
+    "runs": "taskrunner.cli.runs:runs",
     "check": "taskrunner.cli.check:check",
     "show": "taskrunner.cli.show:show",
     "schema": "taskrunner.cli.schema:schema",

@@ -18,9 +18,14 @@ CACHE = Path(".taskrunner") / "cache"  # which belongs to no run
 
 
 def new_run_id() -> str:
-    """Return an id such as ``20260131-154502-9f3a1c``: UTC, and a random part."""
+    """Return an id such as ``20260131-154502-9f3a1c7``: UTC, microseconds in hexadecimal, and a random byte."""
     now = dt.datetime.now(dt.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-{os.urandom(3).hex()}"
+    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond:05x}{os.urandom(1).hex()}"
+
+
+def run_ids(runs: Path) -> list[str]:
+    """Return the ids of the runs that lie in a directory, the oldest first."""
+    return sorted(path.name for path in runs.glob("*") if (path / "graph.json").is_file())
 
 
 def find_run(runs: Path, name: str) -> str:
@@ -30,7 +35,7 @@ def find_run(runs: Path, name: str) -> str:
         UsageError: there is no such run, or more than one.
 
     """
-    ids = sorted(path.name for path in runs.glob("*") if (path / "graph.json").is_file())
+    ids = run_ids(runs)
     if name == "last":
         ids = ids[-1:]
     elif name in ids:

@@ -103,6 +103,21 @@ class Journal:
             rest = rest[os.write(self._file, rest) :]
 
 
+def is_locked(path: Path) -> bool:
+    """Say whether a process writes a journal just now."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
 def read(path: Path) -> dict[str, Entry]:
     """Return the last good entry of each node; no journal is an empty one."""
     try:

@@ -1,5 +1,6 @@
 import json
 import re
+import time
 
 import msgspec
 import pytest
@@ -11,10 +12,10 @@ from taskrunner.run.folder import RunFolder, new_run_id
 
 
 def test_ids_sort_by_time_and_differ():
-    ids = [new_run_id() for _ in range(50)]
-    assert all(re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{6}", run_id) for run_id in ids)
-    assert len(set(ids)) == 50
-    assert [run_id[:15] for run_id in ids] == sorted(run_id[:15] for run_id in ids)
+    ids = [new_run_id() for _ in range(200) if time.sleep(0.00001) is None]
+    assert all(re.fullmatch(r"\d{8}-\d{6}-[0-9a-f]{7}", run_id) for run_id in ids)
+    assert len(set(ids)) == 200
+    assert ids == sorted(ids)
 
 
 def kept(graph, tmp_path):

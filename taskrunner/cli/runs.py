@@ -1,0 +1,60 @@
+"""``taskrunner runs``: the runs that have left something behind."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from taskrunner.observe.summary import seconds
+from taskrunner.run.folder import DEFAULT
+from taskrunner.run.history import PastRun, past_runs, remove
+
+EXAMPLE = """\b
+Examples:
+  taskrunner runs
+  taskrunner runs --json | jq '.[0].wall_s'
+  taskrunner runs --prune 20     keep the newest 20, remove the others
+"""
+
+
+@click.command(epilog=EXAMPLE, short_help="List earlier runs, or remove old ones.")
+@click.option(
+    "--run-dir", type=click.Path(file_okay=False), default=str(DEFAULT), show_default=True,
+    help="Where each run has left a folder of its own.",
+)  # fmt: skip
+@click.option("-n", "--newest", type=click.IntRange(min=1), metavar="N", help="List the newest N only.")
+@click.option("--prune", type=click.IntRange(min=0), metavar="N", help="Remove all but the newest N.")
+@click.option("--json", is_flag=True, help="Print a list of objects, the newest first.")
+def runs(**options: Any) -> None:
+    """List the runs of this directory, the newest first.
+
+    A run that goes on is never removed. With --prune the removed ones are listed.
+    """
+    folder = Path(options["run_dir"])
+    found = past_runs(folder)[: options["newest"]]
+    if options["prune"] is not None:
+        found = remove(folder, found[options["prune"] :])
+    if options["json"]:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        for line in _table(found):
+            click.echo(line)
+
+
+def _table(found: Sequence[PastRun]) -> Iterator[str]:
+    """Give the lines of a table whose columns are as wide as they must be."""
+    rows = [("run", "started (UTC)", "state", "wall", "nodes", "failed", "graph", "python")]
+    for run in found:
+        has_ended = bool(run.python)
+        numbers = (seconds(run.wall_s), str(run.nodes), str(run.failed)) if has_ended else ("", "", "")
+        python = f"{run.python}, GIL {'on' if run.gil else 'off'}" if has_ended else ""
+        rows.append((run.run, run.started, run.state, *numbers, run.graph, python))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if name in ("wall", "nodes", "failed") else cell.ljust(width)
+            for name, cell, width in zip(rows[0], row, widths, strict=True)
+        ]
+        yield "  ".join(cells).rstrip()
