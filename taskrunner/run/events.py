@@ -27,12 +27,6 @@ class WarningEvent(Event, frozen=True, kw_only=True):
     level: str = "warning"
 
 
-class FailureEvent(Event, frozen=True, kw_only=True):
-    """The base of what a run fails by."""
-
-    level: str = "error"
-
-
 class RunStart(Event, frozen=True, tag="run.start"):
     """A run begins. ``at`` is the time of day, in seconds since 1970."""
 
@@ -55,11 +49,8 @@ class RunResumed(Event, frozen=True, tag="run.resumed"):
     unstored: tuple[str, ...]
 
 
-class NodeDone(Event, frozen=True, tag="node.done"):
-    """A node has its result. ``stolen``: another worker than the one that made it ready ran it.
-
-    ``cached``: the result came from the cache.
-    """
+class AttemptEvent(Event, frozen=True):
+    """The base of what tells of one attempt to run a node."""
 
     node: str
     worker: int
@@ -68,38 +59,36 @@ class NodeDone(Event, frozen=True, tag="node.done"):
     ran_s: float
     stolen: bool
     started_at: float
+
+
+class NodeDone(AttemptEvent, frozen=True, tag="node.done"):
+    """A node has its result. ``stolen``: another worker than the one that made it ready ran it.
+
+    ``cached``: the result came from the cache, or the command was up to date.
+    """
+
     cached: bool = False
 
 
-class NodeFailed(FailureEvent, frozen=True, tag="node.failed"):
-    """A node raised an error, or its command failed. ``allowed``: that fails neither the run nor what needs it."""
+class BrokenAttempt(AttemptEvent, frozen=True):
+    """The base of what tells of an attempt that failed. ``arguments``: those of the call, cut."""
 
-    node: str
-    worker: int
-    attempt: int
-    queued_s: float
-    ran_s: float
-    stolen: bool
-    started_at: float
-    error: str
-    traceback: str
-    arguments: str = ""
-    allowed: bool = False
-
-
-class NodeRetry(WarningEvent, frozen=True, tag="node.retry"):
-    """An attempt failed as a node does, and another one begins after ``wait_s``."""
-
-    node: str
-    worker: int
-    attempt: int
-    queued_s: float
-    ran_s: float
-    stolen: bool
-    started_at: float
     error: str
     traceback: str
     arguments: str
+
+
+class NodeFailed(BrokenAttempt, frozen=True, kw_only=True, tag="node.failed"):
+    """A node raised an error, or its command failed. ``allowed``: that fails neither the run nor what needs it."""
+
+    level: str = "error"
+    allowed: bool = False
+
+
+class NodeRetry(BrokenAttempt, frozen=True, kw_only=True, tag="node.retry"):
+    """An attempt failed as a node does, and another one begins after ``wait_s``."""
+
+    level: str = "warning"
     wait_s: float
 
 

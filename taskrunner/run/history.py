@@ -1,5 +1,6 @@
 """The runs that lie in a directory: what is left of each, read from its folder."""
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,34 +19,29 @@ RUNNING = "running"
 UNFINISHED = "unfinished"
 
 
-class PastRun(msgspec.Struct, frozen=True):
-    """One run. ``started`` is UTC, as ``2026-01-31 15:45:02``; of a run that did not end the numbers are 0."""
+class _Numbers(msgspec.Struct, frozen=True, kw_only=True):
+    """What a summary tells, and the list of runs as well."""
+
+    graph: str = ""
+    wall_s: float = 0.0
+    nodes: int = 0
+    failed: int = 0
+    kept: int = 0
+    workers: int = 0
+    python: str = ""
+    gil: bool = False
+
+
+class PastRun(_Numbers, frozen=True, kw_only=True):
+    """One run. ``started`` is UTC, as ``2026-01-31 15:45:02``; what is not known is empty or 0."""
 
     run: str
     state: str
     started: str
-    graph: str = ""
-    wall_s: float = 0.0
-    nodes: int = 0
-    failed: int = 0
-    kept: int = 0
-    workers: int = 0
-    python: str = ""
-    gil: bool = False
 
 
-class _Summary(msgspec.Struct):
-    """What of a summary is told here; of an older one some may be missing."""
-
-    graph: str = ""
+class _Summary(_Numbers, frozen=True, kw_only=True):
     ok: bool = False
-    wall_s: float = 0.0
-    nodes: int = 0
-    failed: int = 0
-    kept: int = 0
-    workers: int = 0
-    python: str = ""
-    gil: bool = False
     signal: int = 0
     timed_out_s: float = 0.0
 
@@ -67,14 +63,15 @@ def remove(runs: Path, past: Sequence[PastRun]) -> list[PastRun]:
 
 
 def _read(folder: Path) -> PastRun:
+    found, state = _Summary(), UNFINISHED
     if is_locked(folder / "journal"):
-        return PastRun(folder.name, RUNNING, _started(folder.name))
-    try:
-        found = _decode((folder / "summary.json").read_bytes())
-    except (OSError, msgspec.DecodeError):
-        return PastRun(folder.name, UNFINISHED, _started(folder.name))
-    same = {name: getattr(found, name) for name in ("graph", "wall_s", "nodes", "failed", "kept", "workers")}
-    return PastRun(folder.name, _state(found), _started(folder.name), **same, python=found.python, gil=found.gil)
+        state = RUNNING
+    else:
+        with contextlib.suppress(OSError, msgspec.DecodeError):
+            found = _decode((folder / "summary.json").read_bytes())
+            state = _state(found)
+    numbers = {name: getattr(found, name) for name in _Numbers.__struct_fields__}
+    return PastRun(run=folder.name, state=state, started=_started(folder.name), **numbers)
 
 
 def _state(found: _Summary) -> str:

@@ -155,7 +155,9 @@ def to_events(worker: int, note: Noted, run_started: int) -> Sequence[Event]:
     failure = why.failure if isinstance(why, Retried) else why
     timing = (task.id, worker, failure.attempt, queued_s, ran_s, task.stolen, started_at)
     told = (*timing, failure.message, failure.traceback, failure.arguments)
-    event: Event = NodeRetry(*told, why.wait_s) if isinstance(why, Retried) else NodeFailed(*told, failure.allowed)
+    event: Event = NodeFailed(*told, allowed=failure.allowed)
+    if isinstance(why, Retried):
+        event = NodeRetry(*told, wait_s=why.wait_s)
     error = failure.error
     if not isinstance(error, NodeTimeoutError):
         return (event,)

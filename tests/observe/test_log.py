@@ -20,7 +20,7 @@ from taskrunner.run.events import (
 )
 
 DONE = NodeDone("a", 0, 1, 0.25, 0.5, stolen=False, started_at=1.0)
-FAILED = NodeFailed("b", 1, 1, 0.0, 0.5, stolen=True, started_at=1.0, error="E", traceback="T")
+FAILED = NodeFailed("b", 1, 1, 0.0, 0.5, stolen=True, started_at=1.0, error="E", traceback="T", arguments="(1)")
 STOPPED = NodeSkipped("c", "stopped", "b")
 SKIPPED = NodeSkipped("d", "needs", "b")
 WARNING = RunWarning("look out")
