@@ -15,6 +15,7 @@ from taskrunner.errors import GilEnabledError, GraphError, TaskrunnerError, Usag
 from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.observe.log import JsonLog, open_log
 from taskrunner.run.archive import Archive
+from taskrunner.run.conceal import mask_of
 from taskrunner.run.control import Control
 from taskrunner.run.events import LEVELS, Event, GilSwitchedOn, Observer, RunDone, RunStart, RunWarning
 from taskrunner.run.folder import new_run_id
@@ -24,6 +25,7 @@ from taskrunner.run.recorder import Recorder
 from taskrunner.run.result import RunResult, Summary
 from taskrunner.run.summarize import Facts, summarize
 from taskrunner.tasks import gil
+from taskrunner.tasks.permit import Permit
 from taskrunner.tasks.resolve import module_folders, resolve_all
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     workers: int | None = None,
     stop_after: int = 1,
     require_nogil: bool = False,
+    allow: Iterable[str] = (),
+    commands: bool = True,
     run_dir: str | Path | None = None,
     observers: Sequence[Observer] = (),
     log_level: str = "info",
@@ -58,6 +62,9 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         workers: how many threads; as many as there are processors to use if not given.
         stop_after: stop after so many failures; 0: never. What needs a failed node is skipped.
         require_nogil: refuse to run while the GIL is on.
+        allow: patterns, as ``fnmatch`` has them, of the ``package.module:name`` that the graph's file may call;
+            none: anything. Functions that were given to ``Graph.call`` are your own and always allowed.
+        commands: whether the graph may run commands.
         run_dir: the folder in which the run leaves a folder of its own; none is left without it.
         log_level: the least level of what is written to the run's ``events.jsonl``.
         journal: keep the results of finished nodes in the run's folder.
@@ -70,7 +77,8 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         on_interrupt: called, in the signal's handler, when SIGINT or SIGTERM stops the run.
 
     Raises:
-        GraphError: the graph is bad, or a callable cannot be imported or given its arguments.
+        GraphError: the graph is bad, names what is not allowed, or a callable cannot be imported or given
+            its arguments.
         UsageError: a target or a parameter does not exist.
         GilEnabledError: the GIL is on and ``require_nogil`` is set.
         KeyboardInterrupt: SIGINT stopped the run and no ``on_interrupt`` was given. (SIGTERM ends the
@@ -79,10 +87,11 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     """
     workers = _check(workers, log_level, timeout)
     names = as_nodes([targets] if isinstance(targets, str | Handle) else targets)
+    permit = Permit((allow,) if isinstance(allow, str) else tuple(allow), commands)
     with ExitStack() as stack:
         stack.enter_context(module_folders(graph.source))
         watch = stack.enter_context(gil.GilWatch())
-        plan = _plan(graph, params, names, stack)
+        plan = _plan(graph, params, names, permit, stack)
         if require_nogil and gil.is_enabled():
             raise GilEnabledError(_why_gil(watch.culprit))
         if timeout is not None:
@@ -93,8 +102,9 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             stack.callback(archive.close)
             told = [*archive.keep(graph, params or {}, plan), *told]
             observers = (*observers, JsonLog(open_log(archive.folder.events), log_level))
-        commands = archive.folder.commands if archive else stack.enter_context(_temporary_folder(plan))
-        control = Control(stop_after, is_journaled=archive is not None and archive.journal is not None)
+        folder = archive.folder.commands if archive else stack.enter_context(_temporary_folder(plan))
+        is_journaled = archive is not None and archive.journal is not None
+        control = Control(stop_after, is_journaled=is_journaled, mask=mask_of(plan.dag, params or {}))
         if on_interrupt:
             control.on_interrupt(on_interrupt)
         stack.enter_context(threads.interrupts(control))
@@ -105,7 +115,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         run_id = archive.folder.id if archive else new_run_id()
         known = watch.culprit
         with _recording(recorder, _run_start(run_id, graph.name, len(plan.tasks), workers), *told):
-            threads.execute(plan, control, workers, commands, lambda: recorder.note(_LOST_WAKEUP), timeout)
+            threads.execute(plan, control, workers, folder, lambda: recorder.note(_LOST_WAKEUP), timeout)
         result = _result(plan, control, run_id, graph.name, workers, watch.culprit)
         if watch.culprit != known:
             recorder.tell([GilSwitchedOn(watch.culprit)])
@@ -173,12 +183,13 @@ def _check(workers: int | None, log_level: str, timeout: float | None) -> int:
 _LOST_WAKEUP = RunWarning("a worker slept past an item (lost wake-up): please report this")
 
 
-def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str], stack: ExitStack) -> Plan:
+def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str], permit: Permit, stack: ExitStack) -> Plan:
     """Make the plan; from here to the run's end the collector is spared it."""
     dag = graph.link(params)
     among = dag.closure(targets) if targets else None
     outputs = tuple(dag.index[name] for name in targets) if targets else None
     try:
+        permit.check(dag, graph.functions)
         functions = resolve_all(dag, graph.functions, among)
     except GraphError as error:
         raise graph.error(error) from None

@@ -5,7 +5,9 @@ from typing import Any
 import click
 
 from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
+from taskrunner.cli.permits import permit_options, read_permit
 from taskrunner.errors import GraphError
+from taskrunner.safe.printable import printable
 from taskrunner.tasks.resolve import module_folders, resolve_all
 
 EXAMPLE = """\b
@@ -17,17 +19,20 @@ Example:
 @click.command(epilog=EXAMPLE, short_help="Check GRAPH without running it.")
 @graph_argument
 @set_option
+@permit_options
 def check(graph_name: str, **options: Any) -> None:
     """Check GRAPH without running it.
 
     Schema, ids, cycles, references, parameters; whether its callables import and accept their arguments.
     """
+    permit = read_permit(options)
     graph = find_graph(graph_name, options["format"])
     dag = graph.link(read_settings(graph, options["set"]), complete=False)
     with module_folders(graph.source):
         try:
+            permit.check(dag, graph.functions)
             resolve_all(dag, graph.functions)
         except GraphError as error:
             raise graph.error(error) from None
     levels = max(dag.depths(), default=-1) + 1
-    click.echo(f"{graph_name}: ok, {len(dag.vertices)} nodes, {dag.edges} edges, {levels} levels")
+    click.echo(f"{printable(graph_name)}: ok, {len(dag.vertices)} nodes, {dag.edges} edges, {levels} levels")

@@ -12,7 +12,8 @@ import msgspec
 
 from taskrunner.api import run
 from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
-from taskrunner.errors import TaskrunnerError, UsageError
+from taskrunner.cli.permits import permit_options, read_permit
+from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
 from taskrunner.observe import drawing
 from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
@@ -22,6 +23,8 @@ from taskrunner.run.events import LEVELS, Observer
 from taskrunner.run.folder import CACHE, DEFAULT
 from taskrunner.run.plain import to_json
 from taskrunner.run.result import RunResult
+from taskrunner.safe.printable import printable
+from taskrunner.tasks.permit import Permit
 
 EXAMPLE = """\b
 Examples:
@@ -63,6 +66,7 @@ Examples:
 )  # fmt: skip
 @click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
 @click.option("--force", is_flag=True, help="Run what is in the cache or up to date as well, and remember it anew.")
+@permit_options
 @click.option("--require-nogil", is_flag=True, help="Fail rather than run with the GIL on.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), help="Write the outputs to this .json or .msgpack file."
@@ -77,11 +81,12 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
     """
     graph = find_graph(options["graph_name"], options["format"])
     values = read_settings(graph, options["set"])
+    permit = read_permit(options)
     output = options["output"]
     if output is not None and Path(output).suffix not in (".json", ".msgpack"):
         raise UsageError(f"--output takes a .json or a .msgpack file, not {output}")
     if options["dry_run"]:
-        _dry_run(graph, options["targets"], values)
+        _dry_run(graph, options["targets"], values, permit)
         return
     with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no result
         result = run(
@@ -91,6 +96,8 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
             workers=options["workers"],
             stop_after=options["keep_going"],
             require_nogil=options["require_nogil"],
+            allow=permit.allow,
+            commands=permit.commands,
             run_dir=options["run_dir"],
             journal=not options["no_journal"],
             fsync=options["fsync"],
@@ -170,15 +177,20 @@ def _write_outputs(result: RunResult, path: Path) -> None:
         raise TaskrunnerError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any]) -> None:
+def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any], permit: Permit) -> None:
     """Print the nodes that would run, in an order in which they could."""
     dag = graph.link(values)
+    try:
+        permit.check(dag, graph.functions)
+    except GraphError as error:
+        raise graph.error(error) from None
     among = dag.closure(targets) if targets else None
     for index in dag.order:
         if among is None or index in among:
             vertex = dag.vertices[index]
             needs = ", ".join(dag.vertices[i].id for i in vertex.before)
-            click.echo(f"{vertex.id}: {drawing.label(vertex)}" + (f" (after {needs})" if needs else ""))
+            after = f" (after {needs})" if needs else ""
+            click.echo(printable(f"{vertex.id}: {drawing.label(vertex)}{after}"))
 
 
 def _say_interrupted() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from taskrunner.errors import GraphError, TaskrunnerError
+from taskrunner.safe.printable import printable
 
 EXIT_CODES = """\b
 Exit codes:
@@ -53,8 +54,13 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except TaskrunnerError as error:
             # A graph's errors begin with their place, as those of compilers do.
-            click.echo(str(error) if isinstance(error, GraphError) else f"taskrunner: {error}", err=True)
+            click.echo(
+                str(error) if isinstance(error, GraphError) else f"taskrunner: {printable(str(error))}", err=True
+            )
             ctx.exit(error.exit_code)
+        except MemoryError:
+            click.echo("taskrunner: there is not enough memory", err=True)
+            ctx.exit(1)
         except KeyboardInterrupt:  # before a run began, or after it had ended
             ctx.exit(130)
         except BrokenPipeError:

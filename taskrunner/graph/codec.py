@@ -14,9 +14,9 @@ from typing import Any, Literal, get_args, overload
 import msgspec
 from msgspec.structs import asdict, replace
 
-from taskrunner.errors import GraphError, Problem, TaskrunnerError, UsageError
+from taskrunner.errors import GraphError, Problem, TaskrunnerError, UsageError, limited
 from taskrunner.graph.hints import did_you_mean
-from taskrunner.graph.place import Path, line_and_column, locate, parse_path
+from taskrunner.graph.place import Path, line_and_column, locate_all, parse_path
 from taskrunner.graph.spec import Defaults, FlatNode, GraphFile, Node, Retry
 
 type Format = Literal["json", "msgpack", "toml"]
@@ -120,7 +120,7 @@ def read(data: bytes, encoding: str, source: str = "") -> tuple[GraphFile, Seque
         del undecoded  # a million small objects
         deque(nodes.lean(), maxlen=0)  # each must fit the schema
     except (msgspec.DecodeError, ValueError, RecursionError) as error:  # not UTF-8, too many digits
-        problems = list(_explain(data, encoding, _first_error(data, encoding) or error))
+        problems = limited(_explain(data, encoding, _first_error(data, encoding) or error))
     else:
         return file, nodes
     raise GraphError(with_lines(problems, data, encoding), source)
@@ -141,8 +141,8 @@ def with_lines(problems: list[Problem], data: bytes, encoding: str) -> list[Prob
     """Return the problems with line and column, where the encoding is JSON."""
     if encoding != "json":
         return problems
-    text = data.decode(errors="replace")
-    return [p if p.line else _placed(p, *locate(text, p.path)) for p in problems]
+    places = locate_all(data.decode(errors="replace"), [problem.path for problem in problems])
+    return [p if p.line else _placed(p, *place) for p, place in zip(problems, places, strict=True)]
 
 
 def encode(file: GraphFile, encoding: str) -> bytes:
@@ -181,7 +181,7 @@ def _explain(data: bytes, encoding: str, error: Exception) -> Iterator[Problem]:
     elif not isinstance(raw, dict):
         yield Problem((), f"a graph file is an object, not {_name_of(raw)}")
     else:
-        problems = list(_explain_object(raw))
+        problems = limited(_explain_object(raw))
         yield from problems or [_from_message((), str(error), GraphFile)]
 
 

@@ -11,16 +11,20 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from taskrunner.errors import GraphError, Problem, UsageError
+from taskrunner.errors import MOST_GUESSES, GraphError, Problem, UsageError
 from taskrunner.graph.hints import did_you_mean
 from taskrunner.graph.place import Path
 from taskrunner.graph.spec import FlatNode, GraphFile, Node, WholeResult
-from taskrunner.graph.template import Compiler, DictOf, Item, ListOf, Open, Ref, is_constant, references
+from taskrunner.graph.template import MOST_KEPT, Compiler, DictOf, Item, ListOf, Open, Ref, is_constant, references
 
 _CALL = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
-_CHILD = re.compile(r"(.+)\[\d+\]")
+_CHILD = re.compile(r"(.+)\[\d+\]", re.DOTALL)  # an id may hold newlines
 _ONLY_CALL = ("args", "kwargs", "cache")
 _ONLY_RUN = ("env", "cwd", "stdin", "capture", "creates")
+
+# Each cycle is looked for among all that is stuck, so only so many are; and a long one is told by its ends.
+MOST_CYCLES = 10
+LONGEST_CYCLE = 40
 
 # The options of a node that sets none, as nearly all do.
 PLAIN = Node(id="-")
@@ -412,10 +416,12 @@ class _Linker:
         return self.calls[node.call]
 
     def _problem(self, path: Path, message: str, hint: str = "") -> None:
-        self.problems.append(Problem(path, message, hint))
+        if len(self.problems) <= MOST_KEPT:
+            self.problems.append(Problem(path, message, hint))
 
     def _unknown(self, path: Path, what: str, name: str, known: Iterable[str]) -> None:
-        self._problem(path, f'unknown {what} "{name}"', did_you_mean(name, known))
+        hint = did_you_mean(name, known) if len(self.problems) < MOST_GUESSES else ""
+        self._problem(path, f'unknown {what} "{name}"', hint)
 
     def _check_fields(self, node: Node, path: Path) -> None:
         for name in node.pools:
@@ -466,10 +472,11 @@ class _Linker:
                 if not missing[successor]:
                     order.append(successor)
         stuck = set(range(len(vertices))) - set(order)
-        while stuck:
+        for _ in range(MOST_CYCLES):
+            if not stuck:
+                break
             cycle = _find_cycle(vertices, stuck)
-            names = " -> ".join(vertices[i].id for i in (*cycle, cycle[0]))
-            self._problem(("nodes", cycle[0]), f"dependency cycle: {names}")
+            self._problem(("nodes", cycle[0]), f"dependency cycle: {_written(vertices, cycle)}")
             stuck = _without(vertices, after, stuck, cycle)
         return order
 
@@ -509,13 +516,28 @@ def _file_order(problem: Problem) -> list[tuple[int, int, str]]:
     return [(0, step, "") if isinstance(step, int) else (1, 0, str(step)) for step in problem.path]
 
 
+def _written(vertices: Sequence[Vertex], cycle: list[int]) -> str:
+    """Write a cycle; of a long one both ends."""
+    names = [vertices[i].id for i in (*cycle, cycle[0])]
+    if len(names) > LONGEST_CYCLE:
+        kept = LONGEST_CYCLE // 2
+        names[kept:-kept] = [f"({len(names) - 2 * kept} more)"]
+    return " -> ".join(names)
+
+
 def _without(vertices: Sequence[Vertex], after: list[list[int]], stuck: set[int], cycle: list[int]) -> set[int]:
     """Return what is still stuck when a cycle is told: on or behind a cycle apart from it."""
     removed = list(cycle)
     left = stuck - set(cycle)
+    holding: dict[int, int] = {}  # for each node that was met, how many of those that it needs are still stuck
     for index in removed:  # it grows while it is read
         for successor in after[index]:
-            if successor in left and not left.intersection(vertices[successor].before):
+            if successor not in left:
+                continue
+            if successor not in holding:
+                holding[successor] = sum([i in stuck for i in vertices[successor].before])
+            holding[successor] -= 1
+            if not holding[successor]:
                 left.discard(successor)
                 removed.append(successor)
     return left

@@ -9,6 +9,7 @@ from taskrunner.errors import UsageError
 from taskrunner.graph.hints import did_you_mean
 from taskrunner.graph.spec import GraphFile
 from taskrunner.graph.template import OPEN
+from taskrunner.safe.secret import MASK, looks_secret
 
 
 def parse_setting(file: GraphFile, text: str) -> tuple[str, Any]:
@@ -67,4 +68,5 @@ def _check(name: str, value: Any, default: Any) -> None:
     if type(default) is float and type(value) is int:
         return
     wanted, found = type(default).__name__, type(value).__name__
-    raise UsageError(f'parameter "{name}" takes {wanted}, as its default {default!r}, not {found} {value!r}')
+    shown = (MASK, MASK) if looks_secret(name) else (repr(default), repr(value))
+    raise UsageError(f'parameter "{name}" takes {wanted}, as its default {shown[0]}, not {found} {shown[1]}')

@@ -5,14 +5,17 @@ nothing but constants is still rebuilt for each call, so that a function which c
 changes neither the graph nor another call.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from taskrunner.errors import Problem
+from taskrunner.errors import MOST_GUESSES, MOST_PROBLEMS, Problem
 from taskrunner.graph.hints import did_you_mean
 from taskrunner.graph.place import Path
 
 KEYWORDS = ("$ref", "$param", "$item", "$literal")
+
+# So many problems are kept at most, to be put into order and told as far as somebody reads them.
+MOST_KEPT = 10 * MOST_PROBLEMS
 
 
 class Ref:
@@ -35,12 +38,13 @@ class Item:
 
 
 class ListOf:
-    """A list to be built anew for each call."""
+    """A list to be built anew for each call. ``is_fixed``: nothing in it refers to anything."""
 
-    __slots__ = ("parts",)
+    __slots__ = ("is_fixed", "parts")
 
-    def __init__(self, parts: tuple[Any, ...]) -> None:
+    def __init__(self, parts: tuple[Any, ...], *, is_fixed: bool = False) -> None:
         self.parts = parts
+        self.is_fixed = is_fixed
 
 
 class TupleOf(ListOf):
@@ -50,13 +54,14 @@ class TupleOf(ListOf):
 
 
 class DictOf:
-    """A dict to be built anew for each call."""
+    """A dict to be built anew for each call. ``is_fixed``: nothing in it refers to anything."""
 
-    __slots__ = ("keys", "parts")
+    __slots__ = ("is_fixed", "keys", "parts")
 
-    def __init__(self, keys: tuple[Any, ...], parts: tuple[Any, ...]) -> None:
+    def __init__(self, keys: tuple[Any, ...], parts: tuple[Any, ...], *, is_fixed: bool = False) -> None:
         self.keys = keys
         self.parts = parts
+        self.is_fixed = is_fixed
 
 
 class Open:
@@ -78,6 +83,8 @@ class Compiler:
 
     def __init__(self, params: dict[str, Any]) -> None:
         self.params = params
+        # One template for all places that take the same: many small references may name one big value.
+        self.taken: dict[tuple[str, Path], Any] = {}
         self.problems: list[Problem] = []
 
     def compile(self, value: Any, path: Path, *, in_map: bool = False) -> Any:
@@ -126,27 +133,35 @@ class Compiler:
 
     def _param(self, name: str, path: Path, steps: Path) -> Any:
         if name not in self.params:
-            hint = did_you_mean(name, self.params)
+            hint = self._guess(name, self.params)
             return self._problem((*path, "$param"), f'unknown parameter "{name}"', hint)
         value = self.params[name]
         if value is OPEN:
             return OPEN
+        if (name, steps) in self.taken:
+            return self.taken[name, steps]
         try:
             for step in steps:
                 value = value[step]
         except (LookupError, TypeError) as error:
             return self._problem((*path, "path"), f'parameter "{name}" has no such part: {error!r}')
-        return _literal(value)
+        self.taken[name, steps] = _literal(value)
+        return self.taken[name, steps]
 
     def _malformed(self, value: dict[str, Any], path: Path) -> Open:
         strange = [key for key in value if key not in KEYWORDS and key != "path"]
         if not strange:
             return self._problem(path, "more than one reference in one object")
-        hint = did_you_mean(strange[0], KEYWORDS) or 'wrap it in {"$literal": …} to pass it as it is'
+        hint = self._guess(strange[0], KEYWORDS) or 'wrap it in {"$literal": …} to pass it as it is'
         return self._problem(path, f'not a reference: unexpected "{strange[0]}"', hint)
 
+    def _guess(self, word: object, known: Iterable[str]) -> str:
+        """Guess what was meant, as long as somebody will read it."""
+        return did_you_mean(word, known) if len(self.problems) < MOST_GUESSES else ""
+
     def _problem(self, path: Path, message: str, hint: str = "") -> Open:
-        self.problems.append(Problem(path, message, hint))
+        if len(self.problems) <= MOST_KEPT:
+            self.problems.append(Problem(path, message, hint))
         return OPEN
 
 
@@ -155,10 +170,13 @@ def references(template: Any, path: Path = ()) -> Iterator[tuple[Ref, Path]]:
     kind = type(template)
     if kind is Ref:
         yield template, (*path, "$ref")
-    elif kind in CONTAINERS:
+    elif kind in CONTAINERS and not template.is_fixed:
         steps = template.keys if kind is DictOf else range(len(template.parts))
         for step, part in zip(steps, template.parts, strict=True):
-            yield from references(part, (*path, step))
+            if type(part) is Ref:  # most of what refers at all: without another generator
+                yield part, (*path, step, "$ref")
+            elif type(part) in CONTAINERS:
+                yield from references(part, (*path, step))
 
 
 def is_constant(template: Any) -> bool:
@@ -169,7 +187,7 @@ def is_constant(template: Any) -> bool:
 def _literal(value: Any) -> Any:
     """Compile a value in which nothing is a reference."""
     if type(value) is list:
-        return ListOf(tuple(_literal(part) for part in value))
+        return ListOf(tuple(_literal(part) for part in value), is_fixed=True)
     if type(value) is dict:
-        return DictOf(tuple(value), tuple(_literal(part) for part in value.values()))
+        return DictOf(tuple(value), tuple(_literal(part) for part in value.values()), is_fixed=True)
     return value

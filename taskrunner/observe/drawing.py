@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET
 
 from taskrunner.graph.dag import Dag, Vertex
+from taskrunner.safe.printable import printable
 
 
 def text(dag: Dag) -> str:
@@ -15,8 +16,8 @@ def text(dag: Dag) -> str:
         lines.append(f"level {depth}")
         for vertex in level:
             needs = ", ".join(dag.vertices[i].id for i in vertex.before)
-            lines.append(f"  {vertex.id}  {label(vertex)}" + (f"  <- {needs}" if needs else ""))
-    outputs = ", ".join(dag.vertices[i].id for i in dag.outputs)
+            lines.append(printable(f"  {vertex.id}  {label(vertex)}" + (f"  <- {needs}" if needs else "")))
+    outputs = printable(", ".join(dag.vertices[i].id for i in dag.outputs))
     return "\n".join([*lines, f"outputs: {outputs}"]) + "\n"
 
 
@@ -38,7 +39,7 @@ def mermaid(dag: Dag) -> str:
     """Return the graph as a Mermaid flowchart (https://mermaid.js.org/syntax/flowchart.html)."""
     lines = ["flowchart LR"]
     for vertex in dag.vertices:
-        name = vertex.id.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace("\n", " ")
+        name = printable(vertex.id).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
         left, right = ("[[", "]]") if vertex.is_mapped else ("(", ")") if not vertex.call else ("[", "]")
         lines.append(f'  n{vertex.index}{left}"{name}"{right}')
     for vertex in dag.vertices:
@@ -82,8 +83,9 @@ def _word(part: object) -> str:
 
 
 def _quote(name: str) -> str:
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    """Quote a name so that no two names become one: the backslashes of escapes stay single, all others do not."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{printable(escaped)}"'
 
 
 FORMS: dict[str, Callable[[Dag], str]] = {"text": text, "dot": dot, "mermaid": mermaid, "json": as_json}

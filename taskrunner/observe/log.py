@@ -20,6 +20,7 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.observe.summary import shortened
 from taskrunner.run.events import LEVELS, Event
 from taskrunner.run.plain import safe_repr, to_json
+from taskrunner.safe.private import open_private
 
 
 class JsonLog:
@@ -69,14 +70,14 @@ class ConsoleLog:
 
 
 def open_log(path: str | Path) -> BinaryIO:
-    """Open a log file to append to.
+    """Open a log file to append to. One that is not there is made for the user alone.
 
     Raises:
         TaskrunnerError: it cannot be opened.
 
     """
     try:
-        return Path(path).open("ab")
+        return open(path, "ab", opener=open_private)
     except OSError as error:
         raise TaskrunnerError(f"cannot write the log {path}: {error.strerror}") from None
 
@@ -108,11 +109,23 @@ def _readable(_: Any, __: str, event_dict: EventDict) -> EventDict:
     return {name: _readable_value(value) for name, value in event_dict.items()}
 
 
+class _Quoted:
+    """Stands for a text of which structlog is to write the repr, as it does with one that holds a space."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return repr(self._text)
+
+
 def _readable_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isprintable() else _Quoted(value)
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, tuple) and all(isinstance(part, str) for part in value):
-        return shortened(value)
+        return _readable_value(shortened(value))
     return [_readable_value(part) for part in value] if isinstance(value, tuple) else value
 
 

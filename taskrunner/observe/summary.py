@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from taskrunner.run.outcome import Failure
 from taskrunner.run.result import RunResult, Summary
+from taskrunner.safe.printable import printable, printable_lines
 
 _WIDTH = 100
 _NAMED = 10
@@ -22,11 +23,12 @@ def summary_text(result: RunResult) -> str:
 def failure_text(failure: Failure) -> str:
     """Return what is known of a failure: the node, how the run came to it, the traceback."""
     way = " -> ".join(failure.path)
-    indented = "\n".join(f"    {line}" for line in failure.traceback.splitlines())
+    indented = "\n".join(f"    {line}" for line in printable_lines(failure.traceback).splitlines())
     allowed = ", which is allowed" if failure.allowed else ""
     attempt = f"attempt {failure.attempt}, " if failure.attempt > 1 else ""
-    called = f"    called with {failure.arguments}\n" if failure.arguments not in ("", "()") else ""
-    return f'node "{failure.node}" failed{allowed} ({attempt}path: {way})\n{called}{indented}\n'
+    called = f"    called with {printable(failure.arguments)}\n" if failure.arguments not in ("", "()") else ""
+    first = printable(f'node "{failure.node}" failed{allowed} ({attempt}path: {way})')
+    return f"{first}\n{called}{indented}\n"
 
 
 def _behind(nodes: Sequence[str]) -> str:
@@ -34,7 +36,7 @@ def _behind(nodes: Sequence[str]) -> str:
     if not nodes:
         return ""
     more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
-    return f"    skipped because of it: {', '.join(nodes[:_NAMED])}{more}\n"
+    return printable(f"    skipped because of it: {', '.join(nodes[:_NAMED])}{more}") + "\n"
 
 
 def seconds(value: float) -> str:
@@ -72,7 +74,7 @@ def _lines(summary: Summary) -> list[str]:
         rows = [row for row in rows if row[0] not in ("critical path", "slowest")]
     if summary.lost:
         rows.insert(1, ("lost", f"{summary.lost} given up and still running when the run ended"))
-    return [f"{name:<14}{text}" for name, text in rows]
+    return [f"{name:<14}{printable(text)}" for name, text in rows]
 
 
 def _state(summary: Summary) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import IO
 
 from taskrunner.run.events import Event, GilSwitchedOn, NodeRetry, NodeTimeout, RunResumed, RunWarning
+from taskrunner.safe.printable import printable
 
 _NAMED = 10
 _WIDTH = 100
@@ -24,13 +25,11 @@ class WarningLines:
         """Write the warnings of a batch."""
         for event in events:
             if isinstance(event, RunWarning):
-                self._write(event.message)
+                self._write(f"warning: {event.message}")
             elif isinstance(event, RunResumed):
-                self._file.write(f"taskrunner: {_resumed(event)}\n")
-                self._file.flush()
+                self._write(_resumed(event))
             elif isinstance(event, GilSwitchedOn):
-                self._write(f"the GIL is on: {_reason(event)}; nodes will not run in parallel")
-
+                self._write(f"warning: the GIL is on: {_reason(event)}; nodes will not run in parallel")
             elif isinstance(event, NodeRetry | NodeTimeout):
                 self._tell_attempt(event)
 
@@ -40,12 +39,12 @@ class WarningLines:
     def _tell_attempt(self, event: NodeRetry | NodeTimeout) -> None:
         self._attempts += 1
         if self._attempts <= _ATTEMPTS:
-            self._write(_retried(event) if isinstance(event, NodeRetry) else _timed_out(event))
+            self._write(f"warning: {_retried(event) if isinstance(event, NodeRetry) else _timed_out(event)}")
         elif self._attempts == _ATTEMPTS + 1:
-            self._write("more attempts failed; they are not told one by one")
+            self._write("warning: more attempts failed; they are not told one by one")
 
     def _write(self, message: str) -> None:
-        self._file.write(f"taskrunner: warning: {message}\n")
+        self._file.write(f"taskrunner: {printable(message)}\n")
         self._file.flush()
 
 

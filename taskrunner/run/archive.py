@@ -6,6 +6,7 @@ from typing import Any
 
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.graph.graph import Graph
+from taskrunner.run.conceal import conceal, reveal
 from taskrunner.run.events import RunResumed
 from taskrunner.run.folder import RunFolder, find_run, new_run_id
 from taskrunner.run.journal import Journal, forgotten, read
@@ -45,7 +46,7 @@ class Archive:
         if self.is_resumed:
             found = self._resume(graph, text, params, plan)
             told.append(RunResumed(plan.restored, found.changed, found.unstored))
-        self.folder.write_graph(text, params)
+        self.folder.write_graph(conceal(text, params, plan.dag))
         if seconds := durations(self.folder.path.parent, graph.name):
             plan.prioritize(ranks(plan.dag, seconds))
         return told
@@ -56,11 +57,12 @@ class Archive:
             self.journal.close()
 
     def _resume(self, graph: Graph, text: bytes, params: Mapping[str, Any], plan: Plan) -> Resumption:
-        old_text, old_params = self.folder.read_graph()
         try:
-            earlier = Graph.decode(old_text, "json", "the earlier graph").link(old_params)
+            kept = reveal(self.folder.read_graph(), text, {**plan.dag.file.params, **params})
+            earlier = Graph.decode(kept.graph, "json", "the earlier graph").link(kept.params)
         except GraphError as error:
-            raise UsageError(f"run {self.folder.id} cannot be resumed: {error}") from None
+            told = "; ".join(str(error).split("\n"))
+            raise UsageError(f"run {self.folder.id} cannot be resumed: {told}") from None
         dag = plan.dag if graph.json_text else Graph.decode(text, "json").link(params)
         found = resume(dag, earlier, read(self.folder.journal), plan.outputs)
         if self.journal and found.changed:

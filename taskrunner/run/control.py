@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 class Control:
     """The shared state of one run. ``stop_after``: so many failures stop it; 0: none do.
 
-    ``is_journaled``: somebody takes the entries that the runners make. ``cancelled`` is set when the run is
-    interrupted or out of time; ``lost``: how many calls were given up and have not returned yet.
+    ``is_journaled``: somebody takes the entries that the runners make. ``mask`` takes the run's secrets out
+    of what is told of failures. ``cancelled`` is set when the run is interrupted or out of time; ``lost``:
+    how many calls were given up and have not returned yet.
     """
 
-    def __init__(self, stop_after: int = 1, *, is_journaled: bool = False) -> None:
+    def __init__(self, stop_after: int = 1, *, is_journaled: bool = False, mask: Callable[[str], str] = str) -> None:
         self.is_journaled = is_journaled
+        self.mask = mask
         self.cancelled = threading.Event()
         self.timed_out = 0.0
         # When the recorder last looked, in a list of its own: who makes an entry long after that wakes it.

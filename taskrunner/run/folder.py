@@ -1,17 +1,18 @@
-"""What a run leaves behind: one folder for each run, named so that names sort by time."""
+"""What a run leaves behind: one folder for each run, named so that names sort by time, for the user alone."""
 
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from taskrunner.errors import TaskrunnerError, UsageError
+from taskrunner.run.conceal import Fingerprints, Kept
 from taskrunner.run.plain import to_json
 from taskrunner.run.result import Summary
+from taskrunner.safe.private import make_private, write_private
 
 DEFAULT = Path(".taskrunner") / "runs"
 CACHE = Path(".taskrunner") / "cache"  # which belongs to no run
@@ -64,25 +65,35 @@ class RunFolder:
         self.events = self.path / "events.jsonl"
         self.journal = self.path / "journal"
         try:
-            self.commands.mkdir(parents=True, exist_ok=True)
+            make_private(self.path)
+            make_private(self.commands)
         except OSError as error:
             raise TaskrunnerError(f"cannot make the run's folder {self.path}: {error.strerror}") from None
 
-    def write_graph(self, data: bytes, params: Mapping[str, Any]) -> None:
-        """Keep the graph as it was run, in JSON, and the parameters that it was given."""
-        self._replace("params.json", to_json(params))
-        self._replace("graph.json", data)
+    def write_graph(self, kept: Kept) -> None:
+        """Keep the graph as it was run, in JSON, and the parameters that it was given, without secrets."""
+        prints = self.path / "fingerprints.json"
+        if kept.fingerprints:
+            self._replace(prints.name, msgspec.json.encode(kept.fingerprints))
+        else:
+            prints.unlink(missing_ok=True)
+        self._replace("params.json", to_json(kept.params))
+        self._replace("graph.json", kept.graph)
 
-    def read_graph(self) -> tuple[bytes, dict[str, Any]]:
-        """Return the graph as it was run, in JSON, and the parameters that it was given.
+    def read_graph(self) -> Kept:
+        """Return what is kept of the graph as it was run.
 
         Raises:
-            TaskrunnerError: they cannot be read.
+            TaskrunnerError: it cannot be read.
 
         """
+        prints = self.path / "fingerprints.json"
         try:
             data = (self.path / "graph.json").read_bytes()
-            return data, msgspec.json.decode((self.path / "params.json").read_bytes(), type=dict[str, Any])
+            params = msgspec.json.decode((self.path / "params.json").read_bytes(), type=dict[str, Any])
+            if not prints.exists():
+                return Kept(data, params)
+            return Kept(data, params, msgspec.json.decode(prints.read_bytes(), type=Fingerprints))
         except (OSError, ValueError) as error:
             raise TaskrunnerError(f"cannot read the graph of run {self.id}: {error}") from None
 
@@ -95,7 +106,7 @@ class RunFolder:
         """
         new = self.path / f"{name}.new"
         try:
-            new.write_bytes(data)
+            write_private(new, data)
             new.replace(self.path / name)
         except OSError as error:
             with contextlib.suppress(OSError):

@@ -28,6 +28,7 @@ from msgspec.msgpack import Ext
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.run.stored import ATOMS, NotStorableError, pack, unpack
+from taskrunner.safe.private import open_private
 
 MAGIC = b"taskrunner journal 1\n"
 _HEAD = struct.Struct("<II")
@@ -69,7 +70,7 @@ class Journal:
         self.path = path
         self._fsync = fsync
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            self._file = open_private(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         except OSError as error:
             raise TaskrunnerError(f"cannot write the journal {path}: {error.strerror}") from None
         try:

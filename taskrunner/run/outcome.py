@@ -1,7 +1,7 @@
 """What became of a node that did not simply end with its result."""
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -70,15 +70,18 @@ def state_of(why: Failure | Skip | Retried | None) -> str:
     return SKIPPED if isinstance(why, Skip) else FAILED
 
 
-def describe(call: Call, error: BaseException) -> Failure:
+def describe(call: Call, error: BaseException, mask: Callable[[str], str] = str) -> Failure:
     """Describe an error that a node raised. It never raises, whatever the error's methods do.
+
+    ``mask`` takes secrets out of the texts; the error itself is the node's, and stays as it is.
 
     The error loses its frames: they would keep the node's arguments alive, and all that it made.
     """
     message, text = _texts(error)
     _forget_frames(error)
     arguments = "" if call.given is None else written(*call.given)
-    return Failure(call.node, call.attempt, error, message, text, call.path, arguments, call.allowed)
+    texts = mask(message), mask(text), call.path, mask(arguments)
+    return Failure(call.node, call.attempt, error, *texts, call.allowed)
 
 
 def _texts(error: BaseException) -> tuple[str, str]:

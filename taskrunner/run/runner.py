@@ -153,7 +153,7 @@ class Runner:
         ended, demands = clock(), task.demands
         given = (task.inputs, {}) if demands is NOTHING else demands.given
         call = Call(task.id, self.plan.path_to(task), demands.attempt, given, demands.allow_failure)
-        failure = describe(call, error)
+        failure = describe(call, error, self.control.mask)
         wait_s = self._wait_before_next(task, error)
         if wait_s is None:
             return self._fail_finally(task, failure, started, ended)

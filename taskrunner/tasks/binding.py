@@ -49,7 +49,7 @@ def settle(template: Any, result_of: ResultOf) -> Any:
     kind = type(template)
     if kind is Ref:
         return Given(_fill_ref(template, result_of, None))
-    if kind not in CONTAINERS:
+    if kind not in CONTAINERS or template.is_fixed:
         return template
     parts = tuple([settle(part, result_of) for part in template.parts])
     return DictOf(template.keys, parts) if kind is DictOf else kind(parts)

@@ -20,6 +20,8 @@ from msgspec import UNSET
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.spec import Capture
+from taskrunner.safe.private import open_private
+from taskrunner.safe.secret import Mask, looks_secret
 from taskrunner.tasks.processes import GRACE, CommandError, groups
 
 POLL = 0.02
@@ -56,6 +58,10 @@ class Command:
     def __str__(self) -> str:
         return self.argv if isinstance(self.argv, str) else " ".join(self.argv)
 
+    def mask(self, text: str) -> str:
+        """Take the values of the command's secret variables out of a text; some came from other nodes."""
+        return Mask([value for name, value in self.env.items() if looks_secret(name)])(text)
+
 
 async def run_command(command: Command, folder: Path, name: str) -> Any:
     """Run a command and return what it wrote to standard output, as ``capture`` says.
@@ -73,12 +79,12 @@ async def run_command(command: Command, folder: Path, name: str) -> Any:
     with contextlib.ExitStack() as files:
         stdin = files.enter_context(_open_stdin(command.input()))
         command.stdin = UNSET  # it is in a file now
-        stdout = files.enter_context(out.open("wb"))
-        stderr = files.enter_context(err.open("wb"))
+        stdout = files.enter_context(_open_output(out))
+        stderr = files.enter_context(_open_output(err))
         try:
             process = await _start_whole(command, stdin, stdout, stderr)
         except OSError as error:
-            raise CommandStartError(f"cannot start {command}: {error}") from error
+            raise CommandStartError(command.mask(f"cannot start {command}: {error}")) from error
     groups.add(process.pid)
     try:
         code = await process.wait()
@@ -88,8 +94,8 @@ async def run_command(command: Command, folder: Path, name: str) -> Any:
     finally:
         groups.discard(process.pid)
     if code:
-        raise CommandError(str(command), code, _tail(err) or _tail(out))
-    return _read(out, command.capture)
+        raise CommandError(command.mask(str(command)), code, command.mask(_tail(err) or _tail(out)))
+    return _read(out, command)
 
 
 async def _start_whole(
@@ -152,7 +158,12 @@ def _open_stdin(data: bytes | None) -> IO[bytes]:
     return file
 
 
-def _read(path: Path, capture: Capture) -> Any:
+def _open_output(path: Path) -> IO[bytes]:
+    return open(path, "wb", opener=open_private)
+
+
+def _read(path: Path, command: Command) -> Any:
+    capture = command.capture
     if capture == "none":
         return None
     data = path.read_bytes()
@@ -162,7 +173,8 @@ def _read(path: Path, capture: Capture) -> Any:
         try:
             return msgspec.json.decode(data)
         except msgspec.DecodeError as error:
-            raise TaskrunnerError(f"the output is not JSON: {error}; it begins with {data[:60]!r}") from None
+            told = f"the output is not JSON: {error}; it begins with {data[:60]!r}"
+            raise TaskrunnerError(command.mask(told)) from None
     text = data.decode(errors="replace")
     return _lines(text) if capture == "lines" else text
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from taskrunner.errors import GraphError, Problem, UsageError
+from taskrunner.errors import MOST_GUESSES, MOST_PROBLEMS, GraphError, Problem, UsageError
 from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.graph.hints import did_you_mean
 
@@ -62,14 +62,16 @@ def resolve_all(dag: Dag, made_here: Mapping[str, Function], among: set[int] | N
     found: dict[str, Function | Problem] = {}
     wrong: dict[Any, Problem] = {}
     for way, vertex in ways.items():
+        if len(wrong) > MOST_PROBLEMS:
+            break
         if vertex.id not in made_here and vertex.call not in found:
-            found[vertex.call] = resolve(vertex.call)
+            found[vertex.call] = resolve(vertex.call, may_guess=len(wrong) < MOST_GUESSES)
         function = made_here[vertex.id] if vertex.id in made_here else found[vertex.call]
         if problem := _problem(function, vertex):
             wrong[way] = problem
     if wrong:
-        calls = [(vertex, way) for vertex in chosen if (way := _way(vertex, made_here)) in wrong]
-        raise GraphError([_at(vertex, wrong[way]) for vertex, way in calls])
+        calls = ((vertex, way) for vertex in chosen if (way := _way(vertex, made_here)) in wrong)
+        raise GraphError(_at(vertex, wrong[way]) for vertex, way in calls)
     return Functions({name: f for name, f in found.items() if not isinstance(f, Problem)}, made_here)
 
 
@@ -104,19 +106,19 @@ def resolve_attribute(name: str) -> Any:
     return found
 
 
-def resolve(name: str) -> Function | Problem:
-    """Import the callable that a name stands for, or say why not."""
-    value = _import(name)
+def resolve(name: str, *, may_guess: bool = True) -> Function | Problem:
+    """Import the callable that a name stands for, or say why not, and what may have been meant."""
+    value = _import(name, may_guess=may_guess)
     return value if callable(value) or isinstance(value, Problem) else Problem((), f'"{name}" is not callable')
 
 
-def _import(name: str) -> Any:
+def _import(name: str, *, may_guess: bool = True) -> Any:
     module_name, _, qualified = name.partition(":")
     try:
         value = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
-            return Problem((), f'no module named "{error.name}"', _similar_module(error.name))
+            return Problem((), f'no module named "{error.name}"', _similar_module(error.name) if may_guess else "")
         return Problem((), f'importing "{module_name}" failed: {error}')
     except KeyboardInterrupt:
         raise
@@ -126,7 +128,8 @@ def _import(name: str) -> Any:
         try:
             value = getattr(value, part)
         except AttributeError:
-            return Problem((), f'"{module_name}" has no "{qualified}"', did_you_mean(part, dir(value)))
+            hint = did_you_mean(part, dir(value)) if may_guess else ""
+            return Problem((), f'"{module_name}" has no "{qualified}"', hint)
         except Exception as error:  # noqa: BLE001  a module's own __getattr__ may raise anything
             return Problem((), f'reading "{qualified}" of "{module_name}" failed: {type(error).__name__}: {error}')
     return value

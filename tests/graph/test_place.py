@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskrunner.graph.place import line_and_column, locate, parse_path
+from taskrunner.graph.place import line_and_column, locate, locate_all, parse_path
 
 FUZZ = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -106,6 +106,20 @@ def test_deepest_existing_step_is_located(path, text):
 def test_value_in_front_of_a_torn_end_is_located(path, text):
     text, place = marked(text)
     assert locate(text, path) == place
+
+
+def test_many_places_are_found_in_one_walk():
+    text = json.dumps({"a": [1, {"b": [[], "x"]}], "c": {"d": 2}, "e": 3}, indent=1)
+    tree = json.loads(text)
+    every = [path for path, _ in paths(tree)] + [("c", "none"), ("a", 9, "b"), ("zzz",)]
+    assert locate_all(text, every) == [locate(text, path) for path in every]
+    assert locate_all(text, [("c", "d"), ("c", "d"), ()]) == [locate(text, ("c", "d"))] * 2 + [(1, 1)]
+    assert locate_all(text, []) == []
+
+
+def test_of_a_doubled_key_the_last_is_located_with_all_that_is_in_it():
+    text, place = marked('{"a": {"b": 1, "c": 2}, "a": {"b": ¦3}}')
+    assert locate_all(text, [("a", "b"), ("a", "c")]) == [place, (1, text.rindex("{") + 1)]
 
 
 @FUZZ

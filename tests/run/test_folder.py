@@ -8,6 +8,7 @@ import pytest
 import taskrunner
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.graph import Graph
+from taskrunner.run.conceal import Kept
 from taskrunner.run.folder import RunFolder, new_run_id
 
 
@@ -26,9 +27,9 @@ def kept(graph, tmp_path):
 
 def test_the_graph_is_kept_as_it_was_run(tmp_path):
     folder = RunFolder(tmp_path / "runs", "r1")
-    folder.write_graph(b"{}", {"n": 1})
+    folder.write_graph(Kept(b"{}", {"n": 1}))
     assert (folder.path / "graph.json").read_bytes() == b"{}"
-    assert folder.read_graph() == (b"{}", {"n": 1})
+    assert folder.read_graph() == Kept(b"{}", {"n": 1})
     assert sorted(path.name for path in folder.path.iterdir()) == ["commands", "graph.json", "params.json"]
     assert folder.commands.is_dir()
 
