@@ -13,7 +13,8 @@ from msgspec import UNSET
 from taskrunner import collector
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.graph import codec, params
-from taskrunner.graph.dag import Dag, link
+from taskrunner.graph.dag import Dag
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import FORMAT_VERSION, Defaults, GraphFile, Node
 
 

@@ -21,8 +21,9 @@ from pathlib import Path
 
 import msgspec
 
+from taskrunner.safe.private import make_private, write_private
+
 MAGIC = b"taskrunner cache 1\n"
-PRIVATE = 0o700
 _START = len(MAGIC) + hashlib.sha256().digest_size
 _KEY = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = ".new"
@@ -67,13 +68,11 @@ class Cache:
         """
         path = self._path(key)
         for folder in (self.folder, path.parent):
-            folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            if not folder.is_dir():
+                make_private(folder)
         new = path.with_name(f"{key}.{os.urandom(8).hex()}{_UNFINISHED}")
-        number = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            with open(number, "wb") as file:  # noqa: PTH123  a number, no path
-                file.write(MAGIC + _checksum(key, payload))
-                file.write(payload)
+            write_private(new, MAGIC + _checksum(key, payload) + payload)
             new.replace(path)
         except BaseException:
             new.unlink(missing_ok=True)

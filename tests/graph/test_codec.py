@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.codec import FORMATS, Nodes, decode, encode, format_of, read
-from taskrunner.graph.dag import Dag, link
+from taskrunner.graph.dag import Dag
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import Defaults, FlatNode, GraphFile, Node, Retry, WholeResult
 
 FUZZ = settings(max_examples=60, deadline=None, derandomize=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.graph.codec import decode
-from taskrunner.graph.dag import link
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 
 FUZZ = settings(max_examples=60, deadline=None, derandomize=True)

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from taskrunner.errors import MOST_GUESSES, MOST_PROBLEMS, GraphError, UsageError
 from taskrunner.graph import codec, params
 from taskrunner.graph.codec import FORMATS, decode, encode
-from taskrunner.graph.dag import Dag, link
+from taskrunner.graph.dag import Dag
 from taskrunner.graph.graph import Graph
 from taskrunner.graph.hints import did_you_mean
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile, Node
 from taskrunner.tasks import resolve
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from taskrunner.errors import GraphError
 from taskrunner.graph.codec import decode
-from taskrunner.graph.dag import PLAIN, link
+from taskrunner.graph.dag import PLAIN
 from taskrunner.graph.graph import Graph
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import FlatNode
 from taskrunner.graph.template import DictOf, Item, ListOf, Ref, TupleOf
 

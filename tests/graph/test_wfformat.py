@@ -3,7 +3,7 @@ import json
 import pytest
 
 from taskrunner.errors import GraphError
-from taskrunner.graph.dag import link
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile, Node
 from taskrunner.graph.wfformat import WORK, convert, is_wfformat
 

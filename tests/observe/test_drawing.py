@@ -3,7 +3,7 @@ import json
 import msgspec
 import pytest
 
-from taskrunner.graph.dag import link
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.observe.drawing import FORMS
 

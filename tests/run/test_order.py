@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 import taskrunner
-from taskrunner.graph.dag import link
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.run.order import LONG, durations, ranks
 

@@ -3,7 +3,7 @@ import asyncio
 import msgspec
 import pytest
 
-from taskrunner.graph.dag import link
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.run.plan import ASYNC, CALL, COMMAND, COMMAND_PLACES, GATHER, MAP, NOTHING, Plan
 from taskrunner.tasks.binding import MISSING

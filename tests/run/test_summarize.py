@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
-from taskrunner.graph.dag import link
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.run.events import EVENT_LOOP
 from taskrunner.run.outcome import Call, Retried, Skip, describe

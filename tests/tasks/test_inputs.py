@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from taskrunner.graph.dag import link
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.tasks.inputs import ChildTemplates, arguments, command, items, paths
 

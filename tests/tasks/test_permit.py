@@ -3,8 +3,8 @@ import pytest
 
 import taskrunner
 from taskrunner.errors import GraphError
-from taskrunner.graph.dag import link
 from taskrunner.graph.graph import Graph
+from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.tasks.permit import Permit
 
