@@ -150,9 +150,9 @@ def test_a_changed_node_that_did_not_finish_again_is_not_taken_for_finished(step
 
 def test_a_result_that_cannot_be_stored_is_made_again_and_named(steps, inside):
     nodes = (call("t", "thing"), call("u", "thing"), call("v", "number_of", ref("u")))
-    graph = steps.graph(*nodes, call("n", "number_of", ref("t")), call("c", "unless", "stop", ref("n")))
-    later = {"id": "z", "call": "steps:number_of", "args": ["z", ref("t")], "needs": ["c"]}
-    graph = steps.graph(*nodes, call("n", "number_of", ref("t")), call("c", "unless", "stop", ref("n")), later)
+    stopping = call("c", "unless", "stop", ref("n"), needs=["v"])  # v has run when the run stops
+    later = call("z", "number_of", ref("t"), needs=["c"])
+    graph = steps.graph(*nodes, call("n", "number_of", ref("t")), stopping, later)
     (steps.folder / "stop").touch()
     assert inside("exec", graph).code == 1
     (steps.folder / "stop").unlink()
