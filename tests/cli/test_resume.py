@@ -152,7 +152,7 @@ def test_a_result_that_cannot_be_stored_is_made_again_and_named(steps, inside):
     nodes = (call("t", "thing"), call("u", "thing"), call("v", "number_of", ref("u")))
     stopping = call("c", "unless", "stop", ref("n"), needs=["v"])  # v has run when the run stops
     later = call("z", "number_of", ref("t"), needs=["c"])
-    graph = steps.graph(*nodes, call("n", "number_of", ref("t")), stopping, later)
+    graph = steps.graph(*nodes, call("n", "number_of", ref("t")), stopping, later, outputs=["v", "z"])
     (steps.folder / "stop").touch()
     assert inside("exec", graph).code == 1
     (steps.folder / "stop").unlink()
