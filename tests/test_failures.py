@@ -9,6 +9,8 @@ import pytest
 
 import taskrunner
 from taskrunner.run.events import NodeDone, NodeFailed, NodeRetry, NodeTimeout
+from taskrunner.run.runner import Runner
+from taskrunner.run.timer import nanoseconds
 
 LONG = 60.0  # nothing may wait for it
 
@@ -475,3 +477,157 @@ def test_a_hostile_node_fails_and_no_more(function, args, options):
 def test_a_value_that_cannot_be_shown_is_a_value():
     result, _, node = one(Unshowable)
     assert isinstance(result[node], Unshowable)
+
+
+# -- found by review ---------------------------------------------------------------------------------
+
+
+class Guarded:
+    """Its ``repr`` waits for a lock that the call which has it holds."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.over = threading.Event()
+
+    def __repr__(self):
+        with self.lock:
+            return "guarded"
+
+    def hold(self):
+        with self.lock:
+            self.over.wait(LONG)
+
+
+def test_a_lost_call_that_holds_what_its_arguments_wait_for_holds_nobody_else():
+    guarded = Guarded()
+    graph = taskrunner.Graph()
+    graph.call(Guarded.hold, guarded, id="holds", timeout=0.05)
+    graph.call(time.sleep, LONG, id="late", timeout=0.1)
+    started = time.perf_counter()
+    result = taskrunner.run(graph, workers=2, stop_after=0)
+    assert time.perf_counter() - started < LONG / 2
+    assert {f.node: f.arguments for f in result.failures} == {"holds": "(<Guarded>)", "late": "(60.0)"}
+    guarded.over.set()
+
+
+def test_a_thread_of_an_async_node_that_timed_out_is_told():
+    told = threading.Event()
+
+    def look():
+        if not taskrunner.current().sleep(LONG) and taskrunner.current().cancelled:
+            told.set()
+
+    async def hand_over():
+        await asyncio.to_thread(look)
+
+    result, _, _ = one(hand_over, timeout=0.05)
+    assert not result.ok
+    assert told.wait(LONG)
+
+
+def test_a_call_that_was_given_up_before_it_began_is_not_made(monkeypatch):
+    made, passed = [], threading.Event()
+    call = Runner._call
+
+    def late(self, task):
+        _, attempt = self._timed
+        while not attempt.is_settled:
+            time.sleep(0.001)
+        try:
+            return call(self, task)
+        finally:
+            passed.set()
+
+    monkeypatch.setattr(Runner, "_call", late)
+    result, _, _ = one(lambda value="default": made.append(value), 42, timeout=0.02)
+    assert not result.ok
+    assert passed.wait(LONG)
+    assert made == []
+
+
+def test_failures_tell_their_arguments_also_in_a_run_that_is_ordered_by_an_earlier_one(tmp_path):
+    graph, told = taskrunner.Graph("g"), []
+
+    def fail_later(value):
+        time.sleep(0.005)
+        if told:
+            raise ValueError(value)
+
+    graph.call(fail_later, 42, id="n")
+    for _ in range(2):
+        result = taskrunner.run(graph, run_dir=tmp_path)
+        told.append([f.arguments for f in result.failures])
+    assert told == [[], ["(42)"]]
+
+
+def test_a_time_out_may_be_as_long_as_one_likes():
+    result, _, node = one(int, 3, timeout=1e300, run_timeout=4e6)
+    assert result[node] == 3
+    assert nanoseconds(float("inf")) == nanoseconds(1e300) < 2**63
+
+
+def test_an_error_from_outside_leaves_no_timer(monkeypatch):
+    def break_off(*_):
+        raise RuntimeError("from outside")
+
+    monkeypatch.setattr("taskrunner.engines.threads._work", break_off)
+    with pytest.raises(RuntimeError, match="from outside"):
+        one(int, run_timeout=LONG)
+    assert [t.name for t in threading.enumerate() if t.name == "taskrunner-timer"] == []
+
+
+def test_the_time_out_of_a_mapped_node_is_that_of_each_child():
+    def slowly():
+        for number in range(3):
+            time.sleep(0.05)
+            yield number
+
+    graph = taskrunner.Graph()
+    mapped = graph.map(abs, graph.call(slowly), timeout=0.1)
+    assert taskrunner.run(graph)[mapped] == [0, 1, 2]
+
+
+def test_what_cleans_up_after_a_stop_is_not_cancelled_by_it():
+    def look(*_):
+        here = taskrunner.current()
+        return here.cancelled, here.sleep(0.01), here.cancelled
+
+    async def look_async(*_):
+        return look()
+
+    graph = taskrunner.Graph()
+    slow = graph.call(lambda: taskrunner.current().sleep(LONG), id="slow")
+    ends = [
+        graph.call(look, slow, id="plain", always=True),
+        graph.call(look, slow, id="timed", always=True, timeout=LONG),
+        graph.call(look_async, slow, id="async", always=True),
+        graph.call(look_async, slow, id="async timed", always=True, timeout=LONG),
+    ]
+    result = taskrunner.run(graph, timeout=0.05)
+    assert [result[end] for end in ends] == [(False, True, False)] * 4
+
+
+def test_what_cleans_up_after_a_run_s_time_out_has_its_grace_and_no_more(monkeypatch):
+    monkeypatch.setattr("taskrunner.engines.threads.GRACE", 0.3)
+    over, graph = threading.Event(), taskrunner.Graph()
+    slow = graph.call(lambda: taskrunner.current().sleep(LONG), id="slow")
+    graph.call(lambda _: over.wait(LONG), slow, id="stuck", always=True)
+    graph.call(lambda _: time.sleep(0.1), slow, id="short", always=True)
+    started = time.perf_counter()
+    result = taskrunner.run(graph, workers=2, timeout=0.05)
+    assert time.perf_counter() - started < LONG / 2
+    assert [f.node for f in result.failures] == ["stuck"]
+    over.set()
+
+
+def test_what_cleans_up_after_a_failure_waits_for_its_next_attempt_as_it_would():
+    graph, flaky = taskrunner.Graph(), Flaky(2)
+
+    def fail():
+        raise KeyError("stop")
+
+    bad = graph.call(fail, id="bad")
+    graph.call(lambda _: flaky(), bad, always=True, retries=taskrunner.Retry(2, backoff=0.05, factor=1.0))
+    taskrunner.run(graph, workers=2)
+    assert len(flaky.times) == 3
+    assert min(after - before for before, after in zip(flaky.times, flaky.times[1:], strict=False)) >= 0.05

@@ -17,7 +17,7 @@ from taskrunner.run.events import EVENT_LOOP
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import CALL, COMMAND_PLACES, Plan, Task
 from taskrunner.run.runner import Runner
-from taskrunner.run.timer import Timer
+from taskrunner.run.timer import Timer, nanoseconds
 from taskrunner.tasks.current import HERE
 from taskrunner.tasks.processes import GRACE, kill_all
 
@@ -60,10 +60,12 @@ def execute(
     with _running(loop, control):
         control.started = time.perf_counter_ns()
         if timeout is not None:
-            timer.at(control.started + int(timeout * 1e9), lambda: _expire(control, timer, timeout))
-        _work(pool, control, _place_roots(plan, dispatcher, control.started))
-        control.ended = time.perf_counter_ns()
-        timer.stop()
+            timer.at(control.started + nanoseconds(timeout), lambda: _expire(control, timer, timeout))
+        try:
+            _work(pool, control, _place_roots(plan, dispatcher, control.started))
+        finally:
+            control.ended = time.perf_counter_ns()
+            timer.stop()
     dispatcher.close()
     if control.crash is not None:
         raise control.crash
@@ -73,8 +75,11 @@ def _expire(control: Control, timer: Timer, seconds: float) -> None:
     """Stop a run whose time is over, and give up the calls that do not end soon."""
 
     def give_up() -> None:
+        now = time.perf_counter_ns()
         for attempt in control.open_attempts():
-            attempt.give_up(attempt, seconds)
+            if now - attempt.began >= GRACE * 1e9:  # an ``always`` node may have begun since
+                attempt.give_up(attempt, seconds)
+        timer.at(now + int(GRACE * 1e9 / 10), give_up)
 
     control.expire(seconds)
     timer.at(time.perf_counter_ns() + int(GRACE * 1e9), give_up)

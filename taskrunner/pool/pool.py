@@ -101,6 +101,7 @@ class Pool:
 
         """
         self._replaced += 1
+        self._threads.pop(worker, None)  # also if there is to be no other: join must not wait for it
         name = f"{self._name}-{worker}-{self._replaced}"
         self._threads[worker] = self._platform.spawn(lambda: self._take_over(worker), name)
 

@@ -10,7 +10,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from taskrunner.run.attempt import Attempt
@@ -78,6 +78,11 @@ class Control:
             queues = list(self._entries)
         return [entries.popleft() for entries in queues for _ in range(len(entries))]
 
+    def has_entries(self) -> bool:
+        """Say whether a runner has something for the journal."""
+        with self._lock:
+            return any(self._entries)
+
     def open_flag(self) -> list[int]:
         """Return a new flag for the calling runner: not zero means stop."""
         with self._lock:
@@ -94,32 +99,34 @@ class Control:
         """Note a failure, and stop the run if it is one too many."""
         with self._lock:
             self.failures.append(failure)
-            if not failure.allowed:
-                self._failed += 1
-                if self._failed == self._stop_after:
-                    self._halt(failure.node)
+            if failure.allowed:
+                return
+            self._failed += 1
+            if self._failed != self._stop_after:
+                return
+            told = self._halt(failure.node)
+        _tell(told)
 
     def crashed(self, error: BaseException) -> None:
         """Note an error of taskrunner's own, and stop the run."""
         with self._lock:
             self.crash = self.crash or error
-            self._halt("")
+            told = self._halt("")
+        _tell(told)
 
     def interrupt(self, number: int) -> None:
         """Stop the run because of a signal: nothing new starts, what can be cancelled is."""
         with self._lock:
             self.signal = number
-            self._cancel()
-            told = list(self._on_interrupt)
-        for tell in told:
-            with contextlib.suppress(Exception):  # an error here would come out of whatever was interrupted
-                tell()
+            told = [*self._cancel(), *self._on_interrupt]
+        _tell(told)
 
     def expire(self, seconds: float) -> None:
         """Stop the run because its time is over: as an interrupt does."""
         with self._lock:
             self.timed_out = seconds
-            self._cancel()
+            told = self._cancel()
+        _tell(told)
 
     @property
     def is_ok(self) -> bool:
@@ -130,7 +137,7 @@ class Control:
         """Keep an attempt that may be given up, until it is settled."""
         with self._lock:
             self._attempts.add(attempt)
-            if self.cancelled.is_set():
+            if self.cancelled.is_set() and not attempt.is_always:
                 attempt.cancelled.set()
 
     def settle(self, attempt: Attempt) -> bool:
@@ -165,18 +172,24 @@ class Control:
         with self._lock:
             self._on_halt.append(call)
 
-    def _cancel(self) -> None:
-        self._halt("")
+    def _cancel(self) -> list[Callable[[], None]]:
+        told = self._halt("")
         self.cancelled.set()
         for attempt in self._attempts:
-            attempt.cancelled.set()
-        for call in self._on_cancel:
-            call()
+            if not attempt.is_always:  # somebody waits for what runs because of the stop
+                attempt.cancelled.set()
+        return [*told, *self._on_cancel]
 
-    def _halt(self, because: str) -> None:
+    def _halt(self, because: str) -> list[Callable[[], None]]:
+        """Stop the runners; return who is to be told when the lock is free: they have locks of their own."""
         self._halted = True
         self.because = self.because or because
         for flag in self._flags:
             flag[0] = 1
-        for call in self._on_halt:
-            call()
+        return list(self._on_halt)
+
+
+def _tell(told: Iterable[Callable[[], None]]) -> None:
+    for tell in told:
+        with contextlib.suppress(Exception):  # an error here would come out of whatever was interrupted
+            tell()

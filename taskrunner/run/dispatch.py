@@ -10,7 +10,7 @@ from taskrunner.errors import InternalError
 from taskrunner.pool.pool import Pool
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import ASYNC, COMMAND, Task
-from taskrunner.run.timer import Timer
+from taskrunner.run.timer import Timer, nanoseconds
 
 type Push = Callable[[Task], None]
 
@@ -83,7 +83,7 @@ class Dispatcher:
 
         self._pool.hold()
         try:
-            self.timer.at(time.perf_counter_ns() + int(seconds * 1e9), place, is_patient=False)
+            self.timer.at(time.perf_counter_ns() + nanoseconds(seconds), place, is_patient=task.demands.always)
         except BaseException:
             self._pool.release()
             raise

@@ -52,13 +52,17 @@ class Retried(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """Which call it is that failed: its node, attempt and arguments, as ``Failure`` tells of them."""
+    """Which call it is that failed: its node, attempt and arguments, as ``Failure`` tells of them.
+
+    ``is_running``: it still has them in use, and may hold a lock that one's own ``repr`` would wait for.
+    """
 
     node: str
     path: tuple[str, ...] = ()
     attempt: int = 1
     given: tuple[Sequence[Any], Mapping[str, Any]] | None = None
     allowed: bool = False
+    is_running: bool = False
 
 
 def state_of(why: Failure | Skip | Retried | None) -> str:
@@ -79,7 +83,7 @@ def describe(call: Call, error: BaseException, mask: Callable[[str], str] = str)
     """
     message, text = _texts(error)
     _forget_frames(error)
-    arguments = "" if call.given is None else written(*call.given)
+    arguments = "" if call.given is None else written(*call.given, is_in_use=call.is_running)
     texts = mask(message), mask(text), call.path, mask(arguments)
     return Failure(call.node, call.attempt, error, *texts, call.allowed)
 

@@ -81,11 +81,14 @@ class Recorder:
         for observer in self._all:
             self._try(observer.close)
 
-    def _write_journal(self) -> None:
-        """Write what has finished; a journal that cannot be written ends nothing but itself."""
+    def _write_journal(self) -> int:
+        """Write what has finished, and return how many nodes that were.
+
+        A journal that cannot be written ends nothing but itself.
+        """
         entries = self._control.take_entries()
         if not entries or self._journal is None:
-            return
+            return 0
         try:
             self._journal.append(entries)
         except OSError as error:
@@ -93,6 +96,7 @@ class Recorder:
             self.note(
                 RunWarning(f"the journal cannot be written: {error.strerror}; a resumed run repeats what follows")
             )
+        return len(entries)
 
     def tell(self, events: Sequence[Event]) -> None:
         """Tell every observer; one that fails is told no more, and the others are told why."""
@@ -118,11 +122,15 @@ class Recorder:
             if self._awake.wait(interval):
                 self._awake.clear()
             interval = SHORTEST if self._drain() else min(2 * interval, LONGEST)
+            if interval > SHORTEST:
+                self._control.looked[0] = 0  # announced first: whoever makes an entry from now on wakes us,
+                if self._journal and self._control.has_entries():  # then looked: for one made just before
+                    interval = SHORTEST
 
     def _drain(self) -> int:
         """Write and tell what is new; return how many nodes that were."""
         self._control.looked[0] = time.perf_counter_ns()
-        self._write_journal()
+        written = self._write_journal()
         fresh: list[tuple[int, int, Noted]] = []
         for worker, notes in self._control.all_notes():
             start, end = self._read.get(id(notes), 0), len(notes)
@@ -137,7 +145,7 @@ class Recorder:
         for first in range(0, len(fresh), BATCH):
             batch = fresh[first : first + BATCH]
             self.tell([event for _, worker, note in batch for event in to_events(worker, note, started)])
-        return len(fresh)
+        return len(fresh) or written
 
 
 def to_events(worker: int, note: Noted, run_started: int) -> Sequence[Event]:

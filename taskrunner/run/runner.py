@@ -8,6 +8,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from msgspec import UNSET
@@ -20,6 +21,7 @@ from taskrunner.run.journal import entry, result_of
 from taskrunner.run.outcome import Call, Failure, Retried, Skip, describe
 from taskrunner.run.plan import COMMAND, GATHER, MAP, NOTHING, Plan, Task, countdown
 from taskrunner.run.stored import NotStorableError
+from taskrunner.run.timer import nanoseconds
 from taskrunner.tasks import inputs
 from taskrunner.tasks.binding import MISSING, fill
 from taskrunner.tasks.current import ON_LOOP, Current
@@ -28,6 +30,7 @@ from taskrunner.tasks.retry import wait_before
 clock = time.perf_counter_ns
 # Nanoseconds that an entry of the journal may lie before it is written.
 SHORTEST = 50_000_000
+NEVER = Event()
 
 
 class Runner:
@@ -113,7 +116,11 @@ class Runner:
         timed, attempt = self._timed
         if timed is task and attempt is not None:  # another thread may have begun the task's next one by now
             return Current(task.id, attempt.number, attempt.cancelled)
-        return Current(task.id, task.demands.attempt, self.control.cancelled)
+        return Current(task.id, task.demands.attempt, self._cancelled(task))
+
+    def _cancelled(self, task: Task) -> Event:
+        """Return what is set when nobody waits any more for a task that has no time-out: never for ``always``."""
+        return NEVER if task.demands.always else self.control.cancelled
 
     def why_not(self, task: Task) -> Skip | None:
         """Say why a task that is ready is not to be run; None: run it.
@@ -151,8 +158,9 @@ class Runner:
     def fail(self, task: Task, error: BaseException, started: int) -> Task | None:
         """End an attempt with an error: the task is tried again later, or ends with its failure."""
         ended, demands = clock(), task.demands
-        given = (task.inputs, {}) if demands is NOTHING else demands.given
-        call = Call(task.id, self.plan.path_to(task), demands.attempt, given, demands.allow_failure)
+        given = demands.given if task.special else (task.inputs, {})
+        is_lost = isinstance(error, NodeTimeoutError) and error.is_lost
+        call = Call(task.id, self.plan.path_to(task), demands.attempt, given, demands.allow_failure, is_lost)
         failure = describe(call, error, self.control.mask)
         wait_s = self._wait_before_next(task, error)
         if wait_s is None:
@@ -246,6 +254,9 @@ class Runner:
             function = self._reuse.function(task, self._results_of)
         if demands.retry is None:  # nobody will ask for them again
             task.let_go()
+        timed, attempt = self._timed
+        if timed is task and attempt is not None and attempt.is_settled:  # what it took may be gone already
+            raise LostError
         if demands is not NOTHING:
             demands.given = args, kwargs
         return function(*args, **kwargs)
@@ -277,7 +288,7 @@ class Runner:
 
     def _open_attempt(self, task: Task, started: int) -> Attempt:
         """Make an attempt that is given up when its time is over."""
-        limit = task.demands.timeout
+        limit = 0.0 if task.demands.kind == MAP else task.demands.timeout  # it is that of each child
 
         def give_up(attempt: Attempt, seconds: float) -> None:
             if not self.control.settle(attempt):
@@ -289,10 +300,10 @@ class Runner:
             fail = Runner(self._worker, self.plan, self.control, self._dispatcher, self._dispatcher.put).fail
             self._dispatcher.lose(self._worker, lambda: fail(task, error, started))
 
-        attempt = Attempt(task.demands.attempt, give_up)
+        attempt = Attempt(task.demands.attempt, give_up, is_always=task.demands.always)
         self.control.open_attempt(attempt)
         if limit:
-            moment = started + int(limit * 1e9)
+            moment = started + nanoseconds(limit)
             attempt.appointment = self._dispatcher.timer.at(moment, lambda: give_up(attempt, limit))
         return attempt
 
@@ -364,25 +375,32 @@ class Runner:
         return self.finish(task, value, started)
 
     async def _in_time(self, task: Task, folder: Path) -> Any:
-        from asyncio import timeout
+        from asyncio import get_running_loop, timeout
 
         demands = task.demands
         if not demands.timeout:
-            return await self._awaited(task, folder)
+            return await self._awaited(task, folder, self._cancelled(task))
+        # What the node has handed to other threads is told of its own time-out as well.
+        attempt = Attempt(demands.attempt, lambda *_: None, is_always=demands.always)
+        self.control.open_attempt(attempt)
+        telling = get_running_loop().call_later(demands.timeout, attempt.cancelled.set)
         try:
             async with timeout(demands.timeout) as limit:
-                value = await self._awaited(task, folder)
+                value = await self._awaited(task, folder, attempt.cancelled)
         except TimeoutError:
             if not limit.expired():  # the node's own
                 raise
+        finally:
+            telling.cancel()
+            self.control.settle(attempt)
         if limit.expired():  # whatever the node made of its being cancelled
             raise NodeTimeoutError(demands.timeout)
         return value
 
-    async def _awaited(self, task: Task, folder: Path) -> Any:
+    async def _awaited(self, task: Task, folder: Path, cancelled: Event) -> Any:
         if task.demands.kind == COMMAND:
             return await self._command(task, folder)
-        ON_LOOP.set(Current(task.id, task.demands.attempt, self.control.cancelled))
+        ON_LOOP.set(Current(task.id, task.demands.attempt, cancelled))
         return await self._call(task)
 
     async def _command(self, task: Task, folder: Path) -> Any:

@@ -9,9 +9,24 @@ LONGEST = 300
 _repr = reprlib.Repr(maxstring=60, maxother=60, maxlong=40, maxlist=6, maxtuple=6, maxdict=6, maxset=6, maxlevel=3)
 
 
-def written(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """Write the arguments of a call, cut where they are long; it never raises, whatever their methods do."""
-    parts = [_short(value) for value in args] + [f"{name}={_short(value)}" for name, value in kwargs.items()]
+class _NoForeign(reprlib.Repr):
+    """Calls no method of an object that is not built in."""
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        return super().repr_instance(x, level) if type(x) in _ATOMS else f"<{type(x).__name__}>"
+
+
+_ATOMS = (type(None), bool, float, complex, bytes)
+_in_use = _NoForeign(maxstring=60, maxother=60, maxlong=40, maxlist=6, maxtuple=6, maxdict=6, maxset=6, maxlevel=3)
+
+
+def written(args: Sequence[Any], kwargs: Mapping[str, Any], *, is_in_use: bool = False) -> str:
+    """Write the arguments of a call, cut where they are long; it never raises, whatever their methods do.
+
+    ``is_in_use``: by a call that still runs; none of their own methods is called then.
+    """
+    short = _in_use.repr if is_in_use else _short
+    parts = [short(value) for value in args] + [f"{name}={short(value)}" for name, value in kwargs.items()]
     text = f"({', '.join(parts)})"
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]}...)"
 

@@ -80,7 +80,8 @@ class _Tally:
         self.slowest: list[tuple[int, Task]] = []
         # By the vertex's index: the time of each node, -1 where it did not run, and its slowest child.
         self._spent = [-1] * len(dag.vertices)
-        self._before: dict[int, int] = {}  # the time of the attempts before the last
+        self._before: dict[str, int] = {}  # the time of each node's attempts before the last
+        self._retried: dict[str, tuple[int, Task]] = {}  # the last attempt of each child that had more than one
         self._slowest_child: dict[int, tuple[int, Task]] = {}
 
     def add(self, worker: int, notes: Sequence[Noted]) -> None:
@@ -93,7 +94,7 @@ class _Tally:
                     continue
                 if isinstance(why, Retried):
                     retried += 1
-                    self._before[task.vertex.index] = self._before.get(task.vertex.index, 0) + ended - started
+                    self._before[task.id] = self._before.get(task.id, 0) + ended - started
                     busy += ended - started
                     waited += (ended - started) * (task.demands.call_kind == ASYNC)
                     continue
@@ -121,10 +122,13 @@ class _Tally:
     def critical_path(self) -> tuple[float, tuple[str, ...]]:
         """Find the longest chain of what ran; a mapped node weighs its slowest child as well."""
         weights = [max(spent, 0) for spent in self._spent]
+        for name, (spent, task) in self._retried.items():
+            self._weigh_child(task, spent + self._before.get(name, 0))
         for index, (spent, _) in self._slowest_child.items():
             weights[index] += spent
-        for index, spent in self._before.items():
-            weights[index] += spent
+        for name, spent in self._before.items():
+            if (at := self.dag.index.get(name)) is not None:  # no child
+                weights[at] += spent
         length, path = self.dag.critical_path(weights)
         ids: list[str] = []
         for vertex in path:
@@ -135,6 +139,12 @@ class _Tally:
         return length / 1e9, tuple(ids)
 
     def _add_child(self, task: Task, spent: int) -> None:
+        if task.demands.attempt > 1:  # the others may be noted by a worker that is still to be added
+            self._retried[task.id] = spent, task
+        else:
+            self._weigh_child(task, spent)
+
+    def _weigh_child(self, task: Task, spent: int) -> None:
         index = task.vertex.index
         if index not in self._slowest_child or spent > self._slowest_child[index][0]:
             self._slowest_child[index] = (spent, task)

@@ -10,6 +10,14 @@ import threading
 import time
 from collections.abc import Callable
 
+# Seconds, some 30 years: nobody waits longer, and any number of seconds is an integer of nanoseconds then.
+LONGEST = 1e9
+
+
+def nanoseconds(seconds: float) -> int:
+    """Return so many seconds as nanoseconds, whatever a file asks for."""
+    return int(min(seconds, LONGEST) * 1e9)
+
 
 class Appointment:
     """One call to come. ``is_patient``: it waits for its moment even when others are hurried."""

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from taskrunner.pool.platform import Platform
 from taskrunner.pool.pool import Pool
 from taskrunner.pool.worker import LostError
 
@@ -143,4 +144,38 @@ def test_a_worker_s_place_may_be_taken_again_and_again(work):
     pool.release()
     pool.join()
     assert done.items == [1, 2, 3]
+    over.set()
+
+
+def test_a_lost_thread_is_not_waited_for_though_no_other_could_be_had():
+    class Exhausted(Platform):
+        has_started = False
+
+        def spawn(self, target, name):
+            if self.has_started:
+                raise RuntimeError("can't start new thread")
+            return super().spawn(target, name)
+
+    over, entered = threading.Event(), threading.Event()
+
+    def bind(_worker, _push):
+        def act(_item):
+            entered.set()
+            over.wait(BOUND)
+            raise LostError
+
+        return act
+
+    platform = Exhausted()
+    pool = Pool(1, bind, platform=platform)
+    pool.hold()
+    pool.start([LOST])
+    platform.has_started = True
+    assert entered.wait(BOUND)
+    with pytest.raises(RuntimeError, match="new thread"):
+        pool.replace(0)
+    pool.abandon()
+    pool.release()
+    pool.join()
+    assert not over.is_set()
     over.set()

@@ -1,3 +1,7 @@
+import threading
+
+import pytest
+
 from taskrunner.run.control import Control
 from taskrunner.run.outcome import Call, describe
 
@@ -46,3 +50,26 @@ def test_a_crash_keeps_the_first_error():
     control.crashed(RuntimeError("second"))
     assert control.crash is first
     assert control.open_flag() == [1]
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        lambda control: control.failed(failure("a")),
+        lambda control: control.interrupt(2),
+        lambda control: control.expire(1.0),
+        lambda control: control.crashed(ValueError()),
+    ],
+)
+def test_who_is_told_of_a_stop_may_wait_for_others_that_need_the_control(stop):
+    control, met = Control(), []
+
+    def meet():
+        other = threading.Thread(target=control.open_flag)
+        other.start()
+        other.join(10)
+        met.append(not other.is_alive())
+
+    control.on_halt(meet)
+    stop(control)
+    assert met == [True]

@@ -22,11 +22,11 @@ class Run:
         self.async_nodes = async_nodes
         self.notes = {}
 
-    def note(self, node, start, end, worker=0, *, child=-1, why=None, stolen=False):
+    def note(self, node, start, end, worker=0, *, child=-1, why=None, stolen=False, attempt=1):
         task = SimpleNamespace(
             id=node if child < 0 else f"{node}[{child}]",
             vertex=self.dag.vertices[self.dag.index[node]],
-            demands=Demands(child=child, call_kind=ASYNC if node in self.async_nodes else CALL),
+            demands=Demands(child=child, call_kind=ASYNC if node in self.async_nodes else CALL, attempt=attempt),
             stolen=stolen,
         )
         self.notes.setdefault(worker, []).append((task, 0, int(start * 1e9), int(end * 1e9), why))
@@ -93,6 +93,17 @@ def test_attempts_before_the_last_are_counted_as_such_and_lengthen_the_critical_
     assert (found.done, found.failed, found.retried, found.nodes) == (2, 0, 1, 2)
     assert (found.busy, found.parallelism) == ((0.75, 0.5), 1.25)
     assert (found.critical_path_s, found.critical_path) == (3.0, ("a",))
+
+
+def test_a_mapped_node_weighs_its_slowest_child_with_all_of_its_attempts():
+    run = Run({"id": "m", "map": [1, 2, 3]})
+    for child, (broken, last) in enumerate([(0, 3), (1, 1), (3, 1)]):
+        if broken:
+            run.note("m", 0, broken, child=child, why=Retried(FAILURE, 0.0))
+        run.note("m", broken, broken + last, child=child, attempt=2 if broken else 1)
+    run.note("m", 4, 5)
+    found = run.summary()
+    assert (found.critical_path_s, found.critical_path) == (5.0, ("m[2]", "m"))
 
 
 def test_a_run_that_a_signal_ended_is_not_ok():
