@@ -15,6 +15,7 @@ from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
 from taskrunner.run.events import EVENT_LOOP
 from taskrunner.run.limits import Limits
+from taskrunner.run.loop_runner import LoopRunner
 from taskrunner.run.plan import CALL, COMMAND_PLACES, Plan, Task
 from taskrunner.run.runner import Runner
 from taskrunner.run.timer import Timer, nanoseconds
@@ -56,7 +57,7 @@ def execute(
     pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup)
     limits = Limits({**plan.dag.file.pools, COMMAND_PLACES: workers})
     dispatcher = Dispatcher(limits, pool, loop, commands, timer, control.crashed)
-    dispatcher.runner = Runner(EVENT_LOOP, plan, control, dispatcher, dispatcher.put)
+    dispatcher.runner = LoopRunner(EVENT_LOOP, plan, control, dispatcher, dispatcher.put)
     with _running(loop, control):
         control.started = time.perf_counter_ns()
         if timeout is not None:

@@ -1,0 +1,80 @@
+"""What the event loop's thread does with one task: an async node or a command, within its time-out."""
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from taskrunner.run.attempt import Attempt, NodeTimeoutError
+from taskrunner.run.outcome import Skip
+from taskrunner.run.plan import COMMAND, Task
+from taskrunner.run.runner import Runner, clock
+from taskrunner.tasks import inputs
+from taskrunner.tasks.current import ON_LOOP, Current
+
+
+class LoopRunner(Runner):
+    """Runs tasks on the event loop; what comes of it is as on a worker."""
+
+    async def offloaded(self, task: Task, folder: Path) -> Task | None:
+        """Run an async node or a command on the event loop."""
+        from asyncio import CancelledError  # only such nodes need it
+
+        started = clock()
+        try:
+            if why := self.why_not(task):
+                return self._refuse(task, why, started)
+            with contextlib.nullcontext() if task.demands.always else self._dispatcher.cancellable():
+                value = await self._in_time(task, folder)
+        except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+            if isinstance(error, CancelledError) and self.control.cancelled.is_set():
+                return self.stop(task, started)
+            return self.fail(task, error, started)
+        return self.finish(task, value, started)
+
+    async def _in_time(self, task: Task, folder: Path) -> Any:
+        from asyncio import get_running_loop, timeout
+
+        demands = task.demands
+        if not demands.timeout:
+            return await self._awaited(task, folder, self._cancelled(task))
+        # What the node has handed to other threads is told of its own time-out as well.
+        attempt = Attempt(demands.attempt, lambda *_: None, is_always=demands.always)
+        self.control.open_attempt(attempt)
+        telling = get_running_loop().call_later(demands.timeout, attempt.cancelled.set)
+        try:
+            async with timeout(demands.timeout) as limit:
+                value = await self._awaited(task, folder, attempt.cancelled)
+        except TimeoutError:
+            if not limit.expired():  # the node's own
+                raise
+        finally:
+            telling.cancel()
+            self.control.settle(attempt)
+        if limit.expired():  # whatever the node made of its being cancelled
+            raise NodeTimeoutError(demands.timeout)
+        return value
+
+    async def _awaited(self, task: Task, folder: Path, cancelled: Event) -> Any:
+        if task.demands.kind == COMMAND:
+            return await self._command(task, folder)
+        ON_LOOP.set(Current(task.id, task.demands.attempt, cancelled))
+        return await self._call(task)
+
+    async def _command(self, task: Task, folder: Path) -> Any:
+        from taskrunner.tasks.command import run_command
+
+        source = task.demands.templates or task.vertex
+        command = inputs.command(task.vertex.options, source, self._results_of(task), task.demands.item)
+        run: Callable[..., Any] = run_command
+        if self._reuse is not None and task.vertex.options.creates:
+            run = self._reuse.command(task, self._results_of)
+        if task.demands.retry is None:
+            task.let_go()
+        return await run(command, folder, task.id)
+
+    def stop(self, task: Task, started: int) -> Task | None:
+        """End a task that was cancelled because the run was interrupted."""
+        why = Skip("stopped")
+        return self._end(task, started, clock(), why, why)
