@@ -4,10 +4,12 @@ import pytest
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _sigint_is_not_ignored():
-    """Let tests send SIGINT: what a shell starts in the background ignores it, and so do all its children."""
-    before = signal.getsignal(signal.SIGINT)
-    if before == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals_are_not_ignored():
+    """Let tests send signals: what a shell starts in the background, or nohup, ignores some, and so do its children."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    ignored = [number for number in usual if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, usual[number])
     yield
-    signal.signal(signal.SIGINT, before)
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
