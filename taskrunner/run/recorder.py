@@ -155,11 +155,8 @@ def to_events(worker: int, note: Noted, run_started: int) -> Sequence[Event]:
         return (NodeSkipped(task.id, why.reason, why.because),)
     queued_s, ran_s, started_at = (started - ready_at) / 1e9, (ended - started) / 1e9, (started - run_started) / 1e9
     if why is None:
-        return (
-            NodeDone(
-                task.id, worker, task.demands.attempt, queued_s, ran_s, task.stolen, started_at, task.demands.cached
-            ),
-        )
+        attempt, cached = task.demands.attempt, task.demands.cached
+        return (NodeDone(task.id, worker, attempt, queued_s, ran_s, task.stolen, started_at, cached),)
     failure = why.failure if isinstance(why, Retried) else why
     timing = (task.id, worker, failure.attempt, queued_s, ran_s, task.stolen, started_at)
     told = (*timing, failure.message, failure.traceback, failure.arguments)

@@ -6,18 +6,25 @@ from typing import Any
 
 LONGEST = 300
 
-_repr = reprlib.Repr(maxstring=60, maxother=60, maxlong=40, maxlist=6, maxtuple=6, maxdict=6, maxset=6, maxlevel=3)
+_ATOMS = (type(None), bool, float, complex, bytes)
 
 
-class _NoForeign(reprlib.Repr):
-    """Calls no method of an object that is not built in."""
+class _Short(reprlib.Repr):
+    """Cuts what is long."""
+
+    def __init__(self) -> None:
+        super().__init__(maxstring=60, maxother=60, maxlong=40, maxlist=6, maxtuple=6, maxdict=6, maxset=6, maxlevel=3)
+
+
+class _ShortAndOwn(_Short):
+    """Calls no method of an object that is not built in, either."""
 
     def repr_instance(self, x: Any, level: int) -> str:
         return super().repr_instance(x, level) if type(x) in _ATOMS else f"<{type(x).__name__}>"
 
 
-_ATOMS = (type(None), bool, float, complex, bytes)
-_in_use = _NoForeign(maxstring=60, maxother=60, maxlong=40, maxlist=6, maxtuple=6, maxdict=6, maxset=6, maxlevel=3)
+_repr = _Short()
+_in_use = _ShortAndOwn()
 
 
 def written(args: Sequence[Any], kwargs: Mapping[str, Any], *, is_in_use: bool = False) -> str:
