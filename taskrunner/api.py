@@ -1,6 +1,5 @@
 """Run a graph from Python."""
 
-import os
 import signal
 import threading
 import time
@@ -19,7 +18,7 @@ from taskrunner.run.conceal import mask_of
 from taskrunner.run.control import Control
 from taskrunner.run.events import LEVELS, Event, GilSwitchedOn, Observer, RunDone, RunStart, RunWarning
 from taskrunner.run.folder import new_run_id
-from taskrunner.run.host import peak_memory, python_build, system
+from taskrunner.run.host import peak_memory, processors, python_build, system, versions
 from taskrunner.run.plan import COMMAND, Plan
 from taskrunner.run.recorder import Recorder
 from taskrunner.run.result import RunResult, Summary
@@ -160,6 +159,8 @@ def _run_start(run: str, graph: str, nodes: int, workers: int) -> RunStart:
         gil=gil.is_enabled(),
         platform=system(),
         at=time.time(),
+        processors=processors(),
+        versions=versions(),
     )
 
 
@@ -170,7 +171,7 @@ def _check(workers: int | None, log_level: str, timeout: float | None) -> int:
         UsageError: an option has no meaning.
 
     """
-    workers = os.process_cpu_count() or 1 if workers is None else workers
+    workers = processors() if workers is None else workers
     if log_level not in LEVELS:
         raise UsageError(f'unknown log level "{log_level}": there are {", ".join(LEVELS)}')
     if timeout is not None and not 0 < timeout < threading.TIMEOUT_MAX:

@@ -1,26 +1,28 @@
 """Events as structured log lines: a file of JSON lines, or lines for people.
 
-Loggers are built on the main thread, before the run: structlog's lock for each file is made without
-one. Each observer has a file of its own and is called by one thread at a time. Lines for people go through
-structlog's processors, which takes ten times as long as to encode an event; JSON lines are encoded in
-batches and handed to structlog's logger as they are.
+JSON lines are encoded in batches and written as they are. Lines for people go through structlog's processors, which
+takes ten times as long as to encode an event; structlog is imported for them alone, since it imports rich and
+asyncio, and that takes longer than all else that a short run does. Loggers are built on the main thread, before the
+run: structlog's lock for each file is made without one. Each observer has a file of its own and is called by one
+thread at a time.
 """
 
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, BinaryIO, TextIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import msgspec
-import structlog
-from structlog.typing import EventDict, Processor
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.observe.summary import shortened
 from taskrunner.run.events import LEVELS, Event
 from taskrunner.run.plain import safe_repr, to_json
 from taskrunner.safe.private import open_private
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor
 
 
 class JsonLog:
@@ -30,7 +32,6 @@ class JsonLog:
         self.level = level
         self._file = file
         self._encoder = msgspec.json.Encoder(enc_hook=safe_repr)
-        self._logger = structlog.BytesLogger(file)
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Write a batch at once, so that a line is never torn by another writer."""
@@ -38,10 +39,11 @@ class JsonLog:
         if not events:
             return
         try:
-            lines = self._encoder.encode_lines(events)[:-1]  # the logger writes the last line's end
+            lines = self._encoder.encode_lines(events)
         except Exception:  # noqa: BLE001  lone surrogates, hostile methods
-            lines = b"\n".join([to_json(event) for event in events])
-        self._logger.msg(lines)
+            lines = b"".join([to_json(event) + b"\n" for event in events])
+        self._file.write(lines)
+        self._file.flush()
 
     def close(self) -> None:
         """Close the file, unless it is one of the process's own."""
@@ -52,6 +54,8 @@ class ConsoleLog:
     """Writes each event as a line for people; in colour where ``colors`` is set."""
 
     def __init__(self, file: TextIO, level: str = "info", *, colors: bool = False) -> None:
+        import structlog  # with rich and asyncio: who logs nothing for people does without them
+
         self.level = level
         self._file = file
         renderer = structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=14, sort_keys=False)
@@ -87,7 +91,9 @@ def wants_colors(file: IO[Any]) -> bool:
     return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _logger(target: Any, processors: list[Processor]) -> Any:
+def _logger(target: Any, processors: "list[Processor]") -> Any:
+    import structlog
+
     return structlog.wrap_logger(
         target,
         processors=[_level_first, *processors],
@@ -100,11 +106,11 @@ def _from_level(events: Sequence[Event], least: str) -> list[Event]:
     return [event for event in events if LEVELS[event.level] >= LEVELS[least]]
 
 
-def _level_first(_: Any, method: str, event_dict: EventDict) -> EventDict:
+def _level_first(_: Any, method: str, event_dict: "EventDict") -> "EventDict":
     return {"event": event_dict.pop("event"), "level": method, **event_dict}
 
 
-def _readable(_: Any, __: str, event_dict: EventDict) -> EventDict:
+def _readable(_: Any, __: str, event_dict: "EventDict") -> "EventDict":
     """Keep six digits of a number of seconds, more says nothing to a reader; write paths with arrows."""
     return {name: _readable_value(value) for name, value in event_dict.items()}
 

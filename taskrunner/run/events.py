@@ -28,7 +28,10 @@ class WarningEvent(Event, frozen=True, kw_only=True):
 
 
 class RunStart(Event, frozen=True, tag="run.start"):
-    """A run begins. ``at`` is the time of day, in seconds since 1970."""
+    """A run begins. ``at`` is the time of day, in seconds since 1970; ``processors``: those that it may use.
+
+    ``versions``: those of the installed distributions that had been imported under their own names.
+    """
 
     run: str
     graph: str
@@ -39,6 +42,8 @@ class RunStart(Event, frozen=True, tag="run.start"):
     gil: bool
     platform: str
     at: float
+    processors: int = 0
+    versions: dict[str, str] = {}
 
 
 class RunResumed(Event, frozen=True, tag="run.resumed"):

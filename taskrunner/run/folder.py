@@ -50,6 +50,24 @@ def find_run(runs: Path, name: str) -> str:
     return ids[0]
 
 
+def read_graph(folder: Path) -> Kept:
+    """Return what the folder of a run keeps of the graph as it was run.
+
+    Raises:
+        TaskrunnerError: it cannot be read.
+
+    """
+    prints = folder / "fingerprints.json"
+    try:
+        data = (folder / "graph.json").read_bytes()
+        params = msgspec.json.decode((folder / "params.json").read_bytes(), type=dict[str, Any])
+        if not prints.exists():
+            return Kept(data, params)
+        return Kept(data, params, msgspec.json.decode(prints.read_bytes(), type=Fingerprints))
+    except (OSError, ValueError) as error:
+        raise TaskrunnerError(f"cannot read the graph of run {folder.name}: {error}") from None
+
+
 class RunFolder:
     """The folder of one run, made where it is not there.
 
@@ -81,21 +99,8 @@ class RunFolder:
         self._replace("graph.json", kept.graph)
 
     def read_graph(self) -> Kept:
-        """Return what is kept of the graph as it was run.
-
-        Raises:
-            TaskrunnerError: it cannot be read.
-
-        """
-        prints = self.path / "fingerprints.json"
-        try:
-            data = (self.path / "graph.json").read_bytes()
-            params = msgspec.json.decode((self.path / "params.json").read_bytes(), type=dict[str, Any])
-            if not prints.exists():
-                return Kept(data, params)
-            return Kept(data, params, msgspec.json.decode(prints.read_bytes(), type=Fingerprints))
-        except (OSError, ValueError) as error:
-            raise TaskrunnerError(f"cannot read the graph of run {self.id}: {error}") from None
+        """Return what is kept of the graph as it was run, as the function of this name does."""
+        return read_graph(self.path)
 
     def _replace(self, name: str, data: bytes) -> None:
         """Write a file so that whoever reads it sees the old or the new one, and nothing between.

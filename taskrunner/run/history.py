@@ -51,7 +51,7 @@ _decode = msgspec.json.Decoder(_Summary).decode
 
 def past_runs(runs: Path) -> list[PastRun]:
     """Return the runs of a directory, the newest first."""
-    return [_read(runs / run_id) for run_id in reversed(run_ids(runs))]
+    return [past_run(runs / run_id) for run_id in reversed(run_ids(runs))]
 
 
 def remove(runs: Path, past: Sequence[PastRun]) -> list[PastRun]:
@@ -62,7 +62,8 @@ def remove(runs: Path, past: Sequence[PastRun]) -> list[PastRun]:
     return gone
 
 
-def _read(folder: Path) -> PastRun:
+def past_run(folder: Path) -> PastRun:
+    """Return what is known of the run that has left a folder."""
     found, state = _Summary(), UNFINISHED
     if is_locked(folder / "journal"):
         state = RUNNING

@@ -1,0 +1,291 @@
+"""A run as it was recorded: its events, put in order, beside the graph that was run.
+
+Pictures, traces and comparisons are made from this and from nothing else. All times are seconds from the
+start of the run. A run that was resumed has several parts; they are laid end to end, without the time between.
+"""
+
+import functools
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from taskrunner.errors import GraphError, TaskrunnerError
+from taskrunner.graph.dag import Dag, Vertex
+from taskrunner.graph.graph import Graph
+from taskrunner.run.events import (
+    EVENT_LOOP,
+    AttemptEvent,
+    BrokenAttempt,
+    Event,
+    GilSwitchedOn,
+    NodeDone,
+    NodeFailed,
+    NodeRetry,
+    NodeSkipped,
+    NodeTimeout,
+    RunDone,
+    RunResumed,
+    RunStart,
+    RunWarning,
+)
+from taskrunner.run.folder import find_run, read_graph
+from taskrunner.run.history import PastRun, past_run
+
+type AnyEvent = (
+    RunStart
+    | RunResumed
+    | NodeDone
+    | NodeFailed
+    | NodeRetry
+    | NodeTimeout
+    | NodeSkipped
+    | GilSwitchedOn
+    | RunWarning
+    | RunDone
+)
+
+# How an attempt ended.
+DONE = "done"
+CACHED = "cached"
+FAILED = "failed"
+ALLOWED = "allowed"  # failed, which the graph allows
+RETRIED = "retried"  # failed, and another attempt followed
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One attempt to run a node, from the moment it was ready to its end.
+
+    ``vertex`` is the graph's, -1 where the graph does not have it; ``child`` the number of a mapped node's child,
+    else -1. ``state`` is DONE, CACHED, FAILED, ALLOWED or RETRIED; ``event`` is what told of it.
+    """
+
+    node: str
+    vertex: int
+    child: int
+    worker: int
+    ready: float
+    started: float
+    ended: float
+    state: str
+    event: AttemptEvent
+    timeout: NodeTimeout | None = None
+
+    @property
+    def queued_s(self) -> float:
+        """Seconds from ready to started."""
+        return self.started - self.ready
+
+    @property
+    def ran_s(self) -> float:
+        """Seconds from started to ended."""
+        return self.ended - self.started
+
+    @property
+    def failure(self) -> BrokenAttempt | None:
+        """The error, its traceback and the call's arguments, if the attempt failed."""
+        return self.event if isinstance(self.event, BrokenAttempt) else None
+
+
+class RecordedRun:
+    """One run. ``attempts`` are in the order of their starts; ``dag`` is None where the graph cannot be linked.
+
+    ``state`` is one of ``run.history``. ``start`` tells of the last part, whose numbers ``done`` has; it is None
+    while there is no end. ``parts``: the moments at which the run began and was resumed; ``wall_s``: when it ended.
+    """
+
+    def __init__(self, past: PastRun, events: Iterable[Event], dag: Dag | None, folder: Path | None = None) -> None:
+        self.id = past.run
+        self.state = past.state
+        self.past = past
+        self.folder = folder
+        self.dag = dag
+        self.skipped: dict[str, NodeSkipped] = {}
+        self.warnings: list[str] = []
+        self.gil_module: str | None = None  # "": it was on from the start, or nobody knows who did it
+        self.starts: list[RunStart] = []
+        self.done: RunDone | None = None
+        self.parts: list[float] = []
+        self.wall_s = 0.0
+        self.attempts: list[Attempt] = []
+        self._timeout: NodeTimeout | None = None
+        for event in events:
+            self._take(event)
+        self.attempts.sort(key=lambda attempt: (attempt.started, attempt.ended, attempt.node))
+
+    @property
+    def start(self) -> RunStart:
+        """What was known when the run, or its last part, began."""
+        return self.starts[-1]
+
+    @property
+    def name(self) -> str:
+        """The graph's name."""
+        return self.start.graph
+
+    @functools.cached_property
+    def last(self) -> dict[str, Attempt]:
+        """For each node that ran the attempt that it ended with; one that was interrupted before that has none."""
+        return {a.node: a for a in self.attempts if a.state != RETRIED}
+
+    @functools.cached_property
+    def spent(self) -> dict[str, float]:
+        """For each node that ran the seconds of all its attempts."""
+        spent: dict[str, float] = {}
+        for attempt in self.attempts:
+            spent[attempt.node] = spent.get(attempt.node, 0.0) + attempt.ran_s
+        return spent
+
+    @functools.cached_property
+    def children(self) -> dict[str, list[str]]:
+        """For each mapped node its children that ran, by their numbers."""
+        found: dict[str, list[tuple[int, str]]] = {}
+        for attempt in self.last.values():
+            if attempt.child >= 0:
+                found.setdefault(attempt.node.rpartition("[")[0], []).append((attempt.child, attempt.node))
+        return {mapped: [node for _, node in sorted(pairs)] for mapped, pairs in found.items()}
+
+    def vertex(self, attempt: Attempt) -> Vertex | None:
+        """Return the vertex of an attempt's node; that of a child is its mapped node's."""
+        return self.dag.vertices[attempt.vertex] if self.dag is not None and attempt.vertex >= 0 else None
+
+    def state_of(self, node: str) -> str:
+        """Return how a node ended: a state of an attempt, ``skipped``, or "": it did not end."""
+        if node in self.last:
+            return self.last[node].state
+        return "skipped" if node in self.skipped else ""
+
+    def needs(self, node: str) -> Sequence[str]:
+        """Return what had to end before a node began: of a mapped node's own end, its children."""
+        if self.dag is None:
+            return ()
+        if node in self.children:
+            return self.children[node]
+        index = self.dag.index.get(node)
+        if index is None:
+            index = self.dag.index.get(node.rpartition("[")[0])
+        return () if index is None else [self.dag.vertices[i].id for i in self.dag.vertices[index].before]
+
+    def released_by(self, attempt: Attempt) -> Attempt | None:
+        """Return what ended last of all that an attempt's node needs: that made it ready.
+
+        None for one that needs nothing, and for an attempt after the first, which the clock made ready.
+        """
+        if attempt.event.attempt > 1:
+            return None
+        ended = [self.last[need] for need in self.needs(attempt.node) if need in self.last]
+        return max(ended, key=lambda a: (a.ended, a.node), default=None)
+
+    @functools.cached_property
+    def critical_path(self) -> tuple[float, tuple[str, ...]]:
+        """The seconds and the nodes of the longest chain by what they ran; of a mapped node its slowest child too."""
+        if self.dag is None:
+            return 0.0, ()
+        slowest = {m: max(kids, key=lambda kid: self.spent[kid]) for m, kids in self.children.items()}
+        weights = [self.spent.get(v.id, 0.0) + self.spent.get(slowest.get(v.id, ""), 0.0) for v in self.dag.vertices]
+        length, path = self.dag.critical_path(weights)
+        pairs = itertools.chain.from_iterable((slowest.get(v.id, ""), v.id) for v in path)
+        return length, tuple([node for node in pairs if node in self.spent])
+
+    def _take(self, event: Event) -> None:
+        """Take one event; those of a later part begin where the part before it ended."""
+        if isinstance(event, RunStart):
+            self.starts.append(event)
+            self.parts.append(self.wall_s)
+            self.done = None
+        elif isinstance(event, RunDone):
+            self.done = event
+            self.wall_s = max(self.wall_s, self.parts[-1] + event.wall_s)
+        elif isinstance(event, AttemptEvent):
+            self._take_attempt(event)
+        elif isinstance(event, NodeSkipped):
+            self.skipped[event.node] = event
+        elif isinstance(event, NodeTimeout):
+            self._timeout = event
+        elif isinstance(event, GilSwitchedOn):
+            self.gil_module = event.module
+        elif isinstance(event, RunWarning):
+            self.warnings.append(event.message)
+
+    def _take_attempt(self, event: AttemptEvent) -> None:
+        started = self.parts[-1] + event.started_at
+        ended = started + event.ran_s
+        vertex, child = self._place(event.node)
+        told, self._timeout = self._timeout, None
+        timeout = told if told is not None and told.node == event.node else None
+        ready = started - event.queued_s
+        attempt = Attempt(event.node, vertex, child, event.worker, ready, started, ended, _state(event), event, timeout)
+        self.attempts.append(attempt)
+        self.skipped.pop(event.node, None)  # a resumed run has run it after all
+        self.wall_s = max(self.wall_s, ended)
+
+    def _place(self, node: str) -> tuple[int, int]:
+        """Return the index of a node's vertex and the number that it has as a child; -1: none."""
+        index = self.dag.index if self.dag is not None else {}
+        if node in index:
+            return index[node], -1
+        mapped, _, number = node.rpartition("[")
+        digits = number.removesuffix("]")
+        return index.get(mapped, -1), int(digits) if mapped and digits.isdecimal() else -1
+
+
+def load_run(runs: Path, name: str) -> RecordedRun:
+    """Read a run of a directory: by its id, by a unique start of it, or ``last``.
+
+    Raises:
+        UsageError: there is no such run, or more than one.
+        TaskrunnerError: what it has left cannot be read, or tells nothing.
+
+    """
+    folder = runs / find_run(runs, name)
+    events = read_events(folder / "events.jsonl")
+    if not events or not isinstance(events[0], RunStart):
+        raise TaskrunnerError(f"{folder / 'events.jsonl'} tells nothing of a run: was its log level above info?")
+    return RecordedRun(past_run(folder), events, _dag(folder), folder)
+
+
+def read_events(path: Path) -> list[AnyEvent]:
+    """Read the events of a run; a last line that a killed process has not finished is left out.
+
+    Raises:
+        TaskrunnerError: the file cannot be read.
+
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TaskrunnerError(f"cannot read {path}: {error.strerror}") from None
+    decoder = msgspec.json.Decoder(AnyEvent)
+    whole = data[: data.rfind(b"\n") + 1]
+    try:
+        return decoder.decode_lines(whole)
+    except ValueError:
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                decoder.decode(line)
+            except ValueError as error:
+                raise TaskrunnerError(f"{path}:{number}: {error}") from None
+        raise
+
+
+def is_offloaded(attempt: Attempt) -> bool:
+    """Say whether an attempt waited on the event loop: an async node's, or a command's."""
+    return attempt.worker == EVENT_LOOP
+
+
+def _dag(folder: Path) -> Dag | None:
+    """Link the graph as it was run."""
+    try:
+        kept = read_graph(folder)
+        return Graph.decode(kept.graph, "json", "graph.json").link(kept.params, complete=False)
+    except (GraphError, TaskrunnerError):
+        return None
+
+
+def _state(event: AttemptEvent) -> str:
+    if isinstance(event, NodeDone):
+        return CACHED if event.cached else DONE
+    if isinstance(event, NodeRetry):
+        return RETRIED
+    return ALLOWED if isinstance(event, NodeFailed) and event.allowed else FAILED
