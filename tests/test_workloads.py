@@ -2,14 +2,17 @@
 
 import functools
 import hashlib
+import re
 import subprocess
 import time
+import zlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import taskrunner
-from workloads import counter, fib, ingest, spin, stdlib, tour
+from workloads import counter, fib, ingest, spin, stdlib, survey, tour
 
 FOLDER = Path(fib.__file__).parent
 
@@ -139,3 +142,17 @@ def test_spin_spends_the_seconds_that_it_is_given():
     before = time.thread_time()
     assert spin.spend(0.01) == 0.01
     assert 0.01 <= time.thread_time() - before < 0.5
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_survey(workers):
+    paths = survey.sample(60)
+    found = Counter(word for path in paths for word in re.findall(r"[a-z]{4,}", Path(path).read_text()))
+    names = Counter(name for path in paths for name in survey.imports(path))
+    page = run("survey", workers, every=60, n=3, delay=0.0)["page"]
+    assert page.keys() == {"imports", "words", "ratio", "advisory"}
+    assert page["advisory"] == "ok"
+    assert page["words"] == [word for word, _ in sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:3]]
+    assert page["imports"] == [name for name, _ in sorted(names.items(), key=lambda pair: (-pair[1], pair[0]))[:3]]
+    squeezed = sum(len(zlib.compress(Path(path).read_bytes(), 9)) for path in paths)
+    assert page["ratio"] == round(squeezed / sum(Path(path).stat().st_size for path in paths), 3)
