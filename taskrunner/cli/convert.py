@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from taskrunner.cli import completion
 from taskrunner.cli.graphs import encoding_option, find_graph, write
 from taskrunner.errors import UsageError
 from taskrunner.graph import codec, wfformat
@@ -17,7 +18,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLE, short_help="Convert a graph, or a recorded workflow.")
-@click.argument("source", metavar="IN")
+@click.argument("source", metavar="IN", shell_complete=completion.graphs)
 @click.argument("target", metavar="OUT")
 @encoding_option("--from", "IN")
 @click.option("--to", type=click.Choice(codec.FORMATS), help="The encoding of OUT, where its name does not tell.")

@@ -11,11 +11,12 @@ import click
 import msgspec
 
 from taskrunner.api import run
+from taskrunner.cli import completion
 from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.permits import permit_options, read_permit
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
-from taskrunner.observe import drawing
+from taskrunner.observe.label import label
 from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
 from taskrunner.observe.summary import failure_text, summary_text
 from taskrunner.observe.warnings import WarningLines
@@ -36,7 +37,7 @@ Examples:
 
 @click.command("exec", epilog=EXAMPLE, short_help="Run GRAPH, or what TARGETs need.")
 @graph_argument
-@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=completion.nodes)
 @click.option("-w", "--workers", type=click.IntRange(min=1), help="Threads; default: the processors to use.")
 @set_option
 @click.option(
@@ -55,7 +56,10 @@ Examples:
 )  # fmt: skip
 @click.option("--no-journal", is_flag=True, help="Do not keep the results of finished nodes in the run's folder.")
 @click.option("--fsync", is_flag=True, help="Have each batch of the journal on the disk before going on.")
-@click.option("--resume", metavar="RUN", help="Go on with an earlier run: its id, a unique start of it, or last.")
+@click.option(
+    "--resume", metavar="RUN", help="Go on with an earlier run: its id, a unique start of it, or last.",
+    shell_complete=completion.runs,
+)  # fmt: skip
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
     help="Stop the run after so long; the exit code is 4 then.",
@@ -190,7 +194,7 @@ def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any], per
             vertex = dag.vertices[index]
             needs = ", ".join(dag.vertices[i].id for i in vertex.before)
             after = f" (after {needs})" if needs else ""
-            click.echo(printable(f"{vertex.id}: {drawing.label(vertex)}{after}"))
+            click.echo(printable(f"{vertex.id}: {label(vertex)}{after}"))
 
 
 def _say_interrupted() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from taskrunner.cli import completion
 from taskrunner.errors import UsageError
 from taskrunner.graph import codec, params
 from taskrunner.graph.graph import Graph, load
@@ -27,12 +28,15 @@ def encoding_option(flag: str, what: str) -> Decorator:
 def graph_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command its GRAPH argument and the --format that goes with it."""
     function = encoding_option("--format", "GRAPH")(function)
-    return click.argument("graph_name", metavar="GRAPH")(function)
+    return click.argument("graph_name", metavar="GRAPH", shell_complete=completion.graphs)(function)
 
 
 def set_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command --set."""
-    return click.option("--set", metavar="NAME=VALUE", multiple=True, help="Set a parameter of the graph.")(function)
+    return click.option(
+        "--set", metavar="NAME=VALUE", multiple=True, help="Set a parameter of the graph.",
+        shell_complete=completion.settings,
+    )(function)  # fmt: skip
 
 
 def output_option(function: Callable[..., Any]) -> Callable[..., Any]:

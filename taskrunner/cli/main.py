@@ -84,5 +84,9 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; or complete one, if a shell asks for that."""
+    if "_TASKRUNNER_COMPLETE" in os.environ:
+        from taskrunner.cli import bash  # only a shell that completes needs it
+
+        bash.register()
     cli(prog_name="taskrunner")

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from taskrunner.cli import completion
 from taskrunner.observe.recorded import RecordedRun, load_run
 from taskrunner.run.folder import DEFAULT
 
 
 def run_argument(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command its RUN argument and the --run-dir that goes with it."""
-    return click.argument("run_name", metavar="RUN")(run_dir_option(function))
+    return click.argument("run_name", metavar="RUN", shell_complete=completion.runs)(run_dir_option(function))
 
 
 def run_dir_option(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,9 +7,10 @@ from typing import Any
 import click
 import msgspec
 
+from taskrunner.cli.past import run_dir_option
 from taskrunner.observe.summary import seconds
-from taskrunner.run.folder import DEFAULT
-from taskrunner.run.history import PastRun, past_runs, remove
+from taskrunner.run.history import RUNNING, UNFINISHED, PastRun, past_runs, remove
+from taskrunner.safe.printable import printable
 
 EXAMPLE = """\b
 Examples:
@@ -20,17 +21,15 @@ Examples:
 
 
 @click.command(epilog=EXAMPLE, short_help="List earlier runs, or remove old ones.")
-@click.option(
-    "--run-dir", type=click.Path(file_okay=False), default=str(DEFAULT), show_default=True,
-    help="Where each run has left a folder of its own.",
-)  # fmt: skip
+@run_dir_option
 @click.option("-n", "--newest", type=click.IntRange(min=1), metavar="N", help="List the newest N only.")
 @click.option("--prune", type=click.IntRange(min=0), metavar="N", help="Remove all but the newest N.")
 @click.option("--json", is_flag=True, help="Print a list of objects, the newest first.")
 def runs(**options: Any) -> None:
     """List the runs of this directory, the newest first.
 
-    A run that goes on is never removed. With --prune the removed ones are listed.
+    Where a command takes a RUN, an id may be cut to any unique start of it, and the first of the list is
+    also called last. A run that goes on is never removed. With --prune the removed ones are listed.
     """
     folder = Path(options["run_dir"])
     found = past_runs(folder)[: options["newest"]]
@@ -45,16 +44,19 @@ def runs(**options: Any) -> None:
 
 def _table(found: Sequence[PastRun]) -> Iterator[str]:
     """Give the lines of a table whose columns are as wide as they must be."""
-    rows = [("run", "started (UTC)", "state", "wall", "nodes", "failed", "graph", "python")]
+    head = ("run", "started (UTC)", "state", "wall", "nodes", "failed", "graph", "python")
+    rows: list[tuple[str, ...]] = [head]
     for run in found:
-        has_ended = bool(run.python)
-        numbers = (seconds(run.wall_s), str(run.nodes), str(run.failed)) if has_ended else ("", "", "")
-        python = f"{run.python}, GIL {'on' if run.gil else 'off'}" if has_ended else ""
-        rows.append((run.run, run.started, run.state, *numbers, run.graph, python))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        has_ended = run.state not in (RUNNING, UNFINISHED)
+        wall, failed = (seconds(run.wall_s), f"{run.failed:,}") if has_ended else ("", "")
+        nodes = f"{run.nodes:,}" if run.python else ""
+        python = f"{run.python}, GIL {'on' if run.gil else 'off'}" if run.python else ""
+        told = (run.run, run.started, run.state, wall, nodes, failed, run.graph, python)
+        rows.append(tuple(map(printable, told)))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     for row in rows:
         cells = [
             cell.rjust(width) if name in ("wall", "nodes", "failed") else cell.ljust(width)
-            for name, cell, width in zip(rows[0], row, widths, strict=True)
+            for name, cell, width in zip(head, row, widths, strict=True)
         ]
         yield "  ".join(cells).rstrip()

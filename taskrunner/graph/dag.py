@@ -182,7 +182,7 @@ class Dag:
             UsageError: a target is not in the graph.
 
         """
-        waiting = [self._find(target) for target in targets]
+        waiting = [self.find(target) for target in targets]
         found = set(waiting)
         while waiting:
             for index in self.vertices[waiting.pop()].before:
@@ -226,7 +226,13 @@ class Dag:
             path.append(vertices[max(path[-1].before, key=finish.__getitem__)])
         return finish[last], path[::-1]
 
-    def _find(self, target: str) -> int:
+    def find(self, target: str) -> int:
+        """Return the index of a node.
+
+        Raises:
+            UsageError: it is not in the graph.
+
+        """
         if target not in self.index:
             hint = did_you_mean(target, self.index)
             raise UsageError(f'no node "{target}" in the graph' + (f"; {hint}" if hint else ""))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from taskrunner.run.events import RunStart
 from taskrunner.run.folder import run_ids
 from taskrunner.run.journal import is_locked
 
@@ -33,7 +34,10 @@ class _Numbers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PastRun(_Numbers, frozen=True, kw_only=True):
-    """One run. ``started`` is UTC, as ``2026-01-31 15:45:02``; what is not known is empty or 0."""
+    """One run. ``started`` is UTC, as ``2026-01-31 15:45:02``; what is not known is empty or 0.
+
+    Of one that has not ended that is ``wall_s``, ``failed`` and ``kept``.
+    """
 
     run: str
     state: str
@@ -47,6 +51,8 @@ class _Summary(_Numbers, frozen=True, kw_only=True):
 
 
 _decode = msgspec.json.Decoder(_Summary).decode
+_decode_start = msgspec.json.Decoder(RunStart).decode
+_LONGEST_LINE = 1_000_000  # of the file's first one: no more is read
 
 
 def past_runs(runs: Path) -> list[PastRun]:
@@ -64,15 +70,29 @@ def remove(runs: Path, past: Sequence[PastRun]) -> list[PastRun]:
 
 def past_run(folder: Path) -> PastRun:
     """Return what is known of the run that has left a folder."""
-    found, state = _Summary(), UNFINISHED
-    if is_locked(folder / "journal"):
-        state = RUNNING
+    is_running = is_locked(folder / "journal")
+    found = None if is_running else _summary(folder)  # a run that goes on may have one of before
+    if found is not None:
+        state = _state(found)
     else:
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            found = _decode((folder / "summary.json").read_bytes())
-            state = _state(found)
+        state, found = RUNNING if is_running else UNFINISHED, _begun(folder)
     numbers = {name: getattr(found, name) for name in _Numbers.__struct_fields__}
     return PastRun(run=folder.name, state=state, started=_started(folder.name), **numbers)
+
+
+def _summary(folder: Path) -> _Summary | None:
+    """Return what the summary tells; None: there is none that can be read."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        return _decode((folder / "summary.json").read_bytes())
+    return None
+
+
+def _begun(folder: Path) -> _Summary:
+    """Return what was known when a run began: the first of its events tells of it."""
+    with contextlib.suppress(OSError, msgspec.DecodeError), (folder / "events.jsonl").open("rb") as events:
+        start = _decode_start(events.readline(_LONGEST_LINE))
+        return _Summary(graph=start.graph, nodes=start.nodes, workers=start.workers, python=start.python, gil=start.gil)
+    return _Summary()
 
 
 def _state(found: _Summary) -> str:

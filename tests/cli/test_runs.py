@@ -41,6 +41,9 @@ def test_the_runs_are_listed_with_what_became_of_them(cli, three):
     assert (found[bad]["graph"], found[bad]["nodes"], found[bad]["failed"]) == ("bad", 1, 1)
     assert found[good]["started"].replace("-", "").replace(":", "").replace(" ", "-") == good[:15]
     assert found[good]["python"].startswith("CPython 3.")
+    killed = found[three[2]]
+    assert (killed["graph"], killed["nodes"], killed["workers"]) == ("slow", 1, found[good]["workers"])
+    assert (killed["python"], killed["wall_s"]) == (found[good]["python"], 0.0)
     table = cli("runs").out.splitlines()
     assert table[0].split() == ["run", "started", "(UTC)", "state", "wall", "nodes", "failed", "graph", "python"]
     assert {line.split()[0] for line in table[1:]} == set(three)
@@ -51,7 +54,7 @@ def test_a_run_that_goes_on_is_told_and_never_removed(cli):
     process = cli.start("exec", cli.graph(call("c", "start_and_poll", args=["began", "end"])))
     cli.wait_for("began", process)
     (run,) = cli("runs", "--json").json
-    assert run["state"] == "running"
+    assert (run["state"], run["graph"], run["nodes"]) == ("running", "graph", 1)
     assert cli("runs", "--prune", "0", "--json").json == []
     (cli.folder / "end").touch()
     assert cli.end(process).code == 0
@@ -80,3 +83,20 @@ def test_a_summary_that_cannot_be_read_is_that_of_a_run_that_has_not_ended(cli, 
     for path in (cli.folder / ".taskrunner/runs").glob("*/summary.json"):
         path.write_text("{")
     assert {run["state"] for run in inside("runs", "--json").json} == {"unfinished"}
+
+
+def test_a_run_of_which_nothing_is_known_is_listed(cli, inside):
+    cli.write(".taskrunner/runs/20260131-154502-9f3a1c7/graph.json", "{}")
+    cli.write(".taskrunner/runs/20260131-154502-9f3a1c7/events.jsonl", "{")
+    (run,) = inside("runs", "--json").json
+    assert (run["state"], run["graph"], run["python"]) == ("unfinished", "", "")
+    assert inside("runs").out.splitlines()[1] == "20260131-154502-9f3a1c7  2026-01-31 15:45:02  unfinished"
+
+
+def test_an_id_may_be_cut_to_a_unique_start(cli, inside):
+    for run in ("20260131-154502-9f3a1c7", "20260131-154503-0000000"):
+        cli.write(f".taskrunner/runs/{run}/graph.json", "{}")
+    told = inside("show", "--run", "20260131-1545")
+    assert (told.code, told.err.startswith('taskrunner: "20260131-1545" stands for 2 runs: ')) == (2, True)
+    for name, run in (("20260131-154502", "20260131-154502-9f3a1c7"), ("last", "20260131-154503-0000000")):
+        assert f"{run}/events.jsonl" in inside("show", "--run", name).err

@@ -1,6 +1,7 @@
 """Whatever names, messages and commands hold: what goes to a terminal moves no cursor and forges no line."""
 
 import json
+import re
 
 import pytest
 
@@ -53,12 +54,32 @@ def test_dry_run(inside, evil):
     assert second.endswith(f"(after {SHOWN})")
 
 
+def test_runs(inside, evil):
+    inside("exec", evil)
+    told = inside("runs")
+    assert is_plain(told.out)
+    assert f"  {SHOWN}  " in told.out
+
+
+@pytest.mark.parametrize("form", ["text", "dot", "mermaid"])
+def test_what_became_of_nodes(cli, inside, form):
+    graph = cli.graph({"id": EVIL, "call": "functions:fail"}, {"id": "b", "run": "true", "needs": [EVIL]}, name=EVIL)
+    inside("exec", graph)
+    told = inside("show", graph, "--run", "last", "--format", form)
+    assert (told.code, told.err) == (0, "")
+    assert is_plain(told.out)
+    told = inside("show", cli.graph({"id": "c", "run": "true"}), "--run", "last", "--format", form)
+    assert is_plain(told.err)
+    assert SHOWN in told.err
+
+
 @pytest.mark.parametrize("form", ["text", "dot", "mermaid"])
 def test_show(inside, evil, form):
     told = inside("show", evil, "--format", form)
     assert (told.code, told.err) == (0, "")
     assert is_plain(told.out)
-    assert SHOWN in told.out
+    shown = re.sub(r"#(\d+);", lambda match: chr(int(match[1])), told.out) if form == "mermaid" else told.out
+    assert SHOWN in shown
 
 
 def test_show_as_json_stays_as_it_is(inside, evil):
@@ -106,6 +127,8 @@ def test_a_command_that_cannot_start(cli, inside):
         ("exec", "good.json", "--output", f"{EVIL}.json/x.json"),
         ("exec", "good.json", "--log-file", f"{EVIL}/log"),
         ("exec", "good.json", "--run-dir", f"good.json/{EVIL}"),
+        ("show", "good.json", "--focus", EVIL),
+        ("show", "good.json", "--run", EVIL),
         ("check", f"bad {EVIL}.json"),
         ("check", "cycle.json"),
         ("check", "import.json"),
