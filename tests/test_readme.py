@@ -1,9 +1,7 @@
-"""What the README and the docs promise is true: their examples run and print what stands there."""
+"""The tables, lists and links of the README and the docs are complete and true; test_docs.py runs their snippets."""
 
 import importlib
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import click
@@ -19,16 +17,13 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 GRAPH_FILE = (ROOT / "docs" / "graph-file.md").read_text()
 RUNNING = (ROOT / "docs" / "running.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def blocks(text, language=""):
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    return [body for name, body in found if name == language]
-
-
-def taskrunner(*arguments, folder):
-    command = [sys.executable, "-m", "taskrunner", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+def anchors(text):
+    """Return what links may name in a page: its headings, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def leaves(struct):
@@ -37,43 +32,9 @@ def leaves(struct):
     return [leaf for each in below for leaf in leaves(each)] if below else [struct]
 
 
-def test_the_tour_prints_what_the_readme_shows(tmp_path):
-    shown = blocks(README)[0]
-    results, summary = shown[: shown.index("ok   ")], shown[shown.index("ok   ") :]
-    done = taskrunner("exec", str(ROOT / "workloads" / "tour.json"), "--workers", "2", folder=tmp_path)
-    assert (done.returncode, done.stdout) == (0, results)
-    assert [line[:14] for line in done.stderr.splitlines()] == [line[:14] for line in summary.splitlines()]
-
-
-def test_the_graph_of_the_readme_prints_what_it_says(tmp_path):
-    (tmp_path / "primes.json").write_text(blocks(README, "json")[0])
-    (tmp_path / "primes.py").write_text(blocks(README, "python")[0])
-    done = taskrunner("exec", "primes.json", folder=tmp_path)
-    assert (done.returncode, done.stdout) == (0, blocks(README)[1])
-
-
-def test_the_python_of_the_readme_prints_what_it_says(tmp_path):
-    (tmp_path / "doubles.py").write_text(blocks(README, "python")[1])
-    command = [sys.executable, "doubles.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
-    assert f"This prints `{done.stdout.strip()}`" in README
-
-
 def test_the_exit_codes_of_the_readme_are_those_of_the_help():
     table = re.findall(r"^\| (\d+) \| (.*) \|$", README.replace("`", ""), re.MULTILINE)
     assert table == re.findall(r"^  (\d+) +(.*)$", EXIT_CODES, re.MULTILINE)
-
-
-def test_the_errors_of_the_docs_are_those_of_check(tmp_path):
-    (tmp_path / "graph.json").write_text(
-        '{"taskrunner": 1,\n "nodes": [\n    {"id": "a", "call": "builtins:dict",\n'
-        '     "kwargs": {"rows": {"$ref": "lod"}}},\n'
-        '    {"id": "b", "call": "builtins:print", "args": [{"$ref": "c"}]},\n'
-        '    {"id": "c", "call": "builtins:print", "args": [{"$ref": "b"}]},\n'
-        '    {"id": "load", "call": "builtins:list"}]}\n'
-    )
-    done = taskrunner("check", "graph.json", folder=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (3, "", blocks(GRAPH_FILE)[0])
 
 
 @pytest.mark.parametrize("struct", [GraphFile, Node, Defaults])
@@ -104,9 +65,16 @@ def test_every_command_is_in_the_readme_and_has_an_example(command):
     assert f"taskrunner {command} " in getattr(importlib.import_module(module), attribute).epilog
 
 
-def test_every_linked_file_exists():
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", README):
-        assert (ROOT / target).is_file()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_and_a_heading(page):
+    for name, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text()):
+        target = (page.parent / name) if name else page
+        assert target.is_file()
+        assert not anchor or anchor in anchors(target.read_text())
+
+
+def test_the_readme_leads_to_every_page():
+    assert {page for page in PAGES if f"({page.relative_to(ROOT)})" in README} == set(PAGES) - {ROOT / "README.md"}
 
 
 def test_the_schema_can_be_named_in_a_graph_file():

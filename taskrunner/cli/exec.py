@@ -18,7 +18,7 @@ from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
 from taskrunner.observe.label import label
 from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
-from taskrunner.observe.summary import failure_text, summary_text
+from taskrunner.observe.summary import failure_text, seconds, summary_text
 from taskrunner.observe.warnings import WarningLines
 from taskrunner.run.events import LEVELS, Observer
 from taskrunner.run.folder import CACHE, DEFAULT
@@ -148,6 +148,8 @@ def _report(result: RunResult, options: dict[str, Any]) -> None:
     elif options["quiet"]:
         for failure in result.failures:
             click.echo(failure_text(failure), err=True)
+        if result.summary.timed_out_s:  # else nothing would say why the exit code is 4
+            click.echo(f"taskrunner: timed out after {seconds(result.summary.timed_out_s)}", err=True)
     else:
         click.echo(summary_text(result), err=True, nl=False)
     if options["json"]:
@@ -176,7 +178,7 @@ def _write_outputs(result: RunResult, path: Path) -> None:
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise TaskrunnerError(f'cannot write the result of "{node}" to {path}: {error}') from None
     try:
-        path.write_bytes(encode(parts))
+        path.write_bytes(encode(parts) + (b"\n" if path.suffix == ".json" else b""))
     except OSError as error:
         raise TaskrunnerError(f"cannot write {path}: {error.strerror}") from None
 

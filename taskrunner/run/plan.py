@@ -213,7 +213,10 @@ class Plan:
         ``children`` are those of mapped nodes that had not finished: each is taken as finished when its
         node is expanded.
         """
-        self.children = children
+        number = self.dag.index
+        self.children = {
+            child: entry for child, entry in children.items() if self._by_index[number[child.rpartition("[")[0]]]
+        }
         for index in self.dag.order:
             if index not in results or (task := self._by_index[index]) is None:
                 continue
@@ -264,8 +267,8 @@ class Plan:
 
     @property
     def restored(self) -> int:
-        """How many nodes were taken as finished."""
-        return len(self._restored)
+        """How many nodes were taken as finished, children of mapped nodes among them."""
+        return len(self._restored) + len(self.children)
 
     def roots(self) -> list[Task]:
         """Return the tasks that need nothing any more: higher priority first, then in the graph's order."""

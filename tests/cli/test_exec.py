@@ -76,6 +76,11 @@ def test_outputs_go_to_a_file(cli, inside, suffix, decode):
     assert decode((cli.folder / f"results.{suffix}").read_bytes()) == {"a": 7}
 
 
+def test_a_json_file_of_outputs_ends_its_line(cli, inside):
+    inside("exec", cli.graph(GIVE), "-o", "results.json")
+    assert (cli.folder / "results.json").read_bytes() == b'{"a":7}\n'
+
+
 def test_bytes_go_to_a_messagepack_file_as_they_are(cli, inside):
     inside("exec", cli.graph({"id": "a", "run": ["printf", "\\377"], "capture": "bytes"}), "-o", "results.msgpack")
     assert msgspec.msgpack.decode((cli.folder / "results.msgpack").read_bytes()) == {"a": b"\xff"}
@@ -154,6 +159,11 @@ def test_quiet_prints_errors(cli, inside):
     assert (told.code, told.out) == (1, "")
     assert told.err.startswith('node "bad" failed (path: bad)\n    Traceback (most recent call last):\n')
     assert told.err.rstrip().endswith("ValueError: no luck")
+
+
+def test_quiet_tells_that_the_time_was_over(cli, inside):
+    told = inside("exec", cli.graph({"id": "a", "run": ["sleep", "60"]}), "-q", "--timeout", "0.1")
+    assert (told.code, told.out, told.err) == (4, "", "taskrunner: timed out after 100.0 ms\n")
 
 
 def test_a_failure_is_told_from_the_user_s_own_frame_on(cli, inside):

@@ -177,6 +177,16 @@ def test_the_finished_children_of_a_mapped_node_are_kept(steps, inside):
     ended = inside("exec", graph, "--resume", "last")
     assert ended.json == {"s": ["s", 5]}
     assert ran(steps) == {"x": 1, "y": 1, "z": 1, "stop": 1, "s": 1}
+    assert ended.err.startswith("taskrunner: 3 nodes have finished before\n")
+
+
+def test_children_that_no_target_needs_are_not_counted_as_kept(steps, inside):
+    mapped = {"id": "m", "call": "steps:unless", "map": ["x", "stop"], "args": [{"$item": True}, {"$item": True}]}
+    graph = steps.graph(mapped, call("s", "one"))
+    (steps.folder / "stop").touch()
+    assert inside("exec", graph, "-w", "1", "-k", "0").code == 1
+    ended = inside("exec", graph, "s", "--resume", "last", "--json")
+    assert (ended.json["kept"], ended.json["done"]) == (1, 0)
 
 
 def test_cleaning_up_is_done_again(steps, inside):
