@@ -113,7 +113,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             stack.callback(reuse.close)
         run_id = archive.folder.id if archive else new_run_id()
         known = watch.culprit
-        with _recording(recorder, _run_start(run_id, graph.name, len(plan.tasks), workers), *told):
+        with _recording(recorder, _run_start(run_id, graph.name, plan, workers), *told):
             threads.execute(plan, control, workers, folder, lambda: recorder.note(_LOST_WAKEUP), timeout)
         result = _result(plan, control, run_id, graph.name, workers, watch.culprit)
         if watch.culprit != known:
@@ -148,11 +148,11 @@ def _write_summary(archive: Archive, summary: Summary, recorder: Recorder) -> No
         recorder.tell([RunWarning(str(error))])
 
 
-def _run_start(run: str, graph: str, nodes: int, workers: int) -> RunStart:
+def _run_start(run: str, graph: str, plan: Plan, workers: int) -> RunStart:
     return RunStart(
         run=run,
         graph=graph,
-        nodes=nodes,
+        nodes=len(plan.tasks),
         workers=workers,
         python=python_build(),
         free_threaded=gil.IS_FREE_THREADED,
@@ -161,6 +161,7 @@ def _run_start(run: str, graph: str, nodes: int, workers: int) -> RunStart:
         at=time.time(),
         processors=processors(),
         versions=versions(),
+        ranked=plan.is_ranked,
     )
 
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import million
+import prediction
 import taskrunner
 from benchmark import bodies, child, graphfile, job, picture, shapes, sides, wakeup, workflow
 from benchmark.case import Case
@@ -313,3 +314,24 @@ def test_a_child_that_fails_is_told_with_its_errors(tmp_path):
 def test_a_child_s_memory_is_its_own(tmp_path):
     big = child.run([sys.executable, "-c", "bytearray(300 << 20)"], tmp_path)
     assert 300 << 20 < big.peak_bytes < 600 << 20
+
+
+def test_prediction(tmp_path):
+    (tmp_path / "three.json").write_text(json.dumps(RECORDED))
+    files = (tmp_path / "three.json", "--json", tmp_path / "found.json")
+    done = script("prediction.py", *files, "--work", "0.08", "--rounds", "2", "--asleep")
+    assert (done.returncode, done.stderr) == (0, "")
+    (row,) = json.loads((tmp_path / "found.json").read_text())["rows"]
+    lines = [line.split() for line in done.stdout.splitlines()[-2:]]
+    for order, (name, told, *cells) in zip(prediction.ORDERS, lines, strict=True):
+        assert (name, told) == ("three", order)
+        measured, ratios = row["measured_s"][order], row["ratios"][order]
+        assert [len(found) for found in (*measured.values(), *ratios.values())] == [2] * 6
+        assert cells[0] == f"{statistics.median(measured['1']):.3f}s"
+        assert cells[4] == f"{statistics.median(ratios['1 to 1']):.3f}"
+        assert cells[5] == f"{prediction.furthest(ratios['1 to 1']):.3f}"
+
+
+def test_the_furthest_ratio_may_lie_on_either_side():
+    assert prediction.furthest([0.9, 1.05, 1.0]) == 0.9
+    assert prediction.furthest([0.5, 3.0]) == 3.0

@@ -26,6 +26,7 @@ COMMANDS = {
     "runs": "taskrunner.cli.runs:runs",
     "check": "taskrunner.cli.check:check",
     "show": "taskrunner.cli.show:show",
+    "simulate": "taskrunner.cli.simulate:simulate_command",
     "schema": "taskrunner.cli.schema:schema",
     "convert": "taskrunner.cli.convert:convert",
     "cache": "taskrunner.cli.cache:cache",

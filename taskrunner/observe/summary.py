@@ -43,9 +43,9 @@ def seconds(value: float) -> str:
     """Write a time with a unit that suits its size."""
     if value >= 100:  # noqa: PLR2004
         return f"{value:.0f} s"
-    if value >= 1:
+    if value >= 0.99995:  # noqa: PLR2004  what would be written as 1000.0 ms
         return f"{value:.2f} s"
-    return f"{value * 1e3:.1f} ms" if value >= 1e-3 else f"{value * 1e6:.0f} us"  # noqa: PLR2004
+    return f"{value * 1e3:.1f} ms" if value >= 0.9995e-3 else f"{value * 1e6:.0f} us"  # noqa: PLR2004
 
 
 def _lines(summary: Summary) -> list[str]:

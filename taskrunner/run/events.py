@@ -31,6 +31,7 @@ class RunStart(Event, frozen=True, tag="run.start"):
     """A run begins. ``at`` is the time of day, in seconds since 1970; ``processors``: those that it may use.
 
     ``versions``: those of the installed distributions that had been imported under their own names.
+    ``ranked``: an earlier run has told the times of the nodes, so the critical path goes first.
     """
 
     run: str
@@ -44,6 +45,7 @@ class RunStart(Event, frozen=True, tag="run.start"):
     at: float
     processors: int = 0
     versions: dict[str, str] = {}
+    ranked: bool = False
 
 
 class RunResumed(Event, frozen=True, tag="run.resumed"):

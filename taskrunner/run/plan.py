@@ -168,6 +168,7 @@ class Plan:
         self.dag = dag
         self.outputs = tuple(dict.fromkeys(dag.outputs if outputs is None else outputs))
         self.children: Mapping[str, Entry] = {}
+        self.is_ranked = False
         self._restored: set[int] = set()
         self._ready: set[int] = set()
         self._by_index: list[Any] = [None] * len(dag.vertices)
@@ -259,6 +260,7 @@ class Plan:
 
     def prioritize(self, ranks: Sequence[int]) -> None:
         """Give each task a rank, not 0, by its vertex's index: of equal priority, the higher goes first."""
+        self.is_ranked = True
         for task in self.tasks:
             if task.demands is NOTHING:
                 task.demands = Demands()

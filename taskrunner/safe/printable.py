@@ -19,5 +19,12 @@ def printable_lines(text: str) -> str:
     return "".join([c if c.isprintable() or c in _STAYS else _escape(c) for c in text])
 
 
+def printable_name(text: str, room: int) -> str:
+    """Return a name on one line of at most so many characters; of a long one both ends stay, where names differ."""
+    shown = printable(text)
+    half = (room - len("...")) // 2
+    return shown if len(shown) <= room else f"{shown[:half]}...{shown[len(shown) - half :]}"
+
+
 def _escape(character: str) -> str:
     return character.encode("unicode_escape").decode()

@@ -97,7 +97,16 @@ def test_a_command_that_failed_is_told_without_a_traceback():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0, "0 us"), (12e-6, "12 us"), (0.0125, "12.5 ms"), (1.234, "1.23 s"), (123.4, "123 s")]
+    ("value", "text"),
+    [
+        (0.0, "0 us"),
+        (12e-6, "12 us"),
+        (0.9999e-3, "1.0 ms"),
+        (0.0125, "12.5 ms"),
+        (0.99999, "1.00 s"),
+        (1.234, "1.23 s"),
+        (123.4, "123 s"),
+    ],
 )
 def test_a_time_has_a_unit_of_its_size(value, text):
     assert seconds(value) == text

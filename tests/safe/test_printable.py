@@ -1,6 +1,6 @@
 import pytest
 
-from taskrunner.safe.printable import printable, printable_lines
+from taskrunner.safe.printable import printable, printable_lines, printable_name
 
 ESCAPES = [
     ("\x1b[31m", r"\x1b[31m"),
@@ -29,3 +29,16 @@ def test_of_a_text_lines_and_tabs_stay(text, shown):
 def test_what_is_printable_stays(text):
     assert printable(text) is text
     assert printable_lines(text) is text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("short", "short"),
+        ("0123456789ab", "0123456789ab"),
+        ("0123456789abc", "0123...9abc"),
+        ("\x1b" * 9, r"\x1b...\x1b"),
+    ],
+)
+def test_of_a_long_name_both_ends_stay(text, shown):
+    assert printable_name(text, 12) == shown
