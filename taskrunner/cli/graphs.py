@@ -74,10 +74,21 @@ def write(data: bytes, output: str | None) -> None:
         UsageError: the file cannot be written.
 
     """
+    write_all([data], output)
+
+
+def write_all(parts: Iterable[bytes], output: str | None) -> None:
+    """Write what is made while it is written, as ``write`` does.
+
+    Raises:
+        UsageError: the file cannot be written.
+
+    """
     if output is None:
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.writelines(parts)
         return
     try:
-        Path(output).write_bytes(data)
+        with Path(output).open("wb") as file:
+            file.writelines(parts)
     except OSError as error:
         raise UsageError(f"cannot write {output}: {error.strerror}") from None

@@ -24,6 +24,7 @@ Exit codes:
 COMMANDS = {
     "exec": "taskrunner.cli.exec:exec_command",
     "runs": "taskrunner.cli.runs:runs",
+    "trace": "taskrunner.cli.trace:trace",
     "check": "taskrunner.cli.check:check",
     "show": "taskrunner.cli.show:show",
     "simulate": "taskrunner.cli.simulate:simulate_command",

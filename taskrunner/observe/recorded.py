@@ -93,6 +93,7 @@ class RecordedRun:
 
     ``state`` is one of ``run.history``. ``start`` tells of the last part, whose numbers ``done`` has; it is None
     while there is no end. ``parts``: the moments at which the run began and was resumed; ``wall_s``: when it ended.
+    ``alerts``: the warnings, each with the end of what had ended last before it: they tell no time themselves.
     """
 
     def __init__(self, past: PastRun, events: Iterable[Event], dag: Dag | None, folder: Path | None = None) -> None:
@@ -103,6 +104,7 @@ class RecordedRun:
         self.dag = dag
         self.skipped: dict[str, NodeSkipped] = {}
         self.warnings: list[str] = []
+        self.alerts: list[tuple[float, RunWarning | GilSwitchedOn]] = []
         self.gil_module: str | None = None  # "": it was on from the start, or nobody knows who did it
         self.starts: list[RunStart] = []
         self.done: RunDone | None = None
@@ -174,8 +176,27 @@ class RecordedRun:
         """
         if attempt.event.attempt > 1:
             return None
-        ended = [self.last[need] for need in self.needs(attempt.node) if need in self.last]
-        return max(ended, key=lambda a: (a.ended, a.node), default=None)
+        return max(self.awaited(attempt), key=lambda a: (a.ended, a.node), default=None)
+
+    def awaited(self, attempt: Attempt) -> list[Attempt]:
+        """Return what an attempt's node had waited for: how each node that it needs had ended by then."""
+        found = []
+        for need in self.needs(attempt.node):
+            last = self.last.get(need)
+            if last is not None and last.ended > attempt.ended:  # a resumed run has run it again since
+                last = next((end for end in reversed(self._ends[need]) if end.ended <= attempt.ended), None)
+            if last is not None:
+                found.append(last)
+        return found
+
+    @functools.cached_property
+    def _ends(self) -> dict[str, list[Attempt]]:
+        """For each node that ran every attempt that it ended with: one for each part of a run that ran it."""
+        ends: dict[str, list[Attempt]] = {}
+        for attempt in self.attempts:
+            if attempt.state != RETRIED:
+                ends.setdefault(attempt.node, []).append(attempt)
+        return ends
 
     @functools.cached_property
     def critical_path(self) -> tuple[float, tuple[str, ...]]:
@@ -205,8 +226,10 @@ class RecordedRun:
             self._timeout = event
         elif isinstance(event, GilSwitchedOn):
             self.gil_module = event.module
+            self.alerts.append((self.wall_s, event))
         elif isinstance(event, RunWarning):
             self.warnings.append(event.message)
+            self.alerts.append((self.wall_s, event))
 
     def _take_attempt(self, event: AttemptEvent) -> None:
         started = self.parts[-1] + event.started_at
