@@ -12,7 +12,8 @@ from operator import attrgetter, itemgetter
 import msgspec
 from msgspec import UNSET
 
-from taskrunner.observe import drawing, trace_event
+from taskrunner.observe import trace_event
+from taskrunner.observe.label import label
 from taskrunner.observe.recorded import ALLOWED, CACHED, FAILED, RETRIED, Attempt, RecordedRun
 from taskrunner.observe.slices import Lanes, Slice, nanoseconds, place
 from taskrunner.observe.trace_event import (
@@ -148,7 +149,7 @@ def _args(run: RecordedRun, each: Slice, *, is_critical: bool) -> SliceArgs:
 
 def _call(run: RecordedRun, attempt: Attempt) -> str:
     vertex = run.vertex(attempt)
-    return "" if vertex is None else vertex.call or drawing.label(vertex)[:_LONGEST]
+    return "" if vertex is None else vertex.call or label(vertex)[:_LONGEST]
 
 
 def _first_line(text: str) -> str:
