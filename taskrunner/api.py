@@ -68,7 +68,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         log_level: the least level of what is written to the run's ``events.jsonl``.
         journal: keep the results of finished nodes in the run's folder.
         fsync: have each batch of the journal on the disk before the next is written.
-        resume: the run in ``run_dir`` to go on with: its id, a unique start of it, or ``last``.
+        resume: the run in ``run_dir`` to go on with: its id, a unique start of it, ``last``, or ``last~1``.
         timeout: stop the run after so many seconds.
         cache_dir: the folder in which the results of nodes with ``cache`` are kept; without it there is no cache.
         force: take nothing from the cache, and run also the commands that are up to date.

@@ -57,7 +57,7 @@ Examples:
 @click.option("--no-journal", is_flag=True, help="Do not keep the results of finished nodes in the run's folder.")
 @click.option("--fsync", is_flag=True, help="Have each batch of the journal on the disk before going on.")
 @click.option(
-    "--resume", metavar="RUN", help="Go on with an earlier run: its id, a unique start of it, or last.",
+    "--resume", metavar="RUN", help="Go on with an earlier run: its id, a unique start of it, last, or last~1.",
     shell_complete=completion.runs,
 )  # fmt: skip
 @click.option(

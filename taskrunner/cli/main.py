@@ -23,13 +23,14 @@ Exit codes:
 # name -> module and attribute: a subcommand is imported when it is used.
 COMMANDS = {
     "exec": "taskrunner.cli.exec:exec_command",
-    "runs": "taskrunner.cli.runs:runs",
-    "trace": "taskrunner.cli.trace:trace",
     "check": "taskrunner.cli.check:check",
     "show": "taskrunner.cli.show:show",
+    "runs": "taskrunner.cli.runs:runs",
+    "trace": "taskrunner.cli.trace:trace",
     "simulate": "taskrunner.cli.simulate:simulate_command",
-    "schema": "taskrunner.cli.schema:schema",
+    "compare": "taskrunner.cli.compare:compare_command",
     "convert": "taskrunner.cli.convert:convert",
+    "schema": "taskrunner.cli.schema:schema",
     "cache": "taskrunner.cli.cache:cache",
 }
 

@@ -254,7 +254,7 @@ class RecordedRun:
 
 
 def load_run(runs: Path, name: str) -> RecordedRun:
-    """Read a run of a directory: by its id, by a unique start of it, or ``last``.
+    """Read a run of a directory: by its id, by a unique start of it, ``last``, or ``last~1``.
 
     Raises:
         UsageError: there is no such run, or more than one.

@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from taskrunner.safe.private import make_private, write_private
 DEFAULT = Path(".taskrunner") / "runs"
 CACHE = Path(".taskrunner") / "cache"  # which belongs to no run
 
+_LAST = re.compile(r"last(?:~(\d{1,9}))?")
+
 
 def new_run_id() -> str:
     """Return an id such as ``20260131-154502-9f3a1c7``: UTC, microseconds in hexadecimal, and a random byte."""
@@ -30,15 +33,18 @@ def run_ids(runs: Path) -> list[str]:
 
 
 def find_run(runs: Path, name: str) -> str:
-    """Return the id of the run that a name stands for: an id, a unique start of one, or ``last``.
+    """Return the id of the run that a name stands for: an id, a unique start of one, ``last``, or ``last~2``.
+
+    ``last~2`` is the second before the last one, as with Git's commits.
 
     Raises:
         UsageError: there is no such run, or more than one.
 
     """
     ids = run_ids(runs)
-    if name == "last":
-        ids = ids[-1:]
+    back = _LAST.fullmatch(name)
+    if back is not None:
+        ids = ids[: max(len(ids) - int(back[1] or 0), 0)][-1:]
     elif name in ids:
         ids = [name]
     else:

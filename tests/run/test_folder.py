@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 import taskrunner
-from taskrunner.errors import TaskrunnerError
+from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
 from taskrunner.run.conceal import Kept
-from taskrunner.run.folder import RunFolder, new_run_id
+from taskrunner.run.folder import RunFolder, find_run, new_run_id
 
 
 def test_ids_sort_by_time_and_differ():
@@ -62,3 +62,31 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TaskrunnerError, match="cannot make the run's folder"):
         RunFolder(tmp_path / "file", "r1")
+
+
+@pytest.fixture
+def three_runs(tmp_path):
+    for name in ("20260101-a", "20260101-b", "20260102-c"):
+        RunFolder(tmp_path, name).write_graph(Kept(b"{}", {}))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "run"),
+    [
+        ("last", "20260102-c"),
+        ("last~0", "20260102-c"),
+        ("last~1", "20260101-b"),
+        ("last~2", "20260101-a"),
+        ("20260102", "20260102-c"),
+        ("20260101-a", "20260101-a"),
+    ],
+)
+def test_a_run_is_found_by_its_id_a_start_of_it_or_counted_from_the_last(three_runs, name, run):
+    assert find_run(three_runs, name) == run
+
+
+@pytest.mark.parametrize("name", ["last~3", "last~4", "last~5", "last~999999999", "last~", "last~-1", "2027"])
+def test_a_run_that_is_not_there_is_no_other_one(three_runs, name):
+    with pytest.raises(UsageError, match=f'no run "{name}"'):
+        find_run(three_runs, name)
