@@ -20,7 +20,8 @@ from typing import Any
 from benchmark import child, machine, options
 from benchmark.figure import in_turn, spread
 
-LIBRARIES = "import click, msgspec, structlog"
+# What a command without a log for people needs: structlog, which imports rich where it finds it, is left out.
+LIBRARIES = "import click, msgspec"
 BASE = "libraries"
 GRAPH = '{"taskrunner": 1, "nodes": [{"id": "one", "call": "builtins:int"}]}'
 COMMANDS = {
@@ -84,7 +85,7 @@ def main() -> None:
         (folder / "one.json").write_text(GRAPH, encoding="utf-8")
         seconds = measure(folder, chosen.rounds)
         beyond = imports(folder) if chosen.imports else {}
-    described = machine.describe(["taskrunner", "click", "msgspec", "structlog"])
+    described = machine.describe(["taskrunner", "click", "msgspec"])
     print(machine.words(described))
     print(*table(seconds), sep="\n")
     if chosen.imports:

@@ -106,6 +106,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         control = Control(stop_after, is_journaled=is_journaled, mask=mask_of(plan.dag, params or {}))
         if on_interrupt:
             control.on_interrupt(on_interrupt)
+        _introduce(observers, control, archive.expected if archive else {})
         stack.enter_context(threads.interrupts(control))
         recorder = Recorder(control, observers, archive.journal if archive else None)
         if cache_dir is not None and (reuse := _reuse(Path(cache_dir), plan, recorder, force=force)):
@@ -125,6 +126,15 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     if control.signal and on_interrupt is None:  # the caller knows of no signal: it has its usual effect now
         signal.raise_signal(control.signal)
     return result
+
+
+def _introduce(observers: Sequence[Observer], control: Control, expected: Mapping[str, float]) -> None:
+    """Tell those that have a method for it what is known beforehand, and have them told of a sudden end."""
+    for observer in observers:
+        if (leave := getattr(observer, "on_leave", None)) is not None:
+            control.on_leave(leave)
+        if expected and (expect := getattr(observer, "on_expected", None)) is not None:
+            expect(expected)
 
 
 @contextmanager

@@ -530,7 +530,7 @@ def test_a_call_that_was_given_up_before_it_began_is_not_made(monkeypatch):
     call = Runner._call
 
     def late(self, task):
-        _, attempt = self._timed
+        _, attempt, _ = self._begun
         while not attempt.is_settled:
             time.sleep(0.001)
         try:

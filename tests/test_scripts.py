@@ -335,3 +335,13 @@ def test_prediction(tmp_path):
 def test_the_furthest_ratio_may_lie_on_either_side():
     assert prediction.furthest([0.9, 1.05, 1.0]) == 0.9
     assert prediction.furthest([0.5, 3.0]) == 3.0
+
+
+def test_progress_measures_both_sides_and_counts_inside(tmp_path):
+    done = script("progress.py", "--seconds", "0.7", "--rounds", "1", "--json", tmp_path / "found.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads((tmp_path / "found.json").read_text())["seconds"]
+    assert set(found) == {"calls of 0.5 s", "calls of 1 ms", "one that waits"}
+    for taken in found.values():
+        assert {side: len(rounds) for side, rounds in taken.items()} == {"bar": 1, "none": 1, "inside": 1}
+        assert 0 < taken["inside"][0] < 1

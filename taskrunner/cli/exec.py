@@ -1,6 +1,5 @@
 """``taskrunner exec``: run a graph."""
 
-import contextlib
 import io
 import os
 import sys
@@ -13,15 +12,15 @@ import msgspec
 from taskrunner.api import run
 from taskrunner.cli import completion
 from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
+from taskrunner.cli.live import shown
 from taskrunner.cli.permits import permit_options, read_permit
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
 from taskrunner.observe.label import label
 from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
 from taskrunner.observe.summary import failure_text, seconds, summary_text
-from taskrunner.observe.warnings import WarningLines
 from taskrunner.run.events import LEVELS, Observer
-from taskrunner.run.folder import CACHE, DEFAULT
+from taskrunner.run.folder import CACHE, DEFAULT, commands_of
 from taskrunner.run.plain import to_json
 from taskrunner.run.result import RunResult
 from taskrunner.safe.printable import printable
@@ -76,6 +75,8 @@ Examples:
     "-o", "--output", type=click.Path(dir_okay=False), help="Write the outputs to this .json or .msgpack file."
 )
 @click.option("--json", is_flag=True, help="Print the summary, outputs included, as one JSON object.")
+@click.option("--progress/--no-progress", default=True, help="Show how far the run has come.", show_default=True)
+@click.option("-v", "--verbose", is_flag=True, help="Show what commands write while they run, line by line.")
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
 @click.pass_context
 def exec_command(ctx: click.Context, /, **options: Any) -> None:
@@ -92,7 +93,8 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
     if options["dry_run"]:
         _dry_run(graph, options["targets"], values, permit)
         return
-    with contextlib.redirect_stdout(sys.stderr):  # what nodes print is no result
+    logs = _logs(options)
+    with shown(options, is_logged=_is_logged(options)) as live:
         result = run(
             graph,
             targets=options["targets"],
@@ -109,9 +111,9 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
             timeout=options["timeout"],
             cache_dir=None if options["no_cache"] else options["cache_dir"],
             force=options["force"],
-            observers=_observers(options),
+            observers=[*logs, *live.observers],
             log_level=options["log_level"],
-            on_interrupt=_say_interrupted,
+            on_interrupt=live.on_interrupt,
         )
     _report(result, options)
     if output is not None:
@@ -123,35 +125,35 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(0 if result.ok else 1)
 
 
-def _observers(options: dict[str, Any]) -> list[Observer]:
-    """Return the logs that the options ask for; where none goes to standard error, warnings do."""
+def _is_logged(options: dict[str, Any]) -> bool:
+    """Say whether standard error is the log's."""
+    return options["log_format"] is not None and options["log_file"] is None
+
+
+def _logs(options: dict[str, Any]) -> list[Observer]:
+    """Return the logs that the options ask for."""
     log_format, path, level = options["log_format"], options["log_file"], options["log_level"]
-    observers: list[Observer] = []
     if path is not None:
         file = open_log(path)
-        is_console = log_format == "console"
-        observers.append(ConsoleLog(io.TextIOWrapper(file), level) if is_console else JsonLog(file, level))
-    if sys.stderr is None:  # it was closed before we were started
-        return observers
-    if path is None and log_format == "json":
-        observers.append(JsonLog(sys.stderr.buffer, level))
-    elif path is None and log_format == "console":
-        observers.append(ConsoleLog(sys.stderr, level, colors=wants_colors(sys.stderr)))
-    elif not options["quiet"]:
-        observers.append(WarningLines(sys.stderr))
-    return observers
+        return [ConsoleLog(io.TextIOWrapper(file), level) if log_format == "console" else JsonLog(file, level)]
+    if sys.stderr is None or log_format is None:  # it was closed before we were started
+        return []
+    if log_format == "json":
+        return [JsonLog(sys.stderr.buffer, level)]
+    return [ConsoleLog(sys.stderr, level, colors=wants_colors(sys.stderr))]
 
 
 def _report(result: RunResult, options: dict[str, Any]) -> None:
+    commands = commands_of(Path(options["run_dir"]), result.summary.run)
     if options["log_format"] == "json" and options["log_file"] is None:
         pass  # standard error holds JSON lines and nothing else; the events say all of it
     elif options["quiet"]:
         for failure in result.failures:
-            click.echo(failure_text(failure), err=True)
+            _tell(failure_text(failure, commands) + "\n")
         if result.summary.timed_out_s:  # else nothing would say why the exit code is 4
-            click.echo(f"taskrunner: timed out after {seconds(result.summary.timed_out_s)}", err=True)
+            _tell(f"taskrunner: timed out after {seconds(result.summary.timed_out_s)}\n")
     else:
-        click.echo(summary_text(result), err=True, nl=False)
+        _tell(summary_text(result, commands))
     if options["json"]:
         summary = {**msgspec.structs.asdict(result.summary), "outputs": result.outputs, "failures": _failures(result)}
         _print_json(summary)
@@ -199,6 +201,9 @@ def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any], per
             click.echo(printable(f"{vertex.id}: {label(vertex)}{after}"))
 
 
-def _say_interrupted() -> None:
-    """Called in a signal's handler: a plain write, since a buffered one may be under way already."""
-    os.write(2, b"taskrunner: interrupted: waiting for the nodes that run; once more leaves at once\n")
+def _tell(text: str) -> None:
+    """Write to standard error. If nobody reads it any more, the results are still worth their place elsewhere."""
+    try:
+        click.echo(text, err=True, nl=False)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nor is there anything to be written at exit

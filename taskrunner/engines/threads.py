@@ -50,6 +50,7 @@ def execute(
     def bind(worker: int, push: Callable[[Task], None]) -> Callable[[Task], Task | None]:
         runner = Runner(worker, plan, control, dispatcher, push)
         HERE.find = runner.current
+        control.open_view(runner.look)
         return runner.executor()
 
     timer = Timer(control.crashed)
@@ -57,7 +58,8 @@ def execute(
     pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup)
     limits = Limits({**plan.dag.file.pools, COMMAND_PLACES: workers})
     dispatcher = Dispatcher(limits, pool, loop, commands, timer, control.crashed)
-    dispatcher.runner = LoopRunner(EVENT_LOOP, plan, control, dispatcher, dispatcher.put)
+    dispatcher.runner = loop_runner = LoopRunner(EVENT_LOOP, plan, control, dispatcher, dispatcher.put)
+    control.open_view(loop_runner.look)
     with _running(loop, control):
         control.started = time.perf_counter_ns()
         if timeout is not None:
@@ -66,6 +68,7 @@ def execute(
             _work(pool, control, _place_roots(plan, dispatcher, control.started))
         finally:
             control.ended = time.perf_counter_ns()
+            control.close_views()
             timer.stop()
     dispatcher.close()
     if control.crash is not None:
@@ -142,6 +145,7 @@ def interrupts(control: Control) -> Iterator[None]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the handler's form
         if control.signal:
+            control.leave()
             kill_all()
             os._exit(128 + number)
         control.interrupt(number)

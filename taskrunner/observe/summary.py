@@ -1,34 +1,46 @@
 """A run's summary as text for people."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from taskrunner.run.outcome import Failure
 from taskrunner.run.result import RunResult, Summary
 from taskrunner.safe.printable import printable, printable_lines
+from taskrunner.tasks.written import output_files
 
 _WIDTH = 100
 _NAMED = 10
 
 
-def summary_text(result: RunResult) -> str:
-    """Return the summary of a run, with its failures first, each with what was skipped because of it."""
+def summary_text(result: RunResult, commands: Path | None = None) -> str:
+    """Return the summary of a run, with its failures first, each with what was skipped because of it.
+
+    ``commands``: the folder in which what the run's commands wrote is kept.
+    """
     behind: dict[str, list[str]] = {}
     if result.failures:
         for node, skip in result.skipped.items():
             behind.setdefault(skip.because, []).append(node)
-    parts = [failure_text(failure) + _behind(behind.get(failure.node, [])) for failure in result.failures]
+    parts = [failure_text(failure, commands) + _behind(behind.get(failure.node, [])) for failure in result.failures]
     return "\n".join([*parts, *_lines(result.summary)]) + "\n"
 
 
-def failure_text(failure: Failure) -> str:
-    """Return what is known of a failure: the node, how the run came to it, the traceback."""
+def failure_text(failure: Failure, commands: Path | None = None) -> str:
+    """Return what is known of a failure: the node, how the run came to it, the traceback, where its output is."""
     way = " -> ".join(failure.path)
     indented = "\n".join(f"    {line}" for line in printable_lines(failure.traceback).splitlines())
     allowed = ", which is allowed" if failure.allowed else ""
     attempt = f"attempt {failure.attempt}, " if failure.attempt > 1 else ""
     called = f"    called with {printable(failure.arguments)}\n" if failure.arguments not in ("", "()") else ""
     first = printable(f'node "{failure.node}" failed{allowed} ({attempt}path: {way})')
-    return f"{first}\n{called}{indented}\n"
+    return f"{first}\n{called}{indented}\n{_whole(failure.node, commands)}"
+
+
+def _whole(node: str, commands: Path | None) -> str:
+    """Say where the whole of what a command wrote is kept, if it is one and wrote anything."""
+    files = [] if commands is None else output_files(commands, node)
+    written = [str(path) for path in files if path.is_file() and path.stat().st_size]
+    return printable(f"    the whole output: {', '.join(written)}") + "\n" if written else ""
 
 
 def _behind(nodes: Sequence[str]) -> str:

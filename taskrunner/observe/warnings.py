@@ -1,9 +1,8 @@
 """What a user ought to know of a run while it begins and goes on, as plain lines on a terminal."""
 
-from collections.abc import Sequence
-from typing import IO
+from collections.abc import Callable, Sequence
 
-from taskrunner.run.events import Event, GilSwitchedOn, NodeRetry, NodeTimeout, RunResumed, RunWarning
+from taskrunner.run.events import Event, GilSwitchedOn, NodeFailed, NodeRetry, NodeTimeout, RunResumed, RunWarning
 from taskrunner.safe.printable import printable
 
 _NAMED = 10
@@ -13,16 +12,17 @@ _ATTEMPTS = 20
 
 
 class WarningLines:
-    """Writes a line for what a user ought to know, and for nothing else."""
+    """Says a line for what a user ought to know, and for nothing else; with ``failures`` also for a failed node."""
 
     level = "warning"
 
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
+    def __init__(self, say: Callable[[str], None], *, failures: bool = False) -> None:
+        self._say = say
+        self._failures = failures
         self._attempts = 0
 
     def on_events(self, events: Sequence[Event]) -> None:
-        """Write the warnings of a batch."""
+        """Say the warnings of a batch."""
         for event in events:
             if isinstance(event, RunWarning):
                 self._write(f"warning: {event.message}")
@@ -30,22 +30,21 @@ class WarningLines:
                 self._write(_resumed(event))
             elif isinstance(event, GilSwitchedOn):
                 self._write(f"warning: the GIL is on: {_reason(event)}; nodes will not run in parallel")
-            elif isinstance(event, NodeRetry | NodeTimeout):
+            elif isinstance(event, NodeRetry | NodeTimeout) or (isinstance(event, NodeFailed) and self._failures):
                 self._tell_attempt(event)
 
     def close(self) -> None:
-        """Do nothing: the file is somebody else's."""
+        """Do nothing: who says the lines is somebody else's."""
 
-    def _tell_attempt(self, event: NodeRetry | NodeTimeout) -> None:
+    def _tell_attempt(self, event: NodeFailed | NodeRetry | NodeTimeout) -> None:
         self._attempts += 1
         if self._attempts <= _ATTEMPTS:
-            self._write(f"warning: {_retried(event) if isinstance(event, NodeRetry) else _timed_out(event)}")
+            self._write(_attempt(event))
         elif self._attempts == _ATTEMPTS + 1:
             self._write("warning: more attempts failed; they are not told one by one")
 
     def _write(self, message: str) -> None:
-        self._file.write(f"taskrunner: {printable(message)}\n")
-        self._file.flush()
+        self._say(f"taskrunner: {printable(message)}")
 
 
 def _resumed(event: RunResumed) -> str:
@@ -57,14 +56,15 @@ def _resumed(event: RunResumed) -> str:
     return f"{event.kept} nodes have finished before{told}"
 
 
-def _retried(event: NodeRetry) -> str:
+def _attempt(event: NodeFailed | NodeRetry | NodeTimeout) -> str:
+    if isinstance(event, NodeTimeout):
+        more = "; its call still runs, and another thread has taken its place" if event.lost else ""
+        return f'warning: "{event.node}" timed out after {event.timeout_s:g} s{more}'
     error = event.error.partition("\n")[0][:_WIDTH]
-    return f'"{event.node}" failed and is tried again in {event.wait_s:.3g} s (attempt {event.attempt}): {error}'
-
-
-def _timed_out(event: NodeTimeout) -> str:
-    more = "; its call still runs, and another thread has taken its place" if event.lost else ""
-    return f'"{event.node}" timed out after {event.timeout_s:g} s{more}'
+    if isinstance(event, NodeFailed):
+        return f'"{event.node}" failed{", which is allowed" if event.allowed else ""}: {error}'
+    again = f"tried again in {event.wait_s:.3g} s (attempt {event.attempt})"
+    return f'warning: "{event.node}" failed and is {again}: {error}'
 
 
 def _reason(event: GilSwitchedOn) -> str:

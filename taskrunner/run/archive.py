@@ -10,7 +10,7 @@ from taskrunner.run.conceal import conceal, reveal
 from taskrunner.run.events import RunResumed
 from taskrunner.run.folder import RunFolder, find_run, new_run_id
 from taskrunner.run.journal import Journal, forgotten, read
-from taskrunner.run.order import durations, ranks
+from taskrunner.run.order import among, durations, ranks
 from taskrunner.run.plain import to_json
 from taskrunner.run.plan import Plan
 from taskrunner.run.resume import Resumption, resume
@@ -31,6 +31,8 @@ class Archive:
         self.is_resumed = bool(resumed)
         self.folder = RunFolder(runs, find_run(runs, resumed) if resumed else new_run_id())
         self.journal = Journal(self.folder.journal, fsync=fsync) if journaled else None
+        # The seconds that an earlier run's nodes took, of those that are to run.
+        self.expected: dict[str, float] = {}
 
     def keep(self, graph: Graph, params: Mapping[str, Any], plan: Plan) -> list[RunResumed]:
         """Write the graph; in a resumed run take what has finished as finished, and say so.
@@ -49,6 +51,7 @@ class Archive:
         self.folder.write_graph(conceal(text, params, plan.dag))
         if seconds := durations(self.folder.path.parent, graph.name):
             plan.prioritize(ranks(plan.dag, seconds))
+            self.expected = among(seconds, {task.id for task in plan.tasks})
         return told
 
     def close(self) -> None:

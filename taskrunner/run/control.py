@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from taskrunner.run.attempt import Attempt
+from taskrunner.run.events import Running
 from taskrunner.run.journal import Entry
 from taskrunner.run.outcome import Failure
 from taskrunner.run.plan import Noted
@@ -27,7 +28,7 @@ class Control:
 
     ``is_journaled``: somebody takes the entries that the runners make. ``mask`` takes the run's secrets out
     of what is told of failures. ``cancelled`` is set when the run is interrupted or out of time; ``lost``:
-    how many calls were given up and have not returned yet.
+    how many calls were given up and have not returned yet; ``children``: how many nodes came of mapped ones.
     """
 
     def __init__(self, stop_after: int = 1, *, is_journaled: bool = False, mask: Callable[[str], str] = str) -> None:
@@ -39,6 +40,7 @@ class Control:
         self.looked = [0]
         self.wake: Callable[[], None] = lambda: None
         self.lost = 0
+        self.children = 0
         self._attempts: set[Attempt] = set()
         self._on_halt: list[Callable[[], None]] = []
         self._on_cancel: list[Callable[[], None]] = []
@@ -57,6 +59,8 @@ class Control:
         self._flags: list[list[int]] = []
         self._notes: list[tuple[int, list[Noted]]] = []
         self._entries: list[deque[Entry]] = []
+        self._views: list[Callable[[int], list[Running]]] = []
+        self._on_leave: list[Callable[[], None]] = []
 
     def open_notes(self, worker: int) -> list[Noted]:
         """Return a new list for what the runner of a worker notes."""
@@ -94,6 +98,23 @@ class Control:
         """Return each worker with what it has noted. A list is appended to by its own runner and by no other."""
         with self._lock:
             return list(self._notes)
+
+    def open_view(self, look: Callable[[int], list[Running]]) -> None:
+        """Have ``look(now)`` called, by any thread, to ask a runner what it runs."""
+        with self._lock:
+            self._views.append(look)
+
+    def close_views(self) -> None:
+        """Ask no runner any more: nothing runs, and they lead back here."""
+        with self._lock:
+            self._views.clear()
+
+    def running(self) -> list[Running]:
+        """Return what runs at this moment, as far as that can be told without stopping anybody."""
+        with self._lock:
+            views = list(self._views)
+        now = time.perf_counter_ns()
+        return [running for look in views for running in look(now)]
 
     def failed(self, failure: Failure) -> None:
         """Note a failure, and stop the run if it is one too many."""
@@ -156,6 +177,22 @@ class Control:
         """Count a call that was given up, or (-1) one of them that has returned."""
         with self._lock:
             self.lost += change
+
+    def count_children(self, count: int) -> None:
+        """Count the nodes that came of a mapped one; before any of them is placed."""
+        with self._lock:
+            self.children += count
+
+    def on_leave(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called, in a signal's handler, before the process ends without waiting."""
+        with self._lock:
+            self._on_leave.append(call)
+
+    def leave(self) -> None:
+        """Tell that the process is about to end without waiting; called in a signal's handler."""
+        with self._lock:
+            told = list(self._on_leave)
+        _tell(told)
 
     def on_interrupt(self, tell: Callable[[], None]) -> None:
         """Have ``tell`` called when the run is interrupted, from the signal's handler."""

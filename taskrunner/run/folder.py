@@ -74,6 +74,11 @@ def read_graph(folder: Path) -> Kept:
         raise TaskrunnerError(f"cannot read the graph of run {folder.name}: {error}") from None
 
 
+def commands_of(runs: Path, run_id: str) -> Path:
+    """Return the folder for what the commands of a run write."""
+    return runs / run_id / "commands"
+
+
 class RunFolder:
     """The folder of one run, made where it is not there.
 
@@ -85,7 +90,7 @@ class RunFolder:
     def __init__(self, runs: Path, run_id: str) -> None:
         self.id = run_id
         self.path = runs / run_id
-        self.commands = self.path / "commands"
+        self.commands = commands_of(runs, run_id)
         self.events = self.path / "events.jsonl"
         self.journal = self.path / "journal"
         try:

@@ -7,6 +7,7 @@ from threading import Event
 from typing import Any
 
 from taskrunner.run.attempt import Attempt, NodeTimeoutError
+from taskrunner.run.events import Running
 from taskrunner.run.outcome import Skip
 from taskrunner.run.plan import COMMAND, Task
 from taskrunner.run.runner import Runner, clock
@@ -15,7 +16,20 @@ from taskrunner.tasks.current import ON_LOOP, Current
 
 
 class LoopRunner(Runner):
-    """Runs tasks on the event loop; what comes of it is as on a worker."""
+    """Runs tasks on the event loop; what comes of it is as on a worker.
+
+    ``_open`` has the attempt and the start of each node that runs: changed on the loop's thread alone, and read by
+    others by ``dict.copy``, which is atomic.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        self._open: dict[str, tuple[int, int]] = {}
+        super().__init__(*given)
+
+    def look(self, now: int) -> list[Running]:
+        """Return what runs on the event loop at a moment; any thread may ask."""
+        opened = self._open.copy()
+        return [Running(node, self._worker, attempt, (now - began) / 1e9) for node, (attempt, began) in opened.items()]
 
     async def offloaded(self, task: Task, folder: Path) -> Task | None:
         """Run an async node or a command on the event loop."""
@@ -26,12 +40,20 @@ class LoopRunner(Runner):
             if why := self.why_not(task):
                 return self._refuse(task, why, started)
             with contextlib.nullcontext() if task.demands.always else self._dispatcher.cancellable():
-                value = await self._in_time(task, folder)
+                value = await self._shown(task, folder, started)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             if isinstance(error, CancelledError) and self.control.cancelled.is_set():
                 return self.stop(task, started)
             return self.fail(task, error, started)
         return self.finish(task, value, started)
+
+    async def _shown(self, task: Task, folder: Path, started: int) -> Any:
+        """Run a task, and have it stand among what runs meanwhile."""
+        self._open[task.id] = task.demands.attempt, started
+        try:
+            return await self._in_time(task, folder)
+        finally:
+            del self._open[task.id]
 
     async def _in_time(self, task: Task, folder: Path) -> Any:
         from asyncio import get_running_loop, timeout

@@ -6,6 +6,7 @@ the workers' deques, some microseconds a node: so it is for nodes that are long 
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from statistics import fmean
 
@@ -53,6 +54,11 @@ def durations(runs: Path, graph: str) -> dict[str, float]:
             continue
         return {line.node: line.ran_s for line in lines if line.node}
     return {}
+
+
+def among(seconds: Mapping[str, float], nodes: AbstractSet[str]) -> dict[str, float]:
+    """Return the seconds of these nodes, and of the children of those that are mapped."""
+    return {node: s for node, s in seconds.items() if node in nodes or node.rpartition("[")[0] in nodes}
 
 
 def ranks(dag: Dag, seconds: Mapping[str, float]) -> list[int]:

@@ -29,9 +29,10 @@ from taskrunner.run.outcome import Failure, Retried, Skip
 from taskrunner.run.plan import Noted
 
 # Seconds between two batches: short while there is something to tell, long while there is nothing. Who makes
-# an entry for the journal then, wakes the recorder.
+# an entry for the journal then, wakes the recorder. WATCHED instead of LONGEST: somebody looks at what runs now.
 SHORTEST = 0.05
 LONGEST = 1.0
+WATCHED = 0.25
 # So many events are told at once at most: what is made for a batch is let go before the next is made.
 BATCH = 10_000
 
@@ -45,6 +46,7 @@ class Recorder:
         self._all = self._observers = observers
         # Where nobody wants to hear of what went well, it is not told: that is nearly all.
         self._wants_all = any(LEVELS.get(getattr(o, "level", "debug"), 0) <= LEVELS["info"] for o in observers)
+        self._longest = WATCHED if any(hasattr(o, "on_running") for o in observers) else LONGEST
         self._read: dict[int, int] = {}
         self._notes: deque[Event] = deque()
         self._stopped = False
@@ -103,6 +105,16 @@ class Recorder:
         if events:
             self._observers = [o for o in self._observers if self._try(lambda o=o: o.on_events(events))]  # type: ignore[misc]
 
+    def _show(self) -> None:
+        """Show what runs now to those who want to see it; the events so far have been told."""
+        if not any(hasattr(o, "on_running") for o in self._observers):
+            return
+        running, children = self._control.running(), self._control.children
+        self._observers = [
+            o for o in self._observers if not (show := getattr(o, "on_running", None))
+            or self._try(lambda show=show: show(running, children))  # type: ignore[misc]
+        ]  # fmt: skip
+
     def _try(self, call: Callable[[], None]) -> bool:
         """Call an observer; a log that cannot be written must not end the run."""
         try:
@@ -121,7 +133,8 @@ class Recorder:
         while not self._stopped:
             if self._awake.wait(interval):
                 self._awake.clear()
-            interval = SHORTEST if self._drain() else min(2 * interval, LONGEST)
+            interval = SHORTEST if self._drain() else min(2 * interval, self._longest)
+            self._show()
             if interval > SHORTEST:
                 self._control.looked[0] = 0  # announced first: whoever makes an entry from now on wakes us,
                 if self._journal and self._control.has_entries():  # then looked: for one made just before

@@ -15,7 +15,9 @@ from taskrunner.pool.worker import LostError
 from taskrunner.run.attempt import Attempt, NodeTimeoutError
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
+from taskrunner.run.events import Running
 from taskrunner.run.journal import entry, result_of
+from taskrunner.run.now import NOTHING_BEGUN, Begun, running
 from taskrunner.run.outcome import Call, Failure, Retried, Skip, describe
 from taskrunner.run.plan import GATHER, MAP, NOTHING, Plan, Task, countdown
 from taskrunner.run.stored import NotStorableError
@@ -47,8 +49,9 @@ class Runner:
         self.halted = control.open_flag()
         self.running: Callable[[], Task | None] = lambda: None
         self._worker = worker
-        self._timed: tuple[Task | None, Attempt | None] = (None, None)
-        self._note = control.open_notes(worker).append
+        self._begun: Begun = NOTHING_BEGUN
+        self._notes = control.open_notes(worker)
+        self._note = self._notes.append
         self._journal = control.open_entries().append if control.is_journaled else None
         self._dispatcher = dispatcher
         self._push = push
@@ -111,10 +114,15 @@ class Runner:
         """Return what the function that this thread runs may know of itself."""
         if (task := self.running()) is None:
             return None
-        timed, attempt = self._timed
-        if timed is task and attempt is not None:  # another thread may have begun the task's next one by now
+        begun, attempt, _ = self._begun
+        if begun is task and attempt is not None:  # another thread may have begun the task's next one by now
             return Current(task.id, attempt.number, attempt.cancelled)
         return Current(task.id, task.demands.attempt, self._cancelled(task))
+
+    def look(self, now: int) -> list[Running]:
+        """Return what this runner's thread runs at a moment; any thread may ask."""
+        found = running(self._worker, self.running(), self._begun, self._notes, now)
+        return [] if found is None else [found]
 
     def _cancelled(self, task: Task) -> Event:
         """Return what is set when nobody waits any more for a task that has no time-out: never for ``always``."""
@@ -247,8 +255,8 @@ class Runner:
             function = self._reuse.function(task, self._results_of)
         if demands.retry is None:  # nobody will ask for them again
             task.let_go()
-        timed, attempt = self._timed
-        if timed is task and attempt is not None and attempt.is_settled:  # what it took may be gone already
+        begun, attempt, _ = self._begun
+        if begun is task and attempt is not None and attempt.is_settled:  # what it took may be gone already
             raise LostError
         if demands is not NOTHING:
             demands.given = args, kwargs
@@ -257,7 +265,7 @@ class Runner:
     def _execute_special(self, task: Task) -> Task | None:
         started = clock()
         attempt = self._open_attempt(task, started) if task.demands.is_timed else None
-        self._timed = task, attempt
+        self._begun = task, attempt, started
         value, why, error = self._try(task)
         if attempt is not None and not self.control.settle(attempt):
             self.control.count_lost(-1)
@@ -268,6 +276,7 @@ class Runner:
             return self._refuse(task, why, started)
         if task.demands.kind == MAP and value:
             self._expand(task, value, started)
+            self._begun = NOTHING_BEGUN  # it has not ended: it goes on when its children have
             return None
         return self.finish(task, value, started)
 
@@ -328,6 +337,7 @@ class Runner:
         task.demands.expanding = now - started
         if self.plan.children:
             children = self._restore_children(task, children)
+        self.control.count_children(len(children))
         for child in children:
             child.ready_at = now
         if not children:

@@ -6,9 +6,7 @@ thread that reads it, and nothing to be lost when anything dies.
 
 import asyncio
 import contextlib
-import hashlib
 import os
-import re
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,12 +21,10 @@ from taskrunner.graph.spec import Capture
 from taskrunner.safe.private import open_private
 from taskrunner.safe.secret import Mask, looks_secret
 from taskrunner.tasks.processes import GRACE, CommandError, groups
+from taskrunner.tasks.written import output_files
 
 POLL = 0.02
 TAIL = 2000
-
-_UNSAFE = re.compile(r"[^\w.\[\]-]+", re.ASCII)
-_LONGEST_NAME = 100
 
 
 class CommandStartError(TaskrunnerError):
@@ -74,8 +70,7 @@ async def run_command(command: Command, folder: Path, name: str) -> Any:
         CommandStartError: it could not be started.
 
     """
-    stem = _file_name(name)
-    out, err = folder / f"{stem}.out", folder / f"{stem}.err"
+    out, err = output_files(folder, name)
     with contextlib.ExitStack() as files:
         stdin = files.enter_context(_open_stdin(command.input()))
         command.stdin = UNSET  # it is in a file now
@@ -197,11 +192,3 @@ def _text(value: Any) -> str:
     if isinstance(value, os.PathLike):
         return str(value)
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _file_name(name: str) -> str:
-    """Make a node's id fit to be a file's name, and still unlike that of every other node."""
-    safe = _UNSAFE.sub("_", name).lstrip(".")[:_LONGEST_NAME]
-    if safe == name:
-        return name
-    return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"

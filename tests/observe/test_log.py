@@ -6,7 +6,6 @@ import pytest
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
-from taskrunner.observe.warnings import WarningLines
 from taskrunner.run.events import (
     LEVELS,
     Event,
@@ -199,13 +198,3 @@ def test_colours_are_for_terminals_whose_users_want_them(monkeypatch):
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert not wants_colors(Terminal())
-
-
-def test_warnings_are_plain_lines_and_nothing_else_is_written():
-    file = io.StringIO()
-    WarningLines(file).on_events([DONE, WARNING, GIL, FAILED, GilSwitchedOn("")])
-    assert file.getvalue().splitlines() == [
-        "taskrunner: warning: look out",
-        'taskrunner: warning: the GIL is on: importing "old.ext" switched it on; nodes will not run in parallel',
-        "taskrunner: warning: the GIL is on: by PYTHON_GIL, -X gil, or an import before this run; nodes will not run in parallel",  # noqa: E501
-    ]
