@@ -18,6 +18,7 @@ from benchmark import bodies, child, graphfile, job, picture, shapes, sides, wak
 from benchmark.case import Case
 from benchmark.figure import RUN, Figure
 from benchmark.sides import Kind, Prepared, Side, WrongResultError
+from browser import find_browser
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -345,3 +346,12 @@ def test_progress_measures_both_sides_and_counts_inside(tmp_path):
     for taken in found.values():
         assert {side: len(rounds) for side, rounds in taken.items()} == {"bar": 1, "none": 1, "inside": 1}
         assert 0 < taken["inside"][0] < 1
+
+
+def test_pages_measures_the_page_of_a_run():
+    done = script("pages.py", "--nodes", 30, "--rounds", 1)
+    assert (done.returncode, done.stderr) == (0, "")
+    figures = dict(zip(done.stdout.split()[1::2], done.stdout.split()[2::2], strict=True))
+    in_browser = {"loaded", "draw", "sort", "search"} if find_browser() else set()
+    assert figures.keys() == {"read", "make", "MB"} | in_browser
+    assert all(float(value) >= 0 for value in figures.values())

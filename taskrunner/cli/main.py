@@ -26,6 +26,7 @@ COMMANDS = {
     "check": "taskrunner.cli.check:check",
     "show": "taskrunner.cli.show:show",
     "runs": "taskrunner.cli.runs:runs",
+    "report": "taskrunner.cli.report:report",
     "trace": "taskrunner.cli.trace:trace",
     "simulate": "taskrunner.cli.simulate:simulate_command",
     "compare": "taskrunner.cli.compare:compare_command",

@@ -1,0 +1,44 @@
+"""``taskrunner report``: a run as a page."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from taskrunner.cli.past import find_recorded, run_argument
+from taskrunner.errors import UsageError
+from taskrunner.safe.private import write_private
+
+EXAMPLE = """\b
+Examples:
+  taskrunner report last
+  xdg-open "$(taskrunner report last)"
+  taskrunner report 20260131-15 -o nightly.html
+"""
+
+
+@click.command(epilog=EXAMPLE, short_help="Write RUN as a page: timeline, graph, failures.")
+@run_argument
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE",
+    help="Where the page goes; - is standard output. Default: report.html in the run's folder.",
+)  # fmt: skip
+def report(run_name: str, **options: Any) -> None:
+    """Write RUN as one HTML file that needs no network, and print its path.
+
+    RUN is an id, a unique start of one, or last.
+    """
+    from taskrunner.observe.report import report as report_of  # only here: nobody else needs what it imports
+
+    run = find_recorded(run_name, options)
+    html = report_of(run)
+    if options["output"] == "-":
+        click.echo(html, nl=False)
+        return
+    path = Path(options["output"] or Path(options["run_dir"]) / run.id / "report.html")
+    try:
+        write_private(path, html.encode())
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    click.echo(os.fsencode(path))  # a name of the user's own, as it is: another program takes it

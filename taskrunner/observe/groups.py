@@ -1,0 +1,35 @@
+"""Which nodes belong together: those that call the same function, or, where all do, those whose names begin alike."""
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from taskrunner.graph.dag import Dag, Vertex
+
+_NUMBER = re.compile(r"[\W_]*\d.*", re.DOTALL)
+
+
+class Groups(msgspec.Struct, frozen=True):
+    """``names``: the group of each vertex, by its index. ``kind``: what the groups are."""
+
+    kind: str
+    names: Sequence[str]
+
+
+def groups_of(dag: Dag) -> Groups:
+    """Return the groups of a graph: its functions, if there is more than one, else what its ids begin with."""
+    functions = [function_of(vertex) for vertex in dag.vertices]
+    if len(set(functions)) != 1:
+        return Groups("function", functions)
+    return Groups("group", [_NUMBER.sub("", vertex.id) or vertex.id for vertex in dag.vertices])
+
+
+def function_of(vertex: Vertex) -> str:
+    """Return what a node calls, or of its command the program."""
+    if vertex.call:
+        return vertex.call
+    run = vertex.options.run
+    words = run.split() if isinstance(run, str) else run
+    first = words[0] if isinstance(words, list | tuple) and words else ""
+    return f"$ {first}" if isinstance(first, str) else "$ …"
