@@ -19,7 +19,7 @@ from benchmark.job import of_body
 from benchmark.shapes import SHAPES
 from browser import Browser, find_browser
 from taskrunner.observe.recorded import load_run
-from taskrunner.observe.report import report
+from taskrunner.observe.report.report import report
 
 EXPRESSIONS = {
     "draw": "report.line.redraw()",

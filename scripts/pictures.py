@@ -4,26 +4,36 @@ Terminals are pictures of what tmux shows, in SVG by rich; pages are photographe
 drawn by Graphviz. What is missing is named, and its pictures stay as they are. speedscope, which reads the trace,
 is a program of npm's: its picture is made where ``--speedscope`` names the installed package's folder.
 
-Usage: ``uv run scripts/pictures.py [--folder docs/pictures] [--speedscope FOLDER]``.
+Usage: ``uv run scripts/pictures.py [--speedscope FOLDER]``.
 """
 
+import argparse
+import base64
+import contextlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
+from browser import Browser, find_browser
+
 ROOT = Path(__file__).resolve().parent.parent
-GRAPH = str(ROOT / "workloads" / "survey.json")
-COLUMNS, ROWS = 100, 24
+PICTURES = ROOT / "docs" / "pictures"
+GRAPH = "workloads/survey.json"
+SIDES = ("last~7", "last~5", "last~3", "vs", "last~6", "last~4", "last~2")
+COLUMNS, ROWS = 120, 40
 BOUND = 60.0
+BROWSER = find_browser() or ""
+GIVE = "speedscope.loadFileFromBase64"
 # As rich frames a terminal, but without the font that it asks the network for.
 FRAME = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">
@@ -40,47 +50,35 @@ FRAME = """\
 
 
 class Studio:
-    """A folder of runs to take pictures of, and the folder that the pictures go to."""
+    """A folder with runs to take pictures of."""
 
-    def __init__(self, work: Path, pictures: Path) -> None:
+    def __init__(self, work: Path) -> None:
         self.work = work
-        self.pictures = pictures
-        self.made: list[str] = []
+        self._path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        (work / "workloads").symlink_to(ROOT / "workloads")
 
-    def taskrunner(self, *arguments: str, workers: str = "2") -> str:
-        """Run the command line in the folder of the runs; return what it printed, in colour where it has any."""
+    def taskrunner(self, *arguments: str) -> None:
+        """Run the command line in the folder."""
         command = [sys.executable, "-m", "taskrunner", *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "TASKRUNNER_EXEC_WORKERS": workers}
-        done = subprocess.run(command, cwd=self.work, env=environment, check=False, capture_output=True, text=True)
-        return done.stdout + done.stderr
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        subprocess.run(command, cwd=self.work, env=environment, check=True, capture_output=True)
 
-    def terminal(self, name: str, typed: str, *, until: str) -> None:
-        """Type a command line into a terminal; take its picture when it shows a text (or the prompt after its end)."""
+    def terminal(self, name: str, typed: str, *, until: str, rows: int = ROWS) -> None:
+        """Type a command line into a terminal, and take its picture when it shows what matches ``until``."""
         server = ["tmux", "-L", f"taskrunner-pictures-{os.getpid()}"]
-        shell = f"PS1='$ ' PYTHONPATH={ROOT} PATH={Path(sys.executable).parent}:$PATH exec bash --norc --noprofile"
-        size = ["-x", str(COLUMNS), "-y", str(ROWS)]
+        shell = f"PS1='$ ' PYTHONPATH={ROOT} PATH={self._path} exec bash --norc --noprofile"
+        size = ["-x", str(COLUMNS), "-y", str(rows)]
         subprocess.run([*server, "new-session", "-d", *size, "-c", str(self.work), shell], check=True)
         try:
             subprocess.run([*server, "send-keys", typed, "Enter"], check=True)
             shown = _wait(lambda: _screen(server), until)
         finally:
             subprocess.run([*server, "kill-server"], check=False)
-        self._write(f"{name}.svg", _as_svg(shown, typed))
+        (PICTURES / f"{name}.svg").write_text(_as_svg(shown, typed), encoding="utf-8")
 
-    def page(self, name: str, file: Path, *, height: int, width: int = 1280) -> None:
-        """Photograph a page."""
-        target = self.pictures / f"{name}.png"
-        with tempfile.TemporaryDirectory() as profile:
-            options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"]
-            options += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-            options += [f"--user-data-dir={profile}", f"--window-size={width},{height}", "--virtual-time-budget=3000"]
-            command = [_browser() or "", *options, f"--screenshot={target}", file.as_uri()]
-            subprocess.run(command, check=True, capture_output=True, timeout=BOUND)
-        self.made.append(target.name)
-
-    def _write(self, name: str, text: str) -> None:
-        (self.pictures / name).write_text(text, encoding="utf-8")
-        self.made.append(name)
+    def file(self, name: str, *arguments: str) -> None:
+        """Have a command write a picture itself."""
+        self.taskrunner(*arguments, str(PICTURES / name))
 
 
 def _screen(server: list[str]) -> str:
@@ -91,7 +89,7 @@ def _wait(look: Callable[[], str], until: str) -> str:
     end = time.monotonic() + BOUND
     while time.monotonic() < end:
         shown = look()
-        if until in Text.from_ansi(shown).plain:
+        if re.search(until, Text.from_ansi(shown).plain, re.DOTALL):
             return shown
         time.sleep(0.05)
     raise SystemExit(f"the terminal never showed {until!r}")
@@ -103,5 +101,75 @@ def _as_svg(ansi: str, title: str) -> str:
     return console.export_svg(title=title, code_format=FRAME)
 
 
-def _browser() -> str | None:
-    return shutil.which("chromium") or shutil.which("google-chrome")
+@contextlib.contextmanager
+def browsing(height: int) -> Iterator[Browser]:
+    """Have a browser with a window of this height."""
+    with tempfile.TemporaryDirectory() as profile, contextlib.closing(Browser(BROWSER, Path(profile))) as browser:
+        browser.size(1200, height)
+        yield browser
+
+
+def photograph(work: Path) -> None:
+    """Take the pictures of the pages."""
+    with browsing(1000) as browser:
+        browser.open(work / "report.html")
+        browser.picture(PICTURES / "report.png", whole=False)
+        browser.prefer("dark")
+        browser.value("document.getElementById('graph').scrollIntoView()")
+        browser.picture(PICTURES / "report-dark.png", whole=False)
+        browser.prefer("light")
+        browser.open(work / "compare.html")
+        browser.picture(PICTURES / "compare.png", whole=False)
+
+
+def speedscope(work: Path, package: Path) -> None:
+    """Photograph the trace in speedscope; its page may read no file, so the trace is given to it."""
+    page = work / "speedscope"
+    shutil.copytree(package / "dist" / "release", page)
+    trace = base64.b64encode((work / "trace.json").read_bytes()).decode()
+    with browsing(560) as browser:
+        browser.open(page / "index.html")
+        browser.value(f"new Promise(done => setTimeout(done, 500)).then(() => {GIVE}('survey', '{trace}'))")
+        time.sleep(2)
+        browser.picture(PICTURES / "trace.png", whole=False)
+
+
+def take(studio: Studio) -> None:
+    """Make the runs, and take the pictures of terminals and pages."""
+    for workers in ("1", "2", "1", "2", "1", "2"):
+        studio.taskrunner("exec", GRAPH, "-q", "--workers", workers)
+    studio.taskrunner("exec", "workloads/tour.json", "-q")
+    studio.taskrunner("exec", GRAPH, "-q")
+    studio.terminal("runs", "taskrunner runs", until=r"run .*\n\$\s*$")
+    studio.terminal("show", "taskrunner show --run last", until=r"level 4.*\n\$\s*$")
+    studio.terminal("simulate", "taskrunner simulate last", until=r"advice.*\n\$\s*$")
+    studio.terminal("progress", f"taskrunner exec {GRAPH} --set every=1", until=r" 1[0-9]{3} of ")
+    studio.file("speed-up.svg", "simulate", "last", "--svg")
+    studio.taskrunner("trace", "last", "-o", "trace.json")
+    studio.taskrunner("report", "last", "-o", "report.html")
+    studio.taskrunner(
+        "compare", *["last~7", "last~5", "last~3", "vs", "last~6", "last~4", "last~2", "--html", "-o", "compare.html"]
+    )
+    photograph(studio.work)
+
+
+def main() -> None:
+    """Make the pictures anew; say which programs are missing."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--speedscope", type=Path, metavar="FOLDER", help="the folder of the npm package speedscope")
+    chosen = parser.parse_args()
+    missing = [name for name, found in {"tmux": shutil.which("tmux"), "chromium": BROWSER}.items() if not found]
+    if missing:
+        raise SystemExit(f"missing: {', '.join(missing)}")
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        studio = Studio(Path(folder))
+        take(studio)
+        if chosen.speedscope:
+            speedscope(studio.work, chosen.speedscope)
+        else:
+            print("trace.png stays as it is: --speedscope names the program that it is a picture of")
+
+
+if __name__ == "__main__":
+    main()

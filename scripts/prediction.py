@@ -26,8 +26,8 @@ from benchmark import child, machine, options
 from benchmark.figure import in_turn, spread
 from taskrunner.graph.wfformat import convert
 from taskrunner.observe.recorded import RecordedRun, load_run
-from taskrunner.observe.simulate import wall_s
-from taskrunner.observe.workload import workload_of
+from taskrunner.observe.simulation.simulate import wall_s
+from taskrunner.observe.simulation.workload import workload_of
 
 ORDERS = ("first", "again")
 

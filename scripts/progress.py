@@ -40,7 +40,7 @@ import atexit, pathlib, sys, time
 from taskrunner.cli.main import _without_rich, main
 
 with _without_rich():
-    from taskrunner.observe.bar import Bar
+    from taskrunner.observe.live.bar import Bar
     from taskrunner.run.control import Control
 spent = []
 

@@ -1,4 +1,4 @@
-"""Graphviz's ``dot``, which lays out and draws what ``observe.drawing`` writes."""
+"""Graphviz's ``dot``, which lays out and draws what ``observe.drawn.drawing`` writes."""
 
 import subprocess
 

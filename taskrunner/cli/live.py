@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from taskrunner.observe.bar import Bar
-from taskrunner.observe.command_files import CommandFiles
-from taskrunner.observe.command_output import CommandOutput
-from taskrunner.observe.plain_progress import PlainProgress
-from taskrunner.observe.printed import Printed
-from taskrunner.observe.progress import Progress
-from taskrunner.observe.screen import Screen
+from taskrunner.observe.live.bar import Bar
+from taskrunner.observe.live.command_files import CommandFiles
+from taskrunner.observe.live.command_output import CommandOutput
+from taskrunner.observe.live.plain_progress import PlainProgress
+from taskrunner.observe.live.printed import Printed
+from taskrunner.observe.live.progress import Progress
+from taskrunner.observe.live.screen import Screen
 from taskrunner.observe.warnings import WarningLines
 from taskrunner.run.events import Observer
 

@@ -29,7 +29,7 @@ def report(run_name: str, **options: Any) -> None:
 
     RUN is an id, a unique start of one, or last.
     """
-    from taskrunner.observe.report import report as report_of  # only here: nobody else needs what it imports
+    from taskrunner.observe.report.report import report as report_of  # only here: nobody else needs what it imports
 
     run = find_recorded(run_name, options)
     html = report_of(run)

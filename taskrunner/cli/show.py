@@ -10,12 +10,12 @@ from taskrunner.cli.graphs import encoding_option, find_graph, output_option, re
 from taskrunner.cli.past import find_recorded, run_dir_option
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.graph.dag import Dag
-from taskrunner.observe import drawing, levels
-from taskrunner.observe.colours import painted
+from taskrunner.observe.drawn import drawing, levels
+from taskrunner.observe.drawn.colours import painted
+from taskrunner.observe.drawn.mark import Marks
+from taskrunner.observe.drawn.sketch import Sketch, around, sketch
 from taskrunner.observe.log import wants_colors
-from taskrunner.observe.mark import Marks
 from taskrunner.observe.recorded import RecordedRun
-from taskrunner.observe.sketch import Sketch, around, sketch
 from taskrunner.safe.printable import printable
 
 EXAMPLE = """\b

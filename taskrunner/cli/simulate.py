@@ -9,9 +9,9 @@ import msgspec
 
 from taskrunner.cli.graphs import output_option, write
 from taskrunner.cli.past import find_recorded, run_argument
-from taskrunner.observe import curve
-from taskrunner.observe.simulate import Simulation, simulate
-from taskrunner.observe.simulation_text import simulation_text
+from taskrunner.observe.simulation import curve
+from taskrunner.observe.simulation.simulate import Simulation, simulate
+from taskrunner.observe.simulation.text import simulation_text
 
 EXAMPLE = """\b
 Examples:

@@ -9,7 +9,7 @@ from taskrunner.cli.graphs import output_option, write_all
 from taskrunner.cli.past import find_recorded, run_argument
 from taskrunner.errors import UsageError
 from taskrunner.observe.recorded import RecordedRun
-from taskrunner.observe.trace import chrome_trace
+from taskrunner.observe.trace.chrome import chrome_trace
 from taskrunner.run.history import RUNNING
 from taskrunner.safe.printable import printable
 
@@ -44,7 +44,7 @@ def trace(run_name: str, **options: Any) -> None:
         write_all(chrome_trace(run), options["output"])
         return
     # with opentelemetry, which is an extra and takes a third of a second
-    from taskrunner.observe import otel
+    from taskrunner.observe.trace import otel
 
     sent = otel.send(run, options["endpoint"])
     click.echo(printable(f"sent {sent.spans} spans to {sent.url}, trace {sent.trace}"))

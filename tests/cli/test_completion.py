@@ -55,7 +55,7 @@ def ran(cli, graph):
 
 
 def test_commands(complete):
-    assert complete("taskrunner s") == ["show", "schema"]
+    assert complete("taskrunner s") == ["show", "simulate", "schema"]
 
 
 def test_graph_files_and_folders(cli, complete, graph):
@@ -206,8 +206,8 @@ def test_in_bash(cli):
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_docs_tell_how_to_switch_it_on(shell):
-    running = (Path(taskrunner.__file__).parents[1] / "docs" / "running.md").read_text()
-    assert f"_TASKRUNNER_COMPLETE={shell}_source taskrunner" in running
+    page = (Path(taskrunner.__file__).parents[1] / "docs" / "observing.md").read_text()
+    assert f"_TASKRUNNER_COMPLETE={shell}_source taskrunner" in page
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -113,8 +113,8 @@ def test_a_reader_that_has_gone_is_no_error_to_shout_about(cli, size):
 
 
 def test_every_option_is_documented():
-    running = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
-    table = running[running.index("## The graph as a picture") :].partition("## Completion")[0]
+    page = (Path(__file__).parents[2] / "docs" / "observing.md").read_text()
+    table = page[page.index("## The graph, and what became of it") :].partition("## As a page")[0]
     options = [param.opts[-1] for param in show.params if isinstance(param, click.Option)]
     assert [option for option in options if f"`{option}" not in table] == []
     assert f"more than {MOST_NODES}" in table

@@ -1,0 +1,76 @@
+"""The lanes of a run as ``timeline.js`` draws them: columns of small numbers, so that many slices take little room."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from taskrunner.observe.recorded import RecordedRun
+from taskrunner.observe.report.timeline import Lane, micros, steals_of
+from taskrunner.observe.report.totals import STATES
+
+SHADES = 7  # colours for groups of their own; all others share one more
+
+
+class LaneColumns(msgspec.Struct, frozen=True):
+    """A lane. A slice begins ``gaps`` after the end of the one before it. ``rows``: in the table of nodes."""
+
+    name: str
+    kind: str
+    rows: Sequence[int]
+    gaps: Sequence[int]
+    lengths: Sequence[int]
+    queued: Sequence[int]
+    states: Sequence[int]
+
+
+class Canvas(msgspec.Struct, frozen=True):
+    """What is drawn. Times are microseconds, ``steals`` are columns.
+
+    ``group``: the column of the table by which colours go; ``shades``: the colour of each of its words.
+    """
+
+    wall: int
+    parts: Sequence[int]
+    lanes: Sequence[LaneColumns]
+    steals: Sequence[Sequence[int]]
+    states: Sequence[str]
+    group: str
+    shades: Sequence[int]
+
+
+def canvas_of(
+    run: RecordedRun, lanes: Sequence[Lane], rows: Mapping[str, int], kind: str, groups: Sequence[str]
+) -> Canvas:
+    """Return what is to be drawn. ``groups``: the group of each row, ``kind``: what groups are."""
+    return Canvas(
+        micros(run.wall_s),
+        [micros(part) for part in run.parts[1:]],
+        [_columns(lane, rows) for lane in lanes],
+        [*zip(*steals_of(run, lanes), strict=True)] or [(), (), (), ()],
+        STATES,
+        kind,
+        shades(groups, [run.spent.get(node, 0.0) for node in rows]),
+    )
+
+
+def shades(names: Sequence[str], spent: Sequence[float]) -> list[int]:
+    """Return the colour of each name in the order in which they come up: the more time, the smaller its number."""
+    sums = dict.fromkeys(names, 0.0)
+    for name, each in zip(names, spent, strict=True):
+        sums[name] += each
+    own = {name: shade for shade, name in enumerate(sorted(sums, key=lambda name: -sums[name])[:SHADES])}
+    return [own.get(name, SHADES) for name in sums]
+
+
+def _columns(lane: Lane, rows: Mapping[str, int]) -> LaneColumns:
+    ends = [0, *[piece.end for piece in lane.slices]]
+    attempts = [piece.attempt for piece in lane.slices]
+    return LaneColumns(
+        lane.name,
+        lane.kind,
+        [rows[attempt.node] for attempt in attempts],
+        [piece.start - end for piece, end in zip(lane.slices, ends, strict=False)],
+        [piece.end - piece.start for piece in lane.slices],
+        [max(0, micros(attempt.queued_s)) for attempt in attempts],
+        [STATES.index(attempt.state) for attempt in attempts],
+    )

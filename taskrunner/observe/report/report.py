@@ -1,0 +1,83 @@
+"""A recorded run as one page: what happened, where the time went, and what failed."""
+
+from collections.abc import Mapping, Sequence
+
+from taskrunner.observe.page.page import page
+from taskrunner.observe.page.table import table_place
+from taskrunner.observe.recorded import RecordedRun
+from taskrunner.observe.report.canvas import canvas_of
+from taskrunner.observe.report.chart import steps_chart
+from taskrunner.observe.report.failures import failures_html
+from taskrunner.observe.report.graph_picture import picture_of, svg
+from taskrunner.observe.report.groups import Groups, groups_of
+from taskrunner.observe.report.node_table import group_names, node_table, path_table
+from taskrunner.observe.report.overview import counted, environment_html, notes_html, summary_html
+from taskrunner.observe.report.profile import profile_of
+from taskrunner.observe.report.timeline import ASYNC, COMMAND, OFFLOADED, WORKER, Lane, lanes_of
+from taskrunner.observe.report.totals import nodes_of, totals_of
+
+_KINDS = {WORKER: "calls", COMMAND: "commands", ASYNC: "async nodes", OFFLOADED: "on the event loop"}
+_WAITING = (_KINDS[ASYNC], _KINDS[OFFLOADED])
+
+
+def report(run: RecordedRun) -> str:
+    """Return the page of a run. The same events give the same page."""
+    lanes, nodes = lanes_of(run), nodes_of(run)
+    groups = groups_of(run.dag) if run.dag is not None else None
+    rows = {node: row for row, node in enumerate(nodes)}
+    sections = {
+        "summary": ("", summary_html(run, totals_of(run, nodes, lanes)) + notes_html(run)),
+        "failures": ("Failures", failures_html(run)),
+        "timeline": ("Timeline", '<div id="lanes"></div>' if run.attempts else ""),
+        "parallelism": ("Parallelism", _parallelism(run, lanes)),
+        "graph": ("Graph", _graph(run, groups, rows)),
+        "path": ("Critical path", table_place("path") if run.critical_path[1] else ""),
+        "nodes": ("Nodes", table_place("nodes") if nodes else "<p>The graph has no nodes.</p>"),
+        "environment": ("Environment", environment_html(run)),
+    }
+    kind, names = groups.kind if groups else "group", group_names(run, nodes, groups)
+    data = {
+        "tables": {"nodes": node_table(run, nodes, kind, names), "path": path_table(run)},
+        "timeline": canvas_of(run, lanes, rows, kind, names),
+    }
+    title = f"{run.name or 'taskrunner'}: {run.state}"
+    return page(title, _body(sections), data, ["report.css", "timeline.js", "report.js"])
+
+
+def _body(sections: Mapping[str, tuple[str, str]]) -> str:
+    """Put the sections that have anything to tell one after the other, with links to them in front."""
+    told = {name: section for name, section in sections.items() if section[1]}
+    links = " ".join([f'<a href="#{name}">{title}</a>' for name, (title, _) in told.items() if title])
+    parts = [
+        f'<section id="{name}">{f"<h2>{title}</h2>" if title else ""}\n{html}</section>'
+        for name, (title, html) in told.items()
+    ]
+    picked = '<aside id="picked" aria-label="the picked node" hidden></aside>'
+    return "\n".join([f'<nav class="bar" aria-label="sections">{links}</nav>', *parts, picked])
+
+
+def _parallelism(run: RecordedRun, lanes: Sequence[Lane]) -> str:
+    if not run.attempts or not run.wall_s:
+        return ""
+    profile = profile_of(run, lanes)
+    found = {_KINDS[kind]: values for kind, values in profile.running.items() if any(values)}
+    waiting = {name: found.pop(name) for name in _WAITING if name in found}  # apart: they may be thousands
+    workers = sum([lane.kind == WORKER for lane in lanes])
+    charts = [steps_chart("running", found, run.wall_s, line=workers)] if found else []
+    charts += [steps_chart(name, {name: values}, run.wall_s) for name, values in waiting.items()]
+    charts += [steps_chart("ready, waiting for a worker or a place", {"ready": profile.ready}, run.wall_s)]
+    words = f"Averages over {len(profile.ready)} equal parts of the wall time. Dashed: the number of workers."
+    return "".join([*charts, f'<p class="muted">{words}</p>'])
+
+
+def _graph(run: RecordedRun, groups: Groups | None, rows: Mapping[str, int]) -> str:
+    if run.dag is None or groups is None or not run.dag.vertices:
+        return ""
+    picture = picture_of(run, run.dag, groups, rows)
+    size = f"{counted(len(run.dag.vertices), 'node')}, {counted(run.dag.edges, 'edge')}; work goes from left to right."
+    if not picture.is_whole:
+        size += (
+            f" They are too many to be drawn one by one: a box is one {groups.kind} in levels that follow each other."
+        )
+    text = f'<p class="muted">{size} Thick boxes and arrows are on the critical path.</p>'
+    return f'{text}<div class="scroll" tabindex="0" role="region" aria-label="graph">{svg(picture)}</div>'

@@ -1,0 +1,1 @@
+"""What a recorded run would have taken on other numbers of workers."""

@@ -1,0 +1,1 @@
+"""A recorded run for the programs that read traces."""

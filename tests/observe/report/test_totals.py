@@ -1,0 +1,53 @@
+import pytest
+
+from taskrunner.observe.report.timeline import lanes_of
+from taskrunner.observe.report.totals import STATES, nodes_of, totals_of, worst
+
+NODES = [{"id": name, "call": "m:f"} for name in "abcdef"] + [{"id": "s", "run": "true"}]
+
+
+def totals(run):
+    return totals_of(run, nodes_of(run), lanes_of(run))
+
+
+def test_a_run_in_numbers(recording):
+    record = recording(*NODES).done("a", 0.0, 1.0).done("b", 0.0, 2.0, worker=1, stolen=True)
+    record.done("c", 2.0, 0.0, cached=True).retried("d", 2.0, 1.0).failed("d", 3.0, 1.0, attempt=2)
+    record.failed("e", 0.0, 0.0, allowed=True, worker=-1).done("s", 0.0, 2.0, worker=-1).skipped("f", "needs", "d")
+    found = totals(record.end(4.0).run())
+    assert found.states == {"done": 3, "cached": 1, "failed": 1, "allowed": 1, "skipped": 1}
+    assert (found.retried, found.steals, found.wall_s) == (1, 1, 4.0)
+    assert found.busy == pytest.approx((0.75, 0.5))
+    assert (found.work_s, found.parallelism) == pytest.approx((7.0, 1.75))
+
+
+def test_the_parts_of_a_resumed_run_count_together(recording):
+    record = recording(*NODES[:2]).done("a", 0.0, 1.0).end(1.0).begin().done("b", 0.0, 3.0).end(3.0)
+    found = totals(record.run())
+    assert (found.wall_s, found.busy, found.parallelism) == (4.0, (1.0, 0.0), 1.0)
+
+
+def test_a_run_that_was_killed_has_nodes_that_have_not_ended(recording):
+    record = recording(*NODES[:3]).done("a", 0.0, 1.0).retried("b", 1.0, 1.0)
+    assert totals(record.run()).states == {"done": 1, "not ended": 2}
+
+
+def test_async_nodes_mostly_wait_and_are_no_work(recording):
+    assert totals(recording(NODES[0]).done("a", 0.0, 5.0, worker=-1).end(5.0).run()).parallelism == 0.0
+
+
+def test_nothing_in_no_time(recording):
+    found = totals(recording().run())
+    assert (found.states, found.busy, found.parallelism) == ({}, (0.0, 0.0), 0.0)
+
+
+def test_nodes_stand_in_the_order_of_their_starts_then_the_others(recording):
+    record = recording(*NODES[:4]).skipped("a", "when").done("c", 1.0, 1.0).done("b", 0.0, 1.0)
+    assert nodes_of(record.run()) == ["b", "c", "a", "d"]
+    assert nodes_of(record.run(has_graph=False)) == ["b", "c", "a"]
+
+
+def test_the_worst_state_matters():
+    assert worst(["done", "failed", "skipped"]) == "failed"
+    assert worst(["done", "cached"]) == "cached"
+    assert worst(reversed(STATES)) == STATES[0]
