@@ -92,11 +92,12 @@ class Bar:
         return (progress.ended, progress.total, progress.cached, running, self._screen.size)
 
     def _draw(self, above: str, now: float) -> None:
+        self._screen.prepare()  # its imports are no measure of a redraw
         began = self._cpu()
         rows = frame(self._progress, *self._screen.size, self._last_line, is_unicode=self._screen.is_unicode)
         self._screen.draw(above, rows)
         self._shown, self._drawn = self._what(), now
-        self._next = now + max(SHORTEST, (self._cpu() - began) / SHARE)
+        self._next = now + min(max(SHORTEST, (self._cpu() - began) / SHARE), LONGEST)
 
 
 def frame(

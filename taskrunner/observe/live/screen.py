@@ -67,13 +67,21 @@ class Screen:
         except OSError:
             self.is_gone = True
 
+    def prepare(self) -> "Console":
+        """Import what draws, and return it; the first redraw need not import anything then."""
+        if self._console is None:
+            from rich.console import Console  # only what draws needs rich
+
+            self._console = Console(file=self._file, force_terminal=True, highlight=False, markup=False, emoji=False)
+        return self._console
+
     def draw(self, above: str, frame: Sequence[Line] = ()) -> None:
         """Write whole lines where the frame is, and another frame below them, or none."""
         from rich.cells import cell_len  # only what draws needs rich
         from rich.segment import Segment, Segments
         from rich.style import Style
 
-        console = self._console = self._console or self._new_console()
+        console = self.prepare()
         parts = [Segment(self._erasing() + above)]
         for number, line in enumerate(frame):
             parts += [Segment("\n")] if number else []
@@ -95,8 +103,3 @@ class Screen:
         columns, _ = self._size(self._file)
         rows = sum([max(1, -(-width // columns)) for width in self._widths])
         return "\r" + (f"\x1b[{rows - 1}A" if rows > 1 else "") + "\x1b[J"
-
-    def _new_console(self) -> "Console":
-        from rich.console import Console
-
-        return Console(file=self._file, force_terminal=True, highlight=False, markup=False, emoji=False)

@@ -18,6 +18,9 @@ class Screen:
         self.frames, self.above, self.is_drawn = [], [], False
         self.leave = lambda: None
 
+    def prepare(self):
+        pass
+
     def write(self, text):
         self.above.append(text)
 
@@ -169,11 +172,28 @@ def test_a_terminal_of_another_size_is_something_new(bar, clock, screen):
     assert len(screen.frames) == 1
 
 
-def test_drawing_takes_no_more_than_its_share_of_a_processor(screen, progress, clock):
+@pytest.mark.parametrize("cost", [0.002, 0.005])
+def test_drawing_takes_no_more_than_its_share_of_a_processor(screen, progress, clock, cost):
     spent = iter(range(1000))
-    bar = Bar(screen, progress, clock=clock, cpu=lambda: next(spent) * 0.02)
+    bar = Bar(screen, progress, clock=clock, cpu=lambda: next(spent) * cost)
     look(bar, clock, 20, node="")
-    assert len(screen.frames) <= 20 / (0.02 / SHARE) + 1
+    assert 20 / (cost / SHARE) * 0.7 <= len(screen.frames) <= 20 / (cost / SHARE) + 1
+
+
+def test_costly_as_it_may_be_it_is_drawn_once_a_second(screen, progress, clock):
+    spent = iter(range(1000))
+    bar = Bar(screen, progress, clock=clock, cpu=lambda: next(spent) * 0.5)
+    look(bar, clock, 20, node="")
+    assert 18 <= len(screen.frames) <= 21
+
+
+def test_the_imports_of_what_draws_are_no_redraw(screen, progress, clock):
+    """They take as long as a hundred redraws: the next one would be seconds away."""
+    spent = [0.0]
+    bar = Bar(screen, progress, clock=clock, cpu=lambda: spent[0])
+    screen.prepare = lambda: spent.__setitem__(0, spent[0] + (0.3 if not screen.frames else 0.0))
+    look(bar, clock, FIRST + 0.5, node="")
+    assert len(screen.frames) > 3
 
 
 def test_a_short_run_draws_nothing_and_its_lines_are_written_at_once(bar, clock, screen):
