@@ -45,7 +45,10 @@ def most_imported(found: list[list[str]], n: int) -> list[str]:
 
 def commonest(found: list[Counter[str]], n: int) -> list[str]:
     """Return the n commonest words."""
-    return _most(sum(found, Counter()), n)
+    total: Counter[str] = Counter()
+    for counts in found:
+        total.update(counts)
+    return _most(total, n)
 
 
 def ratio(sizes: list[tuple[int, int]]) -> float:
