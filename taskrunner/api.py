@@ -13,6 +13,7 @@ from taskrunner.engines import threads
 from taskrunner.errors import GilEnabledError, GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.observe.log import JsonLog, open_log
+from taskrunner.observe.summary import culprit_text
 from taskrunner.run.archive import Archive
 from taskrunner.run.conceal import mask_of
 from taskrunner.run.control import Control
@@ -24,6 +25,7 @@ from taskrunner.run.recorder import Recorder
 from taskrunner.run.result import RunResult, Summary
 from taskrunner.run.summarize import Facts, summarize
 from taskrunner.tasks import gil
+from taskrunner.tasks.current import served
 from taskrunner.tasks.permit import Permit
 from taskrunner.tasks.resolve import module_folders, resolve_all
 
@@ -89,10 +91,10 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     permit = Permit((allow,) if isinstance(allow, str) else tuple(allow), commands)
     with ExitStack() as stack:
         stack.enter_context(module_folders(graph.source))
-        watch = stack.enter_context(gil.GilWatch())
+        watch = stack.enter_context(gil.GilWatch(served))
         plan = _plan(graph, params, names, permit, stack)
         if require_nogil and gil.is_enabled():
-            raise GilEnabledError(_why_gil(watch.culprit))
+            raise GilEnabledError(_why_gil(watch))
         if timeout is not None:
             plan.time_all()
         archive, told = None, _warnings(watch)
@@ -116,9 +118,10 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         known = watch.culprit
         with _recording(recorder, _run_start(run_id, graph.name, plan, workers), *told):
             threads.execute(plan, control, workers, folder, lambda: recorder.note(_LOST_WAKEUP), timeout)
-        result = _result(plan, control, run_id, graph.name, workers, watch.culprit)
-        if watch.culprit != known:
-            recorder.tell([GilSwitchedOn(watch.culprit)])
+        watch.settle()
+        result = _result(plan, control, run_id, graph.name, workers, watch)
+        if watch.culprit not in (known, ""):
+            recorder.tell([GilSwitchedOn(watch.culprit, watch.node)])
         if archive:
             _write_summary(archive, result.summary, recorder)
         if observers:
@@ -235,28 +238,29 @@ def _warnings(watch: gil.GilWatch) -> list[Event]:
     """Return what is to be said before the first node runs."""
     events: list[Event] = []
     if watch.culprit:
-        events.append(GilSwitchedOn(watch.culprit))
+        events.append(GilSwitchedOn(watch.culprit, watch.node))
     elif gil.IS_FREE_THREADED and gil.is_enabled():
         events.append(GilSwitchedOn(""))
     return events
 
 
-def _why_gil(culprit: str) -> str:
-    if culprit:
-        return f'the GIL is on: importing "{culprit}" switched it on'
+def _why_gil(watch: gil.GilWatch) -> str:
+    if watch.culprit:
+        return f"the GIL is on: {culprit_text(watch.culprit, watch.node)}"
     if gil.IS_FREE_THREADED:
         return "the GIL is on: by PYTHON_GIL, -X gil, or an import before this run"
     return f"the GIL is on: {python_build()} is no free-threaded build"
 
 
-def _result(plan: Plan, control: Control, run_id: str, name: str, workers: int, culprit: str) -> RunResult:
+def _result(plan: Plan, control: Control, run_id: str, name: str, workers: int, watch: gil.GilWatch) -> RunResult:
     facts = Facts(
         run=run_id,
         graph=name,
         wall_s=(control.ended - control.started) / 1e9,
         workers=workers,
         gil=gil.is_enabled(),
-        gil_module=culprit,
+        gil_module=watch.culprit,
+        gil_node=watch.node,
         peak_memory_bytes=peak_memory(),
         signal=control.signal,
         kept=plan.restored,

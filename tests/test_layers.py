@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "taskrunner"
 # from below to above
-ROOMS = ("safe", "errors", "collector", "graph", "pool", "tasks", "run", "engines", "observe", "api", "cli")
+ROOMS = ("safe", "errors", "collector", "graph", "pool", "tasks", "run", "engines", "observe", "doctor", "api", "cli")
 TOP = ("taskrunner", "taskrunner.__main__")  # the package's face and its door: above every room
 
 

@@ -53,13 +53,19 @@ def find_graph(name: str, encoding: str | None) -> Graph:
         UsageError: it is not there.
 
     """
-    if name == "-" or Path(name).exists() or not _ATTRIBUTE.fullmatch(name):
+    if not module_of(name):
         return load(name, encoding=encoding or "")
     with module_folders(""):
         graph = resolve_attribute(name)
     if not isinstance(graph, Graph):
         raise UsageError(f"{name} is no taskrunner.Graph but {type(graph).__name__}")
     return graph
+
+
+def module_of(name: str) -> str:
+    """Return the module that a graph built in Python comes from; "" where the name is that of a file."""
+    is_file = name == "-" or Path(name).exists() or not _ATTRIBUTE.fullmatch(name)
+    return "" if is_file else name.partition(":")[0]
 
 
 def read_settings(graph: Graph, settings: Iterable[str]) -> dict[str, Any]:

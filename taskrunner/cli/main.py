@@ -16,7 +16,7 @@ Exit codes:
   2    wrong use of the command line
   3    the graph file is bad
   4    the run timed out
-  5    the GIL is on under --require-nogil
+  5    the GIL is on under --require-nogil, or not ok under doctor --strict
   130  interrupted (143 by SIGTERM)
 """
 
@@ -33,6 +33,7 @@ COMMANDS = {
     "convert": "taskrunner.cli.convert:convert",
     "schema": "taskrunner.cli.schema:schema",
     "cache": "taskrunner.cli.cache:cache",
+    "doctor": "taskrunner.cli.doctor:doctor",
 }
 
 

@@ -106,6 +106,7 @@ class RecordedRun:
         self.warnings: list[str] = []
         self.alerts: list[tuple[float, RunWarning | GilSwitchedOn]] = []
         self.gil_module: str | None = None  # "": it was on from the start, or nobody knows who did it
+        self.gil_node = ""
         self.starts: list[RunStart] = []
         self.done: RunDone | None = None
         self.parts: list[float] = []
@@ -225,7 +226,7 @@ class RecordedRun:
         elif isinstance(event, NodeTimeout):
             self._timeout = event
         elif isinstance(event, GilSwitchedOn):
-            self.gil_module = event.module
+            self.gil_module, self.gil_node = event.module, event.node
             self.alerts.append((self.wall_s, event))
         elif isinstance(event, RunWarning):
             self.warnings.append(event.message)

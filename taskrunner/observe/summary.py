@@ -109,4 +109,9 @@ def shortened(path: Sequence[str]) -> str:
 
 
 def _culprit(summary: Summary) -> str:
-    return f' (importing "{summary.gil_module}" switched it on)' if summary.gil_module else ""
+    return f" ({culprit_text(summary.gil_module, summary.gil_node)})" if summary.gil_module else ""
+
+
+def culprit_text(module: str, node: str) -> str:
+    """Say which import switched the GIL on, and for which node, if that is known."""
+    return f'importing "{module}"{f' for node "{node}"' if node else ""} switched it on'

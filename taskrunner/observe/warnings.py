@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from taskrunner.observe.summary import culprit_text
 from taskrunner.run.events import Event, GilSwitchedOn, NodeFailed, NodeRetry, NodeTimeout, RunResumed, RunWarning
 from taskrunner.safe.printable import printable
 
@@ -69,5 +70,5 @@ def _attempt(event: NodeFailed | NodeRetry | NodeTimeout) -> str:
 
 def _reason(event: GilSwitchedOn) -> str:
     if event.module:
-        return f'importing "{event.module}" switched it on'
+        return culprit_text(event.module, event.node)
     return "by PYTHON_GIL, -X gil, or an import before this run"

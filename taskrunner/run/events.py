@@ -121,9 +121,13 @@ class NodeSkipped(Event, frozen=True, tag="node.skipped"):
 
 
 class GilSwitchedOn(WarningEvent, frozen=True, tag="gil.on"):
-    """The GIL of a free-threaded build came on; ``module`` is the import that did it, if known."""
+    """The GIL of a free-threaded build came on; ``module`` is the import that did it, if known.
+
+    ``node``: the one whose callable was resolved, or that ran, when it was imported; "" if that is not known.
+    """
 
     module: str
+    node: str = ""
 
 
 class RunWarning(WarningEvent, frozen=True, tag="run.warning"):

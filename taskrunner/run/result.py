@@ -43,7 +43,8 @@ class Summary(msgspec.Struct, frozen=True):
 
     ``busy`` is each worker's share of the wall time that it spent in nodes. ``parallelism`` is the
     time spent in calls and commands, over the wall time. ``gil_module`` is the import that switched
-    the GIL on during a run that began without it. ``signal`` is the one that stopped the run, or 0.
+    the GIL on during a run that began without it, ``gil_node`` the node for which that was imported.
+    ``signal`` is the one that stopped the run, or 0.
     ``kept``: how many nodes an earlier part of a resumed run had finished; ``nodes`` leaves them out.
     ``retried``: how many attempts failed that were not the last of their node. ``timed_out_s``: the run's own
     time-out, if that stopped it, or 0. ``lost``: how many calls were given up and had not returned at the end.
@@ -77,6 +78,7 @@ class Summary(msgspec.Struct, frozen=True):
     timed_out_s: float
     lost: int
     cached: int = 0
+    gil_node: str = ""
 
 
 class RunResult:

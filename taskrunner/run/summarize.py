@@ -31,6 +31,7 @@ class Facts(msgspec.Struct, frozen=True):
     timed_out_s: float = 0.0
     lost: int = 0
     cached: int = 0
+    gil_node: str = ""
 
 
 def summarize(notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Facts) -> Summary:
@@ -67,6 +68,7 @@ def summarize(notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Fac
         timed_out_s=facts.timed_out_s,
         lost=facts.lost,
         cached=facts.cached,
+        gil_node=facts.gil_node,
     )
 
 

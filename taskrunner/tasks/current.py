@@ -4,8 +4,9 @@ A worker's thread knows its runner, and the runner knows the task: so a node cos
 waits on the event loop has a variable of its context instead, which ``asyncio.to_thread`` hands on as well.
 """
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
 from taskrunner.errors import UsageError
@@ -45,6 +46,7 @@ class Here(threading.local):
 
 HERE = Here()
 ON_LOOP: ContextVar[Current | None] = ContextVar("taskrunner", default=None)
+_RESOLVED: ContextVar[str] = ContextVar("taskrunner-resolved", default="")
 
 
 def current() -> Current:
@@ -54,7 +56,29 @@ def current() -> Current:
         UsageError: the calling thread runs no node.
 
     """
-    found = ON_LOOP.get() or (HERE.find() if HERE.find else None)
+    found = _find()
     if found is None:
         raise UsageError("current() is called outside of a node")
     return found
+
+
+@contextlib.contextmanager
+def resolving(node: str) -> Iterator[None]:
+    """While entered, what this thread does is done for a node that does not run yet: its callable is imported."""
+    token = _RESOLVED.set(node)
+    try:
+        yield
+    finally:
+        _RESOLVED.reset(token)
+
+
+def served() -> str:
+    """Return the node that this thread runs, or resolves; "" if there is none."""
+    if node := _RESOLVED.get():
+        return node
+    found = _find()
+    return found.node if found else ""
+
+
+def _find() -> Current | None:
+    return ON_LOOP.get() or (HERE.find() if HERE.find else None)

@@ -7,7 +7,7 @@ it sees imports from every thread.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Self
@@ -41,10 +41,15 @@ class _WatchedLoader(ExtensionFileLoader):
 
 
 class GilWatch:
-    """While entered, ``culprit`` is the name of the module whose import switched the GIL on."""
+    """While entered, ``culprit`` is the name of the module whose import switched the GIL on.
 
-    def __init__(self) -> None:
+    ``node`` is what ``who`` said then: for which node that was. It is called for the culprit alone.
+    """
+
+    def __init__(self, who: Callable[[], str] = lambda: "") -> None:
         self.culprit = ""
+        self.node = ""
+        self._who = who
 
     def note(self, module: str, *, was_on: bool) -> None:
         """Note what the GIL did while ``module`` was loaded.
@@ -52,8 +57,17 @@ class GilWatch:
         The interpreter holds the import lock of the module, not of all: two threads may note at
         once, but only one of them can have seen the GIL go from off to on.
         """
-        if not was_on and is_enabled():
-            self.culprit = self.culprit or module
+        if not was_on and is_enabled() and not self.culprit:
+            self.culprit, self.node = module, self._who()
+
+    def settle(self) -> None:
+        """Take a blame back that was none, when all is at rest.
+
+        While one thread loads an extension module, the interpreter has the GIL on for a moment (3.13:
+        ``_PyEval_EnableGILTransient``); another one that was loading a harmless module may have seen that.
+        """
+        if not is_enabled():
+            self.culprit = self.node = ""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -24,12 +24,13 @@ class CommandError(TaskrunnerError):
 
     def __init__(self, command: str, code: int, tail: str) -> None:
         self.code = code
-        how = f"exit code {code}" if code >= 0 else f"killed by {_signal_name(-code)}"
+        how = f"exit code {code}" if code >= 0 else f"killed by {signal_name(-code)}"
         end = f"\n{tail}" if tail else ""
         super().__init__(f"{how}: {command}{end}")
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Return the name of a signal, as ``SIGKILL``."""
     try:
         return signal.Signals(number).name
     except ValueError:

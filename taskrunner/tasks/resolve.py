@@ -17,6 +17,7 @@ import msgspec
 from taskrunner.errors import MOST_GUESSES, MOST_PROBLEMS, GraphError, Problem, UsageError
 from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.graph.hints import did_you_mean
+from taskrunner.tasks.current import resolving
 
 type Function = Callable[..., Any]
 
@@ -65,7 +66,8 @@ def resolve_all(dag: Dag, made_here: Mapping[str, Function], among: set[int] | N
         if len(wrong) > MOST_PROBLEMS:
             break
         if vertex.id not in made_here and vertex.call not in found:
-            found[vertex.call] = resolve(vertex.call, may_guess=len(wrong) < MOST_GUESSES)
+            with resolving(vertex.id):
+                found[vertex.call] = resolve(vertex.call, may_guess=len(wrong) < MOST_GUESSES)
         function = made_here[vertex.id] if vertex.id in made_here else found[vertex.call]
         if problem := _problem(function, vertex):
             wrong[way] = problem

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-COMMANDS = ("exec", "runs", "check", "show", "schema", "convert", "cache")
+COMMANDS = ("exec", "runs", "check", "show", "schema", "convert", "cache", "doctor")
 BAD_FILES = {
     "empty.json": b"",
     "cut.json": b'{"taskrunner": 1, "nodes": [',

@@ -187,3 +187,10 @@ def test_a_real_run_comes_back(tmp_path):
     assert isinstance(first, RunStart)
     assert isinstance(last, RunDone)
     assert first.versions["msgspec"] == msgspec.__version__
+
+
+def test_the_import_that_switched_the_gil_on_is_known_with_its_node(recorded):
+    assert (recorded([START]).gil_module, recorded([START]).gil_node) == (None, "")
+    run = recorded([START, {"event": "gil.on", "module": "old.ext", "node": "a"}])
+    assert (run.gil_module, run.gil_node) == ("old.ext", "a")
+    assert recorded([START, {"event": "gil.on", "module": "old.ext"}]).gil_node == ""  # as earlier versions told it

@@ -79,6 +79,8 @@ def test_the_first_line_says_how_the_run_ended(changes, line):
 def test_the_module_that_switched_the_gil_on_is_named():
     text = text_of(gil=True, gil_module="old.ext")
     assert 'CPython 3.13.9 free-threading, GIL on (importing "old.ext" switched it on)\n' in text
+    text = text_of(gil=True, gil_module="old.ext", gil_node="a\x1b")
+    assert r'GIL on (importing "old.ext" for node "a\x1b" switched it on)' in text
 
 
 def test_failures_stand_before_the_numbers():

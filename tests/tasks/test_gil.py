@@ -170,3 +170,24 @@ def test_first_culprit_stays(monkeypatch):
     watch.note("first", was_on=False)
     watch.note("second", was_on=False)
     assert watch.culprit == "first"
+
+
+def test_the_node_is_asked_for_once_and_for_the_culprit_alone(monkeypatch):
+    asked = iter(["a"])
+    watch = GilWatch(lambda: next(asked))
+    monkeypatch.setattr(gil, "is_enabled", lambda: False)
+    watch.note("harmless", was_on=False)
+    monkeypatch.setattr(gil, "is_enabled", lambda: True)
+    watch.note("first", was_on=False)
+    watch.note("second", was_on=False)
+    assert (watch.culprit, watch.node) == ("first", "a")
+
+
+@pytest.mark.parametrize(("is_on", "blamed"), [(True, ("m", "a")), (False, ("", ""))])
+def test_a_gil_that_is_off_in_the_end_was_switched_on_by_nobody(monkeypatch, is_on, blamed):
+    monkeypatch.setattr(gil, "is_enabled", lambda: True)
+    watch = GilWatch(lambda: "a")
+    watch.note("m", was_on=False)
+    monkeypatch.setattr(gil, "is_enabled", lambda: is_on)
+    watch.settle()
+    assert (watch.culprit, watch.node) == blamed

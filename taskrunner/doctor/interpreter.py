@@ -1,0 +1,99 @@
+"""The interpreter: its build, and whether its GIL is on, and by what."""
+
+import os
+import platform
+import shlex
+import sys
+import sysconfig
+from importlib.machinery import ExtensionFileLoader
+
+import msgspec
+
+from taskrunner.run.host import python_build
+from taskrunner.tasks import gil
+
+BUILD = "build"
+IMPORT = "import"
+START_UP = "start-up"
+DEFAULT = "default"
+
+
+class Interpreter(msgspec.Struct, frozen=True):
+    """The interpreter that runs this.
+
+    ``gil_by`` says why the GIL is as it is: ``build`` (one that always has it), ``-X gil=0`` or ``PYTHON_GIL=1`` and
+    so on, ``import`` (``gil_module`` is the module, if it was found), ``start-up`` (what ``site`` imports), or
+    ``default``: it is off until an import switches it on. ``options`` are those of the build's ``configure``, without
+    paths; ``flags`` those of the compiler. ``jit``: ``none`` (not built in), ``off`` or ``on``.
+    """
+
+    version: str
+    build: str
+    compiler: str
+    abi: str
+    free_threaded: bool
+    gil: bool
+    gil_by: str
+    gil_module: str
+    jit: str
+    debug: bool
+    options: tuple[str, ...]
+    flags: str
+
+    @property
+    def is_forced_off(self) -> bool:
+        """Whether the GIL stays off, whatever is imported."""
+        return not self.gil and self.gil_by != DEFAULT
+
+
+def look() -> Interpreter:
+    """Look at this process's interpreter, as it is now."""
+    options = _options()
+    return Interpreter(
+        version=python_build(),
+        build=", ".join(part for part in platform.python_build() if part),
+        compiler=platform.python_compiler(),
+        abi=sysconfig.get_config_var("SOABI") or "",
+        free_threaded=gil.IS_FREE_THREADED,
+        gil=gil.is_enabled(),
+        gil_by=_gil_by(),
+        gil_module="",
+        jit=_jit(options),
+        debug=bool(sysconfig.get_config_var("Py_DEBUG")),
+        options=tuple([option for option in options if "/" not in option]),
+        flags=sysconfig.get_config_var("PY_CFLAGS") or "",
+    )
+
+
+def extension_modules() -> list[str]:
+    """Return the extension modules that this process has loaded from files, in their order."""
+    modules = list(sys.modules.items())
+    return [name for name, module in modules if isinstance(getattr(module, "__loader__", None), ExtensionFileLoader)]
+
+
+def _gil_by() -> str:
+    if not gil.IS_FREE_THREADED:
+        return BUILD
+    if (chosen := sys._xoptions.get("gil")) is not None:  # noqa: SLF001  its documented name
+        return f"-X gil={chosen}"
+    if not sys.flags.ignore_environment and (chosen := os.environ.get("PYTHON_GIL")):
+        return f"PYTHON_GIL={chosen}"
+    return IMPORT if gil.is_enabled() else DEFAULT
+
+
+def _options() -> list[str]:
+    try:
+        return shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
+    except ValueError:  # a quote that is never closed
+        return []
+
+
+def _jit(options: list[str]) -> str:
+    """Say whether there is a JIT compiler; 3.14 tells it itself."""
+    if (told := getattr(sys, "_jit", None)) is not None:
+        return "none" if not told.is_available() else "on" if told.is_enabled() else "off"
+    built = [option.partition("=")[2] or "yes" for option in options if option.startswith("--enable-experimental-jit")]
+    if not built or built[-1] not in ("yes", "yes-off"):
+        return "none"
+    default = "1" if built[-1] == "yes" else "0"
+    return "off" if os.environ.get("PYTHON_JIT", default) == "0" else "on"
