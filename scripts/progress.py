@@ -37,11 +37,9 @@ def work(seconds, number):
 # Runs the command line, and writes the seconds spent on the bar and those of the whole process into a file.
 COUNTED = """
 import atexit, pathlib, sys, time
-from taskrunner.cli.main import _without_rich, main
-
-with _without_rich():
-    from taskrunner.observe.live.bar import Bar
-    from taskrunner.run.control import Control
+from taskrunner.cli.main import main
+from taskrunner.observe.live.bar import Bar
+from taskrunner.run.control import Control
 spent = []
 
 def count(owner, name):
