@@ -20,7 +20,7 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.spec import Capture
 from taskrunner.safe.private import open_private
 from taskrunner.safe.secret import Mask, looks_secret
-from taskrunner.tasks.processes import GRACE, CommandError, groups
+from taskrunner.tasks.processes import GRACE, CommandError, groups, starting
 from taskrunner.tasks.written import output_files
 
 POLL = 0.02
@@ -80,7 +80,6 @@ async def run_command(command: Command, folder: Path, name: str) -> Any:
             process = await _start_whole(command, stdin, stdout, stderr)
         except OSError as error:
             raise CommandStartError(command.mask(f"cannot start {command}: {error}")) from error
-    groups.add(process.pid)
     try:
         code = await process.wait()
     except asyncio.CancelledError:
@@ -97,27 +96,36 @@ async def _start_whole(
     command: Command, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
 ) -> asyncio.subprocess.Process:
     """Start a process; if this is cancelled half-way, end its whole group, not only the process."""
-    starting = asyncio.ensure_future(_start(command, stdin, stdout, stderr))
+    start = asyncio.ensure_future(_start(command, stdin, stdout, stderr))
     try:
-        return await asyncio.shield(starting)
+        return await asyncio.shield(start)
     except asyncio.CancelledError:
-        await _end(await starting)
+        process = await start
+        try:
+            await _end(process)
+        finally:
+            groups.discard(process.pid)
         raise
 
 
 async def _start(
     command: Command, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
 ) -> asyncio.subprocess.Process:
+    """Start a process, whose group is among ``groups`` from then on."""
     environment = {**os.environ, **command.env}
-    if isinstance(command.argv, str):
-        return await asyncio.create_subprocess_shell(
-            command.argv, stdin=stdin, stdout=stdout, stderr=stderr,
-            env=environment, cwd=command.cwd, start_new_session=True,
-        )  # fmt: skip
-    return await asyncio.create_subprocess_exec(
-        *command.argv, stdin=stdin, stdout=stdout, stderr=stderr,
-        env=environment, cwd=command.cwd, start_new_session=True,
-    )  # fmt: skip
+    with starting():
+        if isinstance(command.argv, str):
+            process = await asyncio.create_subprocess_shell(
+                command.argv, stdin=stdin, stdout=stdout, stderr=stderr,
+                env=environment, cwd=command.cwd, start_new_session=True,
+            )  # fmt: skip
+        else:
+            process = await asyncio.create_subprocess_exec(
+                *command.argv, stdin=stdin, stdout=stdout, stderr=stderr,
+                env=environment, cwd=command.cwd, start_new_session=True,
+            )  # fmt: skip
+        groups.add(process.pid)
+    return process
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

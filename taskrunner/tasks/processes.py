@@ -3,17 +3,41 @@
 import contextlib
 import os
 import signal
+import time
+from collections.abc import Iterator
 
 from taskrunner.errors import TaskrunnerError
 
 GRACE = 5.0  # seconds that what is to end has for it, before it is killed or left
 
-# The process groups of all runs. Adding, discarding and copying are atomic, each by itself.
+# The process groups of all runs, and the starts that have not told of theirs yet. Adding, discarding and copying are
+# atomic, each by itself.
 groups: set[int] = set()
+_starts: set[object] = set()
+# Seconds for which ``kill_all`` waits for them, and between two looks.
+_PATIENCE = 1.0
+_LOOK = 0.005
+
+
+@contextlib.contextmanager
+def starting() -> Iterator[None]:
+    """Have a process started inside, which adds its group: whoever leaves meanwhile waits for that."""
+    start = object()
+    _starts.add(start)
+    try:
+        yield
+    finally:
+        _starts.discard(start)
 
 
 def kill_all() -> None:
-    """Kill every command's process group at once: the program is about to leave without waiting."""
+    """Kill every command's process group at once: the program is about to leave without waiting.
+
+    It does wait for a process that another thread is just starting: nobody knows its number yet.
+    """
+    end = time.monotonic() + _PATIENCE
+    while _starts and time.monotonic() < end:
+        time.sleep(_LOOK)
     for group in list(groups):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
