@@ -1,5 +1,6 @@
 """The ``taskrunner`` command: its subcommands, and how an error becomes an exit code."""
 
+import errno
 import os
 import sys
 from typing import Any
@@ -17,7 +18,7 @@ Exit codes:
   3    the graph file is bad
   4    the run timed out
   5    the GIL is on under --require-nogil, or not ok under doctor --strict
-  130  interrupted (143 by SIGTERM)
+  130  interrupted (143 by SIGTERM, 129 by a closed terminal)
 """
 
 # name -> module and attribute: a subcommand is imported when it is used.
@@ -35,6 +36,9 @@ COMMANDS = {
     "cache": "taskrunner.cli.cache:cache",
     "doctor": "taskrunner.cli.doctor:doctor",
 }
+
+# The errors of an output, standard output above all, that takes no more. One of a file has the file's name.
+_NOT_WRITTEN = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class LazyGroup(click.Group):
@@ -68,9 +72,8 @@ class LazyGroup(click.Group):
             ctx.exit(1)
         except KeyboardInterrupt:  # before a run began, or after it had ended
             ctx.exit(130)
-        except BrokenPipeError:
-            # The reader has gone, as head does. Nothing may be written to it at exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:  # the reader has gone, as head does
+            _drop_output()
             ctx.exit(1)
 
 
@@ -94,4 +97,22 @@ def main() -> None:
         from taskrunner.cli import bash  # only a shell that completes needs it
 
         bash.register()
-    cli(prog_name="taskrunner")
+    if sys.stdout is None:  # it was closed before we were started
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  open as long as we run
+    try:
+        try:
+            cli(prog_name="taskrunner")
+        finally:
+            sys.stdout.flush()  # what cannot be written is told here, and not by the interpreter at its end
+    except OSError as error:
+        if error.errno not in _NOT_WRITTEN or error.filename is not None:
+            raise
+        _drop_output()
+        if error.errno != errno.EPIPE:
+            click.echo(f"taskrunner: cannot write the output: {error.strerror}", err=True)
+        sys.exit(1)
+
+
+def _drop_output() -> None:
+    """Have nothing written any more, not at exit either: what is left in the buffer would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -25,7 +25,8 @@ from taskrunner.tasks.processes import GRACE, kill_all
 if TYPE_CHECKING:
     from taskrunner.tasks.loop import LoopThread
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# The last one comes when a terminal is closed; nohup has it ignored, and so it stays.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def execute(
@@ -137,18 +138,19 @@ def _running(loop: "LoopThread | None", control: Control) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interrupts(control: Control) -> Iterator[None]:
-    """Let SIGINT and SIGTERM stop the run: the first in good order, the second at once.
+    """Let these signals stop the run: the first in good order, the second at once.
 
     The handler raises nothing: an exception in the instant after a thread's start can leave its
     ``join`` hanging (CPython issue 150873). Handlers that the program has set itself stay.
     """
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the handler's form
-        if control.signal:
+        if not control.signal:
+            control.interrupt(number)
+        elif number != signal.SIGHUP:  # a shell and the system both send it: that is nobody's second wish
             control.leave()
             kill_all()
             os._exit(128 + number)
-        control.interrupt(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield

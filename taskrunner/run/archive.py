@@ -1,15 +1,16 @@
 """What a run keeps on disk while it runs, and what a resumed run finds there."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from taskrunner.errors import GraphError, UsageError
+from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
 from taskrunner.run.conceal import conceal, reveal
 from taskrunner.run.events import RunResumed
 from taskrunner.run.folder import RunFolder, find_run, new_run_id
-from taskrunner.run.journal import Journal, forgotten, read
+from taskrunner.run.journal import Journal, forgotten, hold, read
 from taskrunner.run.order import among, durations, ranks
 from taskrunner.run.plain import to_json
 from taskrunner.run.plan import Plan
@@ -30,7 +31,14 @@ class Archive:
             raise UsageError("a run cannot be resumed without a journal")
         self.is_resumed = bool(resumed)
         self.folder = RunFolder(runs, find_run(runs, resumed) if resumed else new_run_id())
-        self.journal = Journal(self.folder.journal, fsync=fsync) if journaled else None
+        self._held = hold(self.folder.events)  # whether the run goes on can be told without a journal as well
+        if resumed:
+            _cut_torn_line(self.folder.events, self._held)
+        try:
+            self.journal = Journal(self.folder.journal, fsync=fsync) if journaled else None
+        except TaskrunnerError:
+            os.close(self._held)
+            raise
         # The seconds that an earlier run's nodes took, of those that are to run.
         self.expected: dict[str, float] = {}
 
@@ -55,9 +63,10 @@ class Archive:
         return told
 
     def close(self) -> None:
-        """Close the journal."""
+        """Close the journal, and let others have the folder."""
         if self.journal:
             self.journal.close()
+        os.close(self._held)
 
     def _resume(self, graph: Graph, text: bytes, params: Mapping[str, Any], plan: Plan) -> Resumption:
         try:
@@ -72,3 +81,8 @@ class Archive:
             self.journal.append([forgotten(node) for node in found.changed])
         plan.restore(found.results, found.children)
         return found
+
+
+def _cut_torn_line(path: Path, file: int) -> None:
+    """Cut off a last line that a killed process has not finished: the next event would be taken for its end."""
+    os.ftruncate(file, path.read_bytes().rfind(b"\n") + 1)

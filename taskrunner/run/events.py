@@ -5,14 +5,19 @@ a worker thread; EVENT_LOOP stands for the event loop, where async nodes and com
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
+from msgspec import Meta
 
 EVENT_LOOP = -1  # also who made ready what no worker did
 
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+# What is read back is of these bounds; the files of a run may come from elsewhere.
+type Seconds = Annotated[float, Meta(ge=0, le=1e10)]
+type Worker = Annotated[int, Meta(ge=EVENT_LOOP, lt=100_000)]
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, tag_field="event", kw_only=True):
@@ -37,12 +42,12 @@ class RunStart(Event, frozen=True, tag="run.start"):
     run: str
     graph: str
     nodes: int
-    workers: int
+    workers: Annotated[int, Meta(ge=1, le=100_000)]
     python: str
     free_threaded: bool
     gil: bool
     platform: str
-    at: float
+    at: Annotated[float, Meta(ge=0, le=2e11)]
     processors: int = 0
     versions: dict[str, str] = {}
     ranked: bool = False
@@ -60,12 +65,12 @@ class AttemptEvent(Event, frozen=True):
     """The base of what tells of one attempt to run a node."""
 
     node: str
-    worker: int
-    attempt: int
-    queued_s: float
-    ran_s: float
+    worker: Worker
+    attempt: Annotated[int, Meta(ge=1)]
+    queued_s: Seconds
+    ran_s: Seconds
     stolen: bool
-    started_at: float
+    started_at: Seconds
 
 
 class NodeDone(AttemptEvent, frozen=True, tag="node.done"):
@@ -96,7 +101,7 @@ class NodeRetry(BrokenAttempt, frozen=True, kw_only=True, tag="node.retry"):
     """An attempt failed as a node does, and another one begins after ``wait_s``."""
 
     level: str = "warning"
-    wait_s: float
+    wait_s: Seconds
 
 
 class NodeTimeout(WarningEvent, frozen=True, tag="node.timeout"):
@@ -140,7 +145,7 @@ class RunDone(Event, frozen=True, tag="run.done"):
     """A run has ended. ``busy`` is each worker's share of the wall time."""
 
     ok: bool
-    wall_s: float
+    wall_s: Seconds
     done: int
     failed: int
     skipped: int

@@ -28,8 +28,20 @@ def new_run_id() -> str:
 
 
 def run_ids(runs: Path) -> list[str]:
-    """Return the ids of the runs that lie in a directory, the oldest first."""
-    return sorted(path.name for path in runs.glob("*") if (path / "graph.json").is_file())
+    """Return the ids of the runs that lie in a directory, the oldest first; those of another user are left out.
+
+    Raises:
+        UsageError: the directory cannot be read.
+
+    """
+    try:
+        names = [path.name for path in runs.iterdir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"cannot read {runs}: {error.strerror}") from None
+    # Path.is_file would raise where it may not look
+    return sorted(name for name in names if os.path.isfile(runs / name / "graph.json"))  # noqa: PTH113
 
 
 def find_run(runs: Path, name: str) -> str:

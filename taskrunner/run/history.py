@@ -7,11 +7,12 @@ from pathlib import Path
 
 import msgspec
 
+from taskrunner.errors import TaskrunnerError
 from taskrunner.run.events import RunStart
 from taskrunner.run.folder import run_ids
 from taskrunner.run.journal import is_locked
 
-# The states of a run; UNFINISHED: it was killed, or runs without a journal.
+# The states of a run; UNFINISHED: it was killed.
 OK = "ok"
 FAILED = "failed"
 INTERRUPTED = "interrupted"
@@ -61,16 +62,26 @@ def past_runs(runs: Path) -> list[PastRun]:
 
 
 def remove(runs: Path, past: Sequence[PastRun]) -> list[PastRun]:
-    """Remove the folders of these runs but for those that go on; return what was removed."""
+    """Remove the folders of these runs but for those that go on; return what was removed.
+
+    Raises:
+        TaskrunnerError: a folder cannot be removed.
+
+    """
     gone = [run for run in past if run.state != RUNNING]
     for run in gone:
-        shutil.rmtree(runs / run.run)
+        try:
+            shutil.rmtree(runs / run.run)
+        except FileNotFoundError:
+            pass  # somebody else removes it
+        except OSError as error:
+            raise TaskrunnerError(f"cannot remove {runs / run.run}: {error.strerror or error}") from None
     return gone
 
 
 def past_run(folder: Path) -> PastRun:
     """Return what is known of the run that has left a folder."""
-    is_running = is_locked(folder / "journal")
+    is_running = is_locked(folder / "events.jsonl")
     found = None if is_running else _summary(folder)  # a run that goes on may have one of before
     if found is not None:
         state = _state(found)

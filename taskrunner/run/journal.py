@@ -69,15 +69,7 @@ class Journal:
     def __init__(self, path: Path, *, fsync: bool = False) -> None:
         self.path = path
         self._fsync = fsync
-        try:
-            self._file = open_private(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-        except OSError as error:
-            raise TaskrunnerError(f"cannot write the journal {path}: {error.strerror}") from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._file)
-            raise TaskrunnerError(f"another process runs in {path.parent}") from None
+        self._file = hold(path)
         os.ftruncate(self._file, _good_length(path.read_bytes()))
         if not os.fstat(self._file).st_size:
             self._write(MAGIC)
@@ -104,8 +96,27 @@ class Journal:
             rest = rest[os.write(self._file, rest) :]
 
 
+def hold(path: Path) -> int:
+    """Lock a file as a journal is locked, and return the descriptor that holds the lock: for a run without a journal.
+
+    Raises:
+        TaskrunnerError: it cannot be written, or another process holds it.
+
+    """
+    try:
+        file = open_private(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    except OSError as error:
+        raise TaskrunnerError(f"cannot write {path}: {error.strerror}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        raise TaskrunnerError(f"another process runs in {path.parent}") from None
+    return file
+
+
 def is_locked(path: Path) -> bool:
-    """Say whether a process writes a journal just now."""
+    """Say whether a process holds a journal, or another file, just now."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -58,7 +58,7 @@ def summarize(notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Fac
         critical_path_s=critical_s,
         critical_path=critical,
         parallelism=tally.work / 1e9 / wall_s if wall_s else 0.0,
-        slowest=tuple([SlowNode(task.id, spent / 1e9) for spent, task in tally.slowest]),
+        slowest=tally.slowest(),
         python=python_build(),
         free_threaded=gil.IS_FREE_THREADED,
         gil=facts.gil,
@@ -79,11 +79,11 @@ class _Tally:
         self.dag = dag
         self.done = self.failed = self.skipped = self.retried = self.steals = self.work = 0
         self.busy: dict[int, int] = {}
-        self.slowest: list[tuple[int, Task]] = []
+        self._slowest: list[tuple[int, Task]] = []
         # By the vertex's index: the time of each node, -1 where it did not run, and its slowest child.
         self._spent = [-1] * len(dag.vertices)
         self._before: dict[str, int] = {}  # the time of each node's attempts before the last
-        self._retried: dict[str, tuple[int, Task]] = {}  # the last attempt of each child that had more than one
+        self._retried: dict[str, tuple[int, Task]] = {}  # the last attempt of each node that had more than one
         self._slowest_child: dict[int, tuple[int, Task]] = {}
 
     def add(self, worker: int, notes: Sequence[Noted]) -> None:
@@ -104,12 +104,14 @@ class _Tally:
             spent = ended - started
             busy += spent
             steals += task.stolen
-            if task.demands.call_kind == ASYNC:
-                waited += spent
+            waited += spent * (task.demands.call_kind == ASYNC)
             if task.demands.child < 0:
                 of_node[task.vertex.index] = spent
-            else:
-                self._add_child(task, spent)
+            if task.demands.attempt > 1:  # the others may be noted by a worker that is still to be added
+                self._retried[task.id] = spent, task
+                continue
+            if task.demands.child >= 0:
+                self._weigh_child(task, spent)
             if spent > least:
                 least = self._rank(task, spent)
         if worker != EVENT_LOOP:
@@ -124,8 +126,9 @@ class _Tally:
     def critical_path(self) -> tuple[float, tuple[str, ...]]:
         """Find the longest chain of what ran; a mapped node weighs its slowest child as well."""
         weights = [max(spent, 0) for spent in self._spent]
-        for name, (spent, task) in self._retried.items():
-            self._weigh_child(task, spent + self._before.get(name, 0))
+        for spent, task in self._of_all_attempts():
+            if task.demands.child >= 0:
+                self._weigh_child(task, spent)
         for index, (spent, _) in self._slowest_child.items():
             weights[index] += spent
         for name, spent in self._before.items():
@@ -140,11 +143,15 @@ class _Tally:
                 ids.append(vertex.id)
         return length / 1e9, tuple(ids)
 
-    def _add_child(self, task: Task, spent: int) -> None:
-        if task.demands.attempt > 1:  # the others may be noted by a worker that is still to be added
-            self._retried[task.id] = spent, task
-        else:
-            self._weigh_child(task, spent)
+    def slowest(self) -> tuple[SlowNode, ...]:
+        """Return the nodes that took longest, all of their attempts together."""
+        for spent, task in self._of_all_attempts():
+            self._rank(task, spent)
+        return tuple([SlowNode(task.id, spent / 1e9) for spent, task in self._slowest])
+
+    def _of_all_attempts(self) -> list[tuple[int, Task]]:
+        """Return the time of each node that had more than one attempt."""
+        return [(spent + self._before.get(name, 0), task) for name, (spent, task) in self._retried.items()]
 
     def _weigh_child(self, task: Task, spent: int) -> None:
         index = task.vertex.index
@@ -153,5 +160,5 @@ class _Tally:
 
     def _rank(self, task: Task, spent: int) -> int:
         """Put a task among the slowest; return the time that the next one must exceed."""
-        self.slowest = sorted([*self.slowest, (spent, task)], key=lambda pair: -pair[0])[:SLOWEST]
-        return self.slowest[-1][0] if len(self.slowest) == SLOWEST else -1
+        self._slowest = sorted([*self._slowest, (spent, task)], key=lambda pair: -pair[0])[:SLOWEST]
+        return self._slowest[-1][0] if len(self._slowest) == SLOWEST else -1

@@ -1,7 +1,9 @@
 """The command as a whole: help, exit codes, and errors in words."""
 
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +43,7 @@ def test_help_has_the_table_of_exit_codes(cli):
     assert told.code == 0
     codes = re.findall(r"^ +(\d+)  ", told.out.partition("Exit codes:")[2], re.MULTILINE)
     assert codes == ["0", "1", "2", "3", "4", "5", "130"]
-    assert "(143 by SIGTERM)" in told.out
+    assert "(143 by SIGTERM, 129 by a closed terminal)" in told.out
 
 
 def test_help_lists_every_command(inside):
@@ -149,3 +151,26 @@ def test_an_unknown_target_is_met_with_a_near_one(cli, inside):
 def test_a_graph_comes_from_standard_input(cli, name):
     graph = json.dumps({"taskrunner": 1, "nodes": [{"id": "a", "call": "functions:give"}]})
     assert cli(name, "-", stdin=graph.encode()).code == 0
+
+
+OUTPUTS = [("--help",), ("runs",), ("schema",), ("show", "good.json"), ("exec", "good.json"), ("cache",)]
+
+
+@pytest.mark.parametrize("buffering", ["", "1"], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("words", OUTPUTS, ids=" ".join)
+def test_an_output_that_takes_no_more_is_told_in_one_line(cli, words, buffering):
+    cli.graph({"id": "a", "call": "functions:give"}, file="good.json")
+    with Path("/dev/full").open("wb") as full:
+        told = cli.end(cli.start(*words, stdout=full, env={"PYTHONUNBUFFERED": buffering}))
+    assert told.code == 1
+    assert told.err.splitlines()[-1] == "taskrunner: cannot write the output: No space left on device"
+    assert "Traceback" not in told.err
+    assert "Exception ignored" not in told.err
+
+
+@pytest.mark.parametrize("words", OUTPUTS, ids=" ".join)
+def test_an_output_that_is_closed_wants_nothing(cli, words):
+    cli.graph({"id": "a", "call": "functions:give"}, file="good.json")
+    told = cli.end(cli.start(*words, preexec_fn=lambda: os.close(1)))
+    assert told.code == 0
+    assert "Traceback" not in told.err

@@ -260,3 +260,14 @@ def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(steps, rounds):
     for number in range(rounds):
         which = number % len(graphs)
         kill_and_resume(steps, graphs[which], expected[which], rng.uniform(0.15, 0.6))
+
+
+def test_a_line_of_the_events_that_was_torn_spoils_no_other(cli):
+    graph = cli.graph({"id": "a", "call": "functions:give"}, {"id": "b", "call": "functions:fail", "needs": ["a"]})
+    cli("exec", graph)
+    events = cli.last_run() / "events.jsonl"
+    events.write_bytes(events.read_bytes()[:-20])  # as a full disk leaves it
+    cli("exec", graph, "--resume", "last")
+    told = [json.loads(line)["event"] for line in events.read_text().splitlines()]
+    assert (told.count("run.start"), told.count("run.done")) == (2, 1)
+    assert cli("show", "--run", "last").code == 0

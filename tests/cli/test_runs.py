@@ -100,3 +100,26 @@ def test_an_id_may_be_cut_to_a_unique_start(cli, inside):
     assert (told.code, told.err.startswith('taskrunner: "20260131-1545" stands for 2 runs: ')) == (2, True)
     for name, run in (("20260131-154502", "20260131-154502-9f3a1c7"), ("last", "20260131-154503-0000000")):
         assert f"{run}/events.jsonl" in inside("show", "--run", name).err
+
+
+def test_a_run_without_a_journal_that_goes_on_is_told_and_never_removed_or_resumed(cli):
+    graph = cli.graph(call("c", "start_and_poll", args=["began", "end"]))
+    process = cli.start("exec", graph, "--no-journal")
+    cli.wait_for("began", process)
+    (run,) = cli("runs", "--json").json
+    assert run["state"] == "running"
+    assert cli("runs", "--prune", "0", "--json").json == []
+    refused = cli("exec", graph, "--resume", "last")
+    assert (refused.code, refused.err) == (1, f"taskrunner: another process runs in .taskrunner/runs/{run['run']}\n")
+    (cli.folder / "end").touch()
+    assert cli.end(process).code == 0
+
+
+def test_a_folder_that_cannot_be_removed_is_told(cli, inside):
+    cli.write("elsewhere/graph.json", "{}")
+    (cli.folder / ".taskrunner/runs").mkdir(parents=True)
+    (cli.folder / ".taskrunner/runs/link").symlink_to(cli.folder / "elsewhere")
+    told = inside("runs", "--prune", "0")
+    assert (told.code, told.out) == (1, "")
+    assert told.err.startswith("taskrunner: cannot remove .taskrunner/runs/link: ")
+    assert (cli.folder / "elsewhere/graph.json").exists()

@@ -105,6 +105,31 @@ def test_a_signal_wakes_a_function_that_sleeps_by_current(cli, fields):
     assert (ended.code, ended.json) == (130, {"n": [False, True]})
 
 
+def test_a_terminal_that_is_closed_stops_a_run_in_good_order(cli):
+    graph = cli.graph(
+        {"id": "c", "run": ["sh", "-c", "touch began; sleep 50"]},
+        {"id": "end", "call": "functions:touch", "args": ["cleaned"], "always": True, "needs": ["c"]},
+    )
+    process = cli.start("exec", graph)
+    cli.wait_for("began", process)
+    for _ in range(2):  # by the system and by the shell
+        process.send_signal(signal.SIGHUP)
+    assert cli.end(process).code == 129
+    assert (cli.folder / "cleaned").exists()
+
+
+def test_what_nohup_has_started_goes_on(cli):
+    def ignore():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    process = cli.start("exec", cli.graph({"id": "n", "call": "functions:start_and_poll", "args": ["began", "end"]}),
+                        preexec_fn=ignore)  # fmt: skip
+    cli.wait_for("began", process)
+    process.send_signal(signal.SIGHUP)
+    (cli.folder / "end").touch()
+    assert cli.end(process).code == 0
+
+
 @pytest.mark.parametrize("words", [[], ["--log-format", "json"], ["--log-format", "console"]])
 def test_standard_error_may_be_closed_from_the_start(cli, words):
     ended = cli.end(

@@ -139,6 +139,15 @@ def test_a_bad_line_is_named(recorded):
         recorded([START, {"event": "nonsense"}, ran("a", 0, 1)])
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"worker": -2}, {"attempt": 0}, {"ran_s": -1.0}, {"ran_s": 1e308}, {"queued_s": -1.0}, {"started_at": -1}],
+)
+def test_a_line_that_no_run_can_have_written_is_named(recorded, change):
+    with pytest.raises(TaskrunnerError, match=r"events\.jsonl:2: Expected"):
+        recorded([START, ran("a", 0, 1) | change])
+
+
 @pytest.mark.parametrize("events", [[], [DONE]])
 def test_events_without_a_start_tell_nothing(recorded, events):
     with pytest.raises(TaskrunnerError, match="tells nothing of a run"):

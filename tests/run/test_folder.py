@@ -1,6 +1,8 @@
 import json
+import os
 import re
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -9,7 +11,7 @@ import taskrunner
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
 from taskrunner.run.conceal import Kept
-from taskrunner.run.folder import RunFolder, find_run, new_run_id
+from taskrunner.run.folder import RunFolder, find_run, new_run_id, run_ids
 
 
 def test_ids_sort_by_time_and_differ():
@@ -90,3 +92,27 @@ def test_a_run_is_found_by_its_id_a_start_of_it_or_counted_from_the_last(three_r
 def test_a_run_that_is_not_there_is_no_other_one(three_runs, name):
     with pytest.raises(UsageError, match=f'no run "{name}"'):
         find_run(three_runs, name)
+
+
+def test_a_run_that_may_not_be_read_is_left_out(tmp_path, monkeypatch):
+    for run in ("mine", "hidden"):
+        (tmp_path / run).mkdir()
+        (tmp_path / run / "graph.json").touch()
+    stat = os.stat
+
+    def refused(path, *args, **kwargs):  # chmod would not do: root may read all
+        if "hidden" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert run_ids(tmp_path) == ["mine"]
+
+
+def test_a_directory_of_runs_that_may_not_be_read_is_told(tmp_path, monkeypatch):
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(UsageError, match=f"cannot read {tmp_path}: Permission denied"):
+        run_ids(tmp_path)

@@ -173,3 +173,13 @@ def test_of_equally_slow_nodes_the_first_five_are_told():
 def test_a_run_of_nothing_has_a_summary():
     found = Run().summary(wall_s=0.0)
     assert (found.busy, found.critical_path, found.parallelism, found.ok) == ((0.0, 0.0), (), 0.0, True)
+
+
+def test_a_node_is_as_slow_as_all_of_its_attempts():
+    run = Run({"id": "a"}, {"id": "b"})
+    run.note("a", 0, 2, attempt=2, why=Retried(FAILURE, 0.0))
+    run.note("b", 0, 3, worker=1)
+    run.note("a", 2, 4, worker=1, attempt=2)
+    found = run.summary()
+    assert [(slow.node, slow.ran_s) for slow in found.slowest] == [("a", 4.0), ("b", 3.0)]
+    assert (found.critical_path_s, found.critical_path) == (4.0, ("a",))

@@ -69,7 +69,7 @@ class Progress:
         return max(self._nodes + self._children, self.ended)
 
     def left(self) -> float | None:
-        """Return the seconds that the run may still take; None: nobody knows."""
+        """Return the seconds that the run may still take; None: nobody knows, or it takes longer than it did."""
         elapsed = self.elapsed
         is_known = self._spent + self._unspent > 0
         done, left = (
@@ -77,7 +77,8 @@ class Progress:
         )
         if elapsed < _SOON or done <= 0:
             return None
-        return max(elapsed * left / done, self._longest_left())
+        seconds = max(elapsed * left / done, self._longest_left())
+        return seconds if seconds > 0 or self.ended == self.total else None
 
     def _start(self, events: Sequence[Event]) -> None:
         for event in events:

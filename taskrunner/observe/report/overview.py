@@ -38,7 +38,7 @@ def notes_html(run: RecordedRun) -> str:
     """Return what a reader must know before looking at the figures."""
     notes = []
     if run.state == UNFINISHED:
-        notes.append("This run was killed, or goes on without a journal: the page shows what was recorded.")
+        notes.append("This run was killed: the page shows what was recorded.")
     if run.state == RUNNING:
         notes.append("This run goes on: the page shows what was recorded until now.")
     if len(run.parts) > 1:

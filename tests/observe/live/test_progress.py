@@ -111,6 +111,14 @@ def test_at_the_end_there_is_nothing_left(progress, clock, make):
     assert progress.left() == 0.0
 
 
+def test_of_a_node_that_takes_longer_than_it_did_nobody_knows_how_long_it_still_takes(progress, clock, make):
+    progress.on_expected({"a": 1.0, "b": 1.0})
+    progress.on_events([make.start(2), make.done("a")])
+    clock.now += 2
+    progress.on_running([Running("b", 0, 1, 1.5)], 0)
+    assert progress.left() is None
+
+
 @pytest.mark.parametrize(
     ("seconds", "written"),
     [
