@@ -23,6 +23,7 @@ from taskrunner.run.host import peak_memory, processors, python_build, system, v
 from taskrunner.run.plan import COMMAND, Plan
 from taskrunner.run.recorder import Recorder
 from taskrunner.run.result import RunResult, Summary
+from taskrunner.run.scribe import Scribe
 from taskrunner.run.summarize import Facts, summarize
 from taskrunner.tasks import gil
 from taskrunner.tasks.current import served
@@ -110,13 +111,14 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             control.on_interrupt(on_interrupt)
         _introduce(observers, control, archive.expected if archive else {})
         stack.enter_context(threads.interrupts(control))
-        recorder = Recorder(control, observers, archive.journal if archive else None)
+        recorder = Recorder(control, observers)
+        scribe = Scribe(control, archive.journal, recorder.note) if archive and archive.journal else None
         if cache_dir is not None and (reuse := _reuse(Path(cache_dir), plan, recorder, force=force)):
             control.reuse = reuse
             stack.callback(reuse.close)
         run_id = archive.folder.id if archive else new_run_id()
         known = watch.culprit
-        with _recording(recorder, _run_start(run_id, graph.name, plan, workers), *told):
+        with _recording(recorder, scribe, _run_start(run_id, graph.name, plan, workers), *told):
             threads.execute(plan, control, workers, folder, lambda: recorder.note(_LOST_WAKEUP), timeout)
         watch.settle()
         result = _result(plan, control, run_id, graph.name, workers, watch)
@@ -141,16 +143,30 @@ def _introduce(observers: Sequence[Observer], control: Control, expected: Mappin
 
 
 @contextmanager
-def _recording(recorder: Recorder, *events: Event) -> Iterator[None]:
+def _recording(recorder: Recorder, scribe: Scribe | None, *events: Event) -> Iterator[None]:
     """Have the run inside told of; at the end all is told, and after an error of our own nothing will be."""
     recorder.start(*events)
     try:
-        yield
+        with _writing(scribe):
+            yield
     except BaseException:
         recorder.stop()
         recorder.close()
         raise
     recorder.stop()
+
+
+@contextmanager
+def _writing(scribe: Scribe | None) -> Iterator[None]:
+    """Have the journal written while the run inside goes on, and all of it at the end."""
+    if scribe is None:
+        yield
+        return
+    scribe.start()
+    try:
+        yield
+    finally:
+        scribe.stop()
 
 
 def _write_summary(archive: Archive, summary: Summary, recorder: Recorder) -> None:

@@ -36,7 +36,7 @@ class Control:
         self.mask = mask
         self.cancelled = threading.Event()
         self.timed_out = 0.0
-        # When the recorder last looked, in a list of its own: who makes an entry long after that wakes it.
+        # When the journal's thread last looked, in a list of its own: who makes an entry long after that wakes it.
         self.looked = [0]
         self.wake: Callable[[], None] = lambda: None
         self.lost = 0

@@ -6,7 +6,6 @@ however it ends, the recorder reads the rest before it tells the observers that 
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -24,12 +23,11 @@ from taskrunner.run.events import (
     Observer,
     RunWarning,
 )
-from taskrunner.run.journal import Journal
 from taskrunner.run.outcome import Failure, Retried, Skip
 from taskrunner.run.plan import Noted
 
-# Seconds between two batches: short while there is something to tell, long while there is nothing. Who makes
-# an entry for the journal then, wakes the recorder. WATCHED instead of LONGEST: somebody looks at what runs now.
+# Seconds between two batches: short while there is something to tell, long while there is nothing. WATCHED instead
+# of LONGEST: somebody looks at what runs now.
 SHORTEST = 0.05
 LONGEST = 1.0
 WATCHED = 0.25
@@ -40,8 +38,7 @@ BATCH = 10_000
 class Recorder:
     """Tells the observers of a run about its nodes while it runs."""
 
-    def __init__(self, control: Control, observers: Sequence[Observer], journal: Journal | None = None) -> None:
-        self._journal = journal
+    def __init__(self, control: Control, observers: Sequence[Observer]) -> None:
         self._control = control
         self._all = self._observers = observers
         # Where nobody wants to hear of what went well, it is not told: that is nearly all.
@@ -51,14 +48,13 @@ class Recorder:
         self._notes: deque[Event] = deque()
         self._stopped = False
         self._awake = threading.Event()
-        control.wake = self._awake.set
         self._thread: threading.Thread | None = None
         self.errors: list[BaseException] = []
 
     def start(self, *events: Event) -> None:
         """Tell the first events and start the thread, if there is anybody to tell."""
         self.tell(events)
-        if self._observers or self._journal:
+        if self._observers:
             self._thread = threading.Thread(target=self._run, name="taskrunner-log", daemon=True)
             self._thread.start()
 
@@ -68,7 +64,7 @@ class Recorder:
         self._awake.set()
         while self._thread and self._thread.is_alive():
             self._thread.join(1.0)
-        if self._observers or self._journal:
+        if self._observers:
             self._drain()
 
     def note(self, event: Event) -> None:
@@ -82,23 +78,6 @@ class Recorder:
         self.tell(self._take_notes())
         for observer in self._all:
             self._try(observer.close)
-
-    def _write_journal(self) -> int:
-        """Write what has finished, and return how many nodes that were.
-
-        A journal that cannot be written ends nothing but itself.
-        """
-        entries = self._control.take_entries()
-        if not entries or self._journal is None:
-            return 0
-        try:
-            self._journal.append(entries)
-        except OSError as error:
-            self._journal = None
-            self.note(
-                RunWarning(f"the journal cannot be written: {error.strerror}; a resumed run repeats what follows")
-            )
-        return len(entries)
 
     def tell(self, events: Sequence[Event]) -> None:
         """Tell every observer; one that fails is told no more, and the others are told why."""
@@ -131,19 +110,12 @@ class Recorder:
     def _run(self) -> None:
         interval = SHORTEST
         while not self._stopped:
-            if self._awake.wait(interval):
-                self._awake.clear()
+            self._awake.wait(interval)
             interval = SHORTEST if self._drain() else min(2 * interval, self._longest)
             self._show()
-            if interval > SHORTEST:
-                self._control.looked[0] = 0  # announced first: whoever makes an entry from now on wakes us,
-                if self._journal and self._control.has_entries():  # then looked: for one made just before
-                    interval = SHORTEST
 
     def _drain(self) -> int:
-        """Write and tell what is new; return how many nodes that were."""
-        self._control.looked[0] = time.perf_counter_ns()
-        written = self._write_journal()
+        """Tell what is new; return how many nodes that were."""
         fresh: list[tuple[int, int, Noted]] = []
         for worker, notes in self._control.all_notes():
             start, end = self._read.get(id(notes), 0), len(notes)
@@ -158,7 +130,7 @@ class Recorder:
         for first in range(0, len(fresh), BATCH):
             batch = fresh[first : first + BATCH]
             self.tell([event for _, worker, note in batch for event in to_events(worker, note, started)])
-        return len(fresh) or written
+        return len(fresh)
 
 
 def to_events(worker: int, note: Noted, run_started: int) -> Sequence[Event]:

@@ -83,7 +83,9 @@ class _Tally:
         # By the vertex's index: the time of each node, -1 where it did not run, and its slowest child.
         self._spent = [-1] * len(dag.vertices)
         self._before: dict[str, int] = {}  # the time of each node's attempts before the last
-        self._retried: dict[str, tuple[int, Task]] = {}  # the last attempt of each node that had more than one
+        self._first: dict[str, int] = {}  # when the first of them began
+        # The time and the end of the last attempt of each node that had more than one.
+        self._retried: dict[str, tuple[int, int, Task]] = {}
         self._slowest_child: dict[int, tuple[int, Task]] = {}
 
     def add(self, worker: int, notes: Sequence[Noted]) -> None:
@@ -97,6 +99,7 @@ class _Tally:
                 if isinstance(why, Retried):
                     retried += 1
                     self._before[task.id] = self._before.get(task.id, 0) + ended - started
+                    self._first[task.id] = min(self._first.get(task.id, started), started)
                     busy += ended - started
                     waited += (ended - started) * (task.demands.call_kind == ASYNC)
                     continue
@@ -108,7 +111,7 @@ class _Tally:
             if task.demands.child < 0:
                 of_node[task.vertex.index] = spent
             if task.demands.attempt > 1:  # the others may be noted by a worker that is still to be added
-                self._retried[task.id] = spent, task
+                self._retried[task.id] = spent, ended, task
                 continue
             if task.demands.child >= 0:
                 self._weigh_child(task, spent)
@@ -124,16 +127,19 @@ class _Tally:
         self.done += len(notes) - failed - skipped - retried
 
     def critical_path(self) -> tuple[float, tuple[str, ...]]:
-        """Find the longest chain of what ran; a mapped node weighs its slowest child as well."""
+        """Find the longest chain of what ran; a mapped node weighs its slowest child as well.
+
+        A node that was tried again weighs all from its first start to its last end: nothing can be done meanwhile.
+        """
         weights = [max(spent, 0) for spent in self._spent]
-        for spent, task in self._of_all_attempts():
+        for name, (spent, ended, task) in self._retried.items():
+            whole = ended - self._first.get(name, ended - spent)
             if task.demands.child >= 0:
-                self._weigh_child(task, spent)
+                self._weigh_child(task, whole)
+            else:
+                weights[task.vertex.index] = whole
         for index, (spent, _) in self._slowest_child.items():
             weights[index] += spent
-        for name, spent in self._before.items():
-            if (at := self.dag.index.get(name)) is not None:  # no child
-                weights[at] += spent
         length, path = self.dag.critical_path(weights)
         ids: list[str] = []
         for vertex in path:
@@ -145,13 +151,9 @@ class _Tally:
 
     def slowest(self) -> tuple[SlowNode, ...]:
         """Return the nodes that took longest, all of their attempts together."""
-        for spent, task in self._of_all_attempts():
-            self._rank(task, spent)
+        for name, (spent, _, task) in self._retried.items():
+            self._rank(task, spent + self._before.get(name, 0))
         return tuple([SlowNode(task.id, spent / 1e9) for spent, task in self._slowest])
-
-    def _of_all_attempts(self) -> list[tuple[int, Task]]:
-        """Return the time of each node that had more than one attempt."""
-        return [(spent + self._before.get(name, 0), task) for name, (spent, task) in self._retried.items()]
 
     def _weigh_child(self, task: Task, spent: int) -> None:
         index = task.vertex.index

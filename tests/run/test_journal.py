@@ -180,7 +180,7 @@ NEXT_LOOK = 2.55  # seconds from the start: a twentieth, then twice as long each
 
 @pytest.mark.parametrize("seconds", [1.58, 1.7])  # soon after a look, and in the middle between two
 def test_what_finishes_after_a_long_rest_is_written_as_soon_as_ever(tmp_path, seconds):
-    """The recorder looks seldom while nothing happens; whoever has an entry then wakes it."""
+    """The journal's thread looks seldom while nothing happens; whoever has an entry then wakes it."""
 
     def seen(_):
         began = time.perf_counter()

@@ -87,12 +87,12 @@ def test_who_took_a_lost_worker_s_place_is_counted_with_it():
 def test_attempts_before_the_last_are_counted_as_such_and_lengthen_the_critical_path():
     run = Run({"id": "a"}, {"id": "b"})
     run.note("a", 0, 1, why=Retried(FAILURE, 0.5))
-    run.note("a", 1, 3)
+    run.note("a", 1.5, 3.5, attempt=2)
     run.note("b", 0, 2, 1)
     found = run.summary()
     assert (found.done, found.failed, found.retried, found.nodes) == (2, 0, 1, 2)
     assert (found.busy, found.parallelism) == ((0.75, 0.5), 1.25)
-    assert (found.critical_path_s, found.critical_path) == (3.0, ("a",))
+    assert (found.critical_path_s, found.critical_path) == (3.5, ("a",))  # with the wait between them
 
 
 def test_a_mapped_node_weighs_its_slowest_child_with_all_of_its_attempts():

@@ -1,0 +1,71 @@
+"""The thread that writes the journal while a run goes on, however long somebody takes to hear of the run.
+
+It looks often while something finishes and seldom while nothing does. A runner that makes an entry long after the
+last look wakes it: ``Control.looked`` holds the moment of that look, or 0 while it looks seldom. The 0 is stored
+before it looks once more for entries, and a runner makes its entry before it reads the moment: so either
+the runner sees the 0, or the entry is seen.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from taskrunner.run.control import Control
+from taskrunner.run.events import RunWarning
+from taskrunner.run.journal import Journal
+
+# Seconds between two looks.
+SHORTEST = 0.05
+LONGEST = 1.0
+
+
+class Scribe:
+    """Writes what a run's nodes have finished with. ``warn`` is told once if that cannot be done any more."""
+
+    def __init__(self, control: Control, journal: Journal, warn: Callable[[RunWarning], None]) -> None:
+        self._control = control
+        self._journal: Journal | None = journal
+        self._warn = warn
+        self._stopped = False
+        self._awake = threading.Event()
+        control.wake = self._awake.set
+        self._thread = threading.Thread(target=self._run, name="taskrunner-journal", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and write the rest. Every runner is at rest by now."""
+        self._stopped = True
+        self._awake.set()
+        while self._thread.is_alive():
+            self._thread.join(1.0)
+        self._write()
+
+    def _run(self) -> None:
+        interval = SHORTEST
+        while not self._stopped:
+            if self._awake.wait(interval):
+                self._awake.clear()
+            interval = SHORTEST if self._write() else min(2 * interval, LONGEST)
+            if interval > SHORTEST:
+                self._control.looked[0] = 0
+                if self._control.has_entries():
+                    interval = SHORTEST
+
+    def _write(self) -> bool:
+        """Write what has finished, and say whether anything has.
+
+        A journal that cannot be written ends nothing but itself.
+        """
+        self._control.looked[0] = time.perf_counter_ns()
+        entries = self._control.take_entries()
+        if entries and self._journal is not None:
+            try:
+                self._journal.append(entries)
+            except OSError as error:
+                self._journal = None
+                told = f"the journal cannot be written: {error.strerror}; a resumed run repeats what follows"
+                self._warn(RunWarning(told))
+        return bool(entries)
