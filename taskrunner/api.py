@@ -13,7 +13,7 @@ from taskrunner.engines import threads
 from taskrunner.errors import GilEnabledError, GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.observe.log import JsonLog, open_log
-from taskrunner.observe.summary import culprit_text
+from taskrunner.observe.words import culprit
 from taskrunner.run.archive import Archive
 from taskrunner.run.conceal import mask_of
 from taskrunner.run.control import Control
@@ -262,7 +262,7 @@ def _warnings(watch: gil.GilWatch) -> list[Event]:
 
 def _why_gil(watch: gil.GilWatch) -> str:
     if watch.culprit:
-        return f"the GIL is on: {culprit_text(watch.culprit, watch.node)}"
+        return f"the GIL is on: {culprit(watch.culprit, watch.node)}"
     if gil.IS_FREE_THREADED:
         return "the GIL is on: by PYTHON_GIL, -X gil, or an import before this run"
     return f"the GIL is on: {python_build()} is no free-threaded build"

@@ -58,7 +58,7 @@ class Recording:
         return self.broken(events.NodeFailed, node, at, ran, **fields)
 
     def retried(self, node, at, ran, **fields):
-        return self.broken(events.NodeRetry, node, at, ran, wait_s=0.5, **fields)
+        return self.broken(events.NodeRetry, node, at, ran, **({"wait_s": 0.5} | fields))
 
     def skipped(self, node, reason, because=""):
         return self.add(events.NodeSkipped(node=node, reason=reason, because=because))

@@ -18,7 +18,8 @@ from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
 from taskrunner.observe.label import label
 from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
-from taskrunner.observe.summary import failure_text, seconds, summary_text
+from taskrunner.observe.summary import failure_text, summary_text
+from taskrunner.observe.words import seconds
 from taskrunner.run.events import LEVELS, Observer
 from taskrunner.run.folder import CACHE, DEFAULT, commands_of
 from taskrunner.run.plain import to_json

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from taskrunner.cli.past import run_dir_option
-from taskrunner.observe.summary import seconds
+from taskrunner.observe.words import seconds
 from taskrunner.run.history import RUNNING, UNFINISHED, PastRun, past_runs, remove
 from taskrunner.safe.printable import printable
 

@@ -15,9 +15,12 @@ def label(vertex: Vertex) -> str:
     return what + (f" [{', '.join(marks)}]" if marks else "")
 
 
-def kind(vertex: Vertex) -> str:
-    """Say what a node has in common with others like it: the callable, or a command's first word."""
-    return vertex.call or f"$ {next(iter(' '.join(_words(vertex)).split()), '')}"
+def function_of(vertex: Vertex) -> str:
+    """Name what nodes have in common that do the same: what they call, or their command's program; ``$ …``: unknown."""
+    run = vertex.options.run
+    words = run.split() if isinstance(run, str) else run or ()
+    program = words[0] if words else None
+    return vertex.call or (f"$ {program}" if isinstance(program, str) else "$ …")
 
 
 def _words(vertex: Vertex) -> list[str]:

@@ -132,13 +132,28 @@ class RecordedRun:
         """For each node that ran the attempt that it ended with; one that was interrupted before that has none."""
         return {a.node: a for a in self.attempts if a.state != RETRIED}
 
+    @property
+    def has_gil(self) -> bool:
+        """Whether the GIL was on, from the start or later."""
+        return self.start.gil or self.gil_module is not None or (self.done is not None and self.done.gil)
+
+    @functools.cached_property
+    def workers(self) -> int:
+        """The most workers that there were at a time: a run that went on may have had another number."""
+        return max([*[start.workers for start in self.starts], *[a.worker + 1 for a in self.attempts]], default=0)
+
+    @functools.cached_property
+    def by_node(self) -> dict[str, list[Attempt]]:
+        """For each node that ran all its attempts."""
+        found: dict[str, list[Attempt]] = {}
+        for attempt in self.attempts:
+            found.setdefault(attempt.node, []).append(attempt)
+        return found
+
     @functools.cached_property
     def spent(self) -> dict[str, float]:
         """For each node that ran the seconds of all its attempts."""
-        spent: dict[str, float] = {}
-        for attempt in self.attempts:
-            spent[attempt.node] = spent.get(attempt.node, 0.0) + attempt.ran_s
-        return spent
+        return {node: sum([attempt.ran_s for attempt in attempts]) for node, attempts in self.by_node.items()}
 
     @functools.cached_property
     def children(self) -> dict[str, list[str]]:
@@ -185,30 +200,57 @@ class RecordedRun:
         for need in self.needs(attempt.node):
             last = self.last.get(need)
             if last is not None and last.ended > attempt.ended:  # a resumed run has run it again since
-                last = next((end for end in reversed(self._ends[need]) if end.ended <= attempt.ended), None)
+                last = self._last_before(need, attempt.ended)
             if last is not None:
                 found.append(last)
         return found
 
+    def _last_before(self, node: str, moment: float) -> Attempt | None:
+        """Return the last attempt that a node had ended with by then."""
+        ends = [end for end in self.by_node[node] if end.state != RETRIED and end.ended <= moment]
+        return ends[-1] if ends else None
+
+    def stolen_from(self, attempt: Attempt) -> int | None:
+        """Return the worker that had made a stolen attempt's node ready; None: nobody knows, or it came back to it."""
+        if attempt.child >= 0:
+            source = self._makers.get(attempt.vertex)
+        else:
+            released = self.released_by(attempt)
+            source = None if released is None or released.worker == EVENT_LOOP else released.worker
+        return None if source == attempt.worker else source
+
     @functools.cached_property
-    def _ends(self) -> dict[str, list[Attempt]]:
-        """For each node that ran every attempt that it ended with: one for each part of a run that ran it."""
-        ends: dict[str, list[Attempt]] = {}
-        for attempt in self.attempts:
-            if attempt.state != RETRIED:
-                ends.setdefault(attempt.node, []).append(attempt)
-        return ends
+    def _makers(self) -> dict[int, int]:
+        """The worker that expanded each mapped vertex: those of its children that were not stolen ran there."""
+        return {
+            attempt.vertex: attempt.worker
+            for attempt in self.attempts
+            if attempt.child >= 0 and not attempt.event.stolen and attempt.worker != EVENT_LOOP
+        }
 
     @functools.cached_property
     def critical_path(self) -> tuple[float, tuple[str, ...]]:
-        """The seconds and the nodes of the longest chain by what they ran; of a mapped node its slowest child too."""
+        """The seconds and the nodes of the longest chain by what they took; of a mapped node its slowest child too.
+
+        A node that was tried again takes all from its first start to its last end, as in a run's summary.
+        """
         if self.dag is None:
             return 0.0, ()
-        slowest = {m: max(kids, key=lambda kid: self.spent[kid]) for m, kids in self.children.items()}
-        weights = [self.spent.get(v.id, 0.0) + self.spent.get(slowest.get(v.id, ""), 0.0) for v in self.dag.vertices]
+        slowest = {m: max(kids, key=lambda kid: self._took[kid]) for m, kids in self.children.items()}
+        weights = [self._took.get(v.id, 0.0) + self._took.get(slowest.get(v.id, ""), 0.0) for v in self.dag.vertices]
         length, path = self.dag.critical_path(weights)
         pairs = itertools.chain.from_iterable((slowest.get(v.id, ""), v.id) for v in path)
         return length, tuple([node for node in pairs if node in self.spent])
+
+    @functools.cached_property
+    def _took(self) -> dict[str, float]:
+        """For each node that ran the seconds of all its attempts, with the waits between them."""
+        took = dict(self.spent)
+        for node, attempts in self.by_node.items():
+            for before, after in itertools.pairwise(attempts):
+                if before.state == RETRIED and after.event.attempt > 1:  # not one of a later part
+                    took[node] += after.started - before.ended
+        return took
 
     def _take(self, event: Event) -> None:
         """Take one event; those of a later part begin where the part before it ended."""
@@ -291,11 +333,6 @@ def read_events(path: Path) -> list[AnyEvent]:
             except ValueError as error:
                 raise TaskrunnerError(f"{path}:{number}: {error}") from None
         raise
-
-
-def is_offloaded(attempt: Attempt) -> bool:
-    """Say whether an attempt waited on the event loop: an async node's, or a command's."""
-    return attempt.worker == EVENT_LOOP
 
 
 def _dag(folder: Path) -> Dag | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from taskrunner.observe.words import by_culprit, seconds
 from taskrunner.run.outcome import Failure
 from taskrunner.run.result import RunResult, Summary
 from taskrunner.safe.printable import printable, printable_lines
@@ -51,15 +52,6 @@ def _behind(nodes: Sequence[str]) -> str:
     return printable(f"    skipped because of it: {', '.join(nodes[:_NAMED])}{more}") + "\n"
 
 
-def seconds(value: float) -> str:
-    """Write a time with a unit that suits its size."""
-    if value >= 100:  # noqa: PLR2004
-        return f"{value:.0f} s"
-    if value >= 0.99995:  # noqa: PLR2004  what would be written as 1000.0 ms
-        return f"{value:.2f} s"
-    return f"{value * 1e3:.1f} ms" if value >= 0.9995e-3 else f"{value * 1e6:.0f} us"  # noqa: PLR2004
-
-
 def _lines(summary: Summary) -> list[str]:
     counts = [f"{summary.done} done"]
     counts += [f"{summary.failed} failed"] if summary.failed else []
@@ -72,13 +64,14 @@ def _lines(summary: Summary) -> list[str]:
     slowest = [f"{node.node} {seconds(node.ran_s)}" for node in summary.slowest]
     while len(", ".join(slowest)) > _WIDTH and len(slowest) > 1:
         slowest.pop()
+    gil = ("on" if summary.gil else "off") + by_culprit(summary.gil_module, summary.gil_node)
     rows = [
         (state, f"{summary.graph}: {', '.join(counts)} in {seconds(summary.wall_s)}"),
         ("workers", f"{summary.workers}, busy {busy}, {summary.steals} steals"),
         ("parallelism", f"{summary.parallelism:.2f} on average"),
         ("critical path", f"{seconds(summary.critical_path_s)}: {shortened(summary.critical_path)}"),
         ("slowest", ", ".join(slowest)),
-        ("python", f"{summary.python}, GIL {'on' if summary.gil else 'off'}{_culprit(summary)}"),
+        ("python", f"{summary.python}, GIL {gil}"),
         ("memory", f"{summary.peak_memory_bytes / 2**20:.0f} MiB at most"),
         ("run", summary.run),
     ]
@@ -106,12 +99,3 @@ def shortened(path: Sequence[str]) -> str:
         head, tail = path[: (kept + 1) // 2], path[len(path) - kept // 2 :]
         text = " -> ".join([*head, f"({len(path) - kept} more)", *tail])
     return text
-
-
-def _culprit(summary: Summary) -> str:
-    return f" ({culprit_text(summary.gil_module, summary.gil_node)})" if summary.gil_module else ""
-
-
-def culprit_text(module: str, node: str) -> str:
-    """Say which import switched the GIL on, and for which node, if that is known."""
-    return f'importing "{module}"{f' for node "{node}"' if node else ""} switched it on'

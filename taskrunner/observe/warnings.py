@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from taskrunner.observe.summary import culprit_text
+from taskrunner.observe.words import culprit, first_line
 from taskrunner.run.events import Event, GilSwitchedOn, NodeFailed, NodeRetry, NodeTimeout, RunResumed, RunWarning
 from taskrunner.safe.printable import printable
 
@@ -61,7 +61,7 @@ def _attempt(event: NodeFailed | NodeRetry | NodeTimeout) -> str:
     if isinstance(event, NodeTimeout):
         more = "; its call still runs, and another thread has taken its place" if event.lost else ""
         return f'warning: "{event.node}" timed out after {event.timeout_s:g} s{more}'
-    error = event.error.partition("\n")[0][:_WIDTH]
+    error = first_line(event.error)[:_WIDTH]
     if isinstance(event, NodeFailed):
         return f'"{event.node}" failed{", which is allowed" if event.allowed else ""}: {error}'
     again = f"tried again in {event.wait_s:.3g} s (attempt {event.attempt})"
@@ -70,5 +70,5 @@ def _attempt(event: NodeFailed | NodeRetry | NodeTimeout) -> str:
 
 def _reason(event: GilSwitchedOn) -> str:
     if event.module:
-        return culprit_text(event.module, event.node)
+        return culprit(event.module, event.node)
     return "by PYTHON_GIL, -X gil, or an import before this run"

@@ -3,7 +3,7 @@ import pytest
 
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.observe.label import kind, label
+from taskrunner.observe.label import function_of, label
 
 
 def vertex(**fields):
@@ -18,11 +18,11 @@ def vertex(**fields):
         ({"call": "m:f", "map": [1], "when": True, "always": True}, ("m:f [map, when, always]", "m:f")),
         ({"run": ["gcc", "-c", {"$ref": "a"}]}, ('$ gcc -c {"$ref":"a"}', "$ gcc")),
         ({"run": "make  all | tee log"}, ("$ make  all | tee log", "$ make")),
-        ({"run": ["/opt/my tool"]}, ("$ /opt/my tool", "$ /opt/my")),
-        ({"run": [{"$ref": "a"}]}, ('$ {"$ref":"a"}', '$ {"$ref":"a"}')),
-        ({"run": " "}, ("$  ", "$ ")),
+        ({"run": ["/opt/my tool"]}, ("$ /opt/my tool", "$ /opt/my tool")),
+        ({"run": [{"$ref": "a"}]}, ('$ {"$ref":"a"}', "$ …")),
+        ({"run": " "}, ("$  ", "$ …")),
     ],
 )
-def test_what_a_node_does_and_what_kind_it_is(fields, expected):
+def test_what_a_node_does_and_what_it_has_in_common_with_others(fields, expected):
     found = vertex(**fields)
-    assert (label(found), kind(found)) == expected
+    assert (label(found), function_of(found)) == expected

@@ -87,6 +87,18 @@ def test_the_last_attempt_counts_and_all_of_them_are_spent(recorded):
     assert run.attempts[0].failure.error == "E"
 
 
+def test_the_waits_between_attempts_are_part_of_the_critical_path(recorded):
+    retry = ran("a", 0, 1, event="node.retry", **BROKEN, wait_s=1.0)
+    run = recorded([START, retry, ran("a", 2, 5, attempt=2), ran("b", 5, 6)], CHAIN)
+    assert run.critical_path == (6.0, ("a", "b"))
+
+
+def test_what_a_resumed_run_runs_again_waited_for_nothing(recorded):
+    retry = ran("a", 0, 1, event="node.retry", **BROKEN, wait_s=1.0)
+    run = recorded([START, retry, START, ran("a", 7, 8)])
+    assert run.critical_path == (2.0, ("a",))
+
+
 def test_a_node_between_two_attempts_has_not_ended(recorded):
     run = recorded([START, ran("a", 0, 1, event="node.retry", **BROKEN, wait_s=1.0)])
     assert (run.last, run.state_of("a"), run.done) == ({}, "", None)
@@ -107,6 +119,33 @@ def test_a_mapped_node_waits_for_its_children_and_they_for_what_it_needs(recorde
     assert run.released_by(run.last["m"]).node == "m[10]"
     assert {a.node: (a.vertex, a.child) for a in run.attempts}["m[10]"] == (1, 10)
     assert run.critical_path == (1.0 + 11.0 + 1.0 + 1.0, ("a", "m[10]", "m", "z"))
+
+
+def test_a_node_is_stolen_from_the_worker_that_made_it_ready(recording):
+    record = recording(*CHAIN[:2]).done("a", 0.0, 1.0, worker=1, stolen=True).done("b", 1.5, 1.0, stolen=True)
+    run = record.run()
+    assert [run.stolen_from(attempt) for attempt in run.attempts] == [None, 1]
+
+
+def test_a_child_is_stolen_from_the_worker_where_those_ran_that_were_not_stolen(recording):
+    record = recording(*MAPPED).done("a", 0.0, 1.0).done("m[0]", 1.0, 1.0, worker=1)
+    run = record.done("m[1]", 1.0, 2.0, stolen=True).run()
+    assert run.stolen_from(run.attempts[2]) == 1
+
+
+def test_what_came_back_to_its_own_worker_or_from_the_event_loop_is_stolen_from_nobody_known(recording):
+    record = recording(*CHAIN).done("a", 0.0, 1.0, worker=-1).done("b", 1.5, 1.0, stolen=True)
+    run = record.done("c", 3.0, 1.0, stolen=True).run()
+    assert [run.stolen_from(attempt) for attempt in run.attempts[1:]] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "has_gil"),
+    [({}, {}, False), ({"gil": True}, {}, True), ({}, {"gil": True}, True)],
+)
+def test_the_gil_was_on_if_it_ever_was(recording, start, end, has_gil):
+    assert recording(**start).end(1.0, **end).run().has_gil == has_gil
+    assert recording().add(events.GilSwitchedOn("")).run().has_gil
 
 
 def test_a_time_out_belongs_to_the_attempt_that_it_ended(recorded):

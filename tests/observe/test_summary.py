@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from taskrunner.observe.summary import failure_text, seconds, shortened, summary_text
+from taskrunner.observe.summary import failure_text, shortened, summary_text
 from taskrunner.run.outcome import Call, Failure, describe
 from taskrunner.run.result import RunResult, SlowNode, Summary
 from taskrunner.tasks.command import CommandError
@@ -96,22 +96,6 @@ def test_a_command_that_failed_is_told_without_a_traceback():
         failure_text(describe(Call("c", ("c",)), error))
         == 'node "c" failed (path: c)\n    exit code 1: false\n    the end\n'
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, "0 us"),
-        (12e-6, "12 us"),
-        (0.9999e-3, "1.0 ms"),
-        (0.0125, "12.5 ms"),
-        (0.99999, "1.00 s"),
-        (1.234, "1.23 s"),
-        (123.4, "123 s"),
-    ],
-)
-def test_a_time_has_a_unit_of_its_size(value, text):
-    assert seconds(value) == text
 
 
 def test_a_long_path_keeps_its_ends():

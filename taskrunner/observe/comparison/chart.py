@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from taskrunner.observe.comparison.compare import CHANGED, Figure, Row, Side
-from taskrunner.observe.comparison.text import number, ratio_text, shortened, signed
+from taskrunner.observe.comparison.text import number, ratio_text, signed
 from taskrunner.observe.page.page import html_text
+from taskrunner.safe.printable import printable_name
 
 WIDTH = 1000
 RIGHT = 160  # for the figures beside the plot
@@ -23,7 +24,7 @@ class Frame:
     """Where the plot lies: beside the names on its left, above its axis."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self.names = [shortened(name, _NAME) for name in names]
+        self.names = [printable_name(name, _NAME) for name in names]
         self.left = 20 + _LETTER * max(map(len, self.names), default=0)
         self.bottom = ROW * len(names)
 

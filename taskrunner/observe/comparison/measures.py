@@ -11,7 +11,10 @@ from collections.abc import Iterator
 import msgspec
 
 from taskrunner.graph.dag import Vertex
-from taskrunner.observe.recorded import ALLOWED, CACHED, DONE, FAILED, RETRIED, Attempt, RecordedRun, is_offloaded
+from taskrunner.observe.kind import is_offloaded
+from taskrunner.observe.label import function_of
+from taskrunner.observe.recorded import ALLOWED, CACHED, DONE, FAILED, RecordedRun
+from taskrunner.observe.totals import SKIPPED, Totals, totals_of
 from taskrunner.run.history import OK
 
 
@@ -61,19 +64,17 @@ def digest(run: RecordedRun) -> Digest:
     )
 
 
-def worker_seconds(run: RecordedRun) -> tuple[float, float, float]:
+def worker_seconds(run: RecordedRun, totals: Totals) -> tuple[float, float, float]:
     """Return the seconds that the workers were busy, that were overhead, and idle."""
-    busy_s = overhead_s = idle_s = moment = 0.0
+    whole = late_s = moment = 0.0
     ready = busy = workers = 0
     for following, more_ready, more_busy, more_workers in [*sorted(_changes(run)), (run.wall_s, 0, 0, 0)]:
-        running = min(busy, workers)  # a mapped node's end is told with the time of its expansion, which lay earlier
-        late = min(ready, workers - running)
-        length = following - moment
-        busy_s += running * length
-        overhead_s += late * length
-        idle_s += (workers - running - late) * length
+        whole += workers * (following - moment)
+        late_s += max(min(ready, workers - busy), 0) * (following - moment)
         moment, ready, busy, workers = following, ready + more_ready, busy + more_busy, workers + more_workers
-    return busy_s, overhead_s, idle_s
+    busy_s = sum(totals.busy_s)
+    overhead_s = min(late_s, max(whole - busy_s, 0.0))
+    return busy_s, overhead_s, max(whole - busy_s - overhead_s, 0.0)
 
 
 def _changes(run: RecordedRun) -> Iterator[tuple[float, int, int, int]]:
@@ -96,40 +97,32 @@ def _has_pool(vertex: Vertex | None) -> bool:
 
 
 def _measures(run: RecordedRun) -> Measures:
-    states = [attempt.state for attempt in run.last.values()]
-    failed = states.count(FAILED) + states.count(ALLOWED)
-    work_s = sum([attempt.ran_s for attempt in run.attempts if _is_work(run, attempt)])
-    busy_s, overhead_s, idle_s = worker_seconds(run)
+    totals = totals_of(run)
+    states = totals.states
+    busy_s, overhead_s, idle_s = worker_seconds(run, totals)
     return Measures(
-        wall_s=run.wall_s,
-        work_s=work_s,
+        wall_s=totals.wall_s,
+        work_s=totals.work_s,
         busy_s=busy_s,
         overhead_s=overhead_s,
         idle_s=idle_s,
-        parallelism=work_s / run.wall_s if run.wall_s else 0.0,
+        parallelism=totals.parallelism,
         critical_path_s=run.critical_path[0] if run.dag is not None else None,
         memory=run.done.peak_memory_bytes if run.done is not None else None,
-        steals=sum([attempt.event.stolen for attempt in run.attempts if attempt.state != RETRIED]),
-        done=len(states) - failed,
-        cached=states.count(CACHED),
-        failed=failed,
-        skipped=len(run.skipped),
-        retried=sum([attempt.state == RETRIED for attempt in run.attempts]),
+        steals=totals.steals,
+        done=states[DONE] + states[CACHED],
+        cached=states[CACHED],
+        failed=states[FAILED] + states[ALLOWED],
+        skipped=states[SKIPPED],
+        retried=totals.retried,
     )
-
-
-def _is_work(run: RecordedRun, attempt: Attempt) -> bool:
-    """Say whether an attempt worked: all but async nodes did, which mostly wait."""
-    vertex = run.vertex(attempt)
-    return not is_offloaded(attempt) or (vertex is not None and not vertex.call)
 
 
 def _facts(run: RecordedRun) -> dict[str, str]:
     start = run.start
-    has_gil = start.gil or run.gil_module is not None or (run.done is not None and run.done.gil)
     return {
         "python": start.python,
-        "GIL": "on" if has_gil else "off",
+        "GIL": "on" if run.has_gil else "off",
         "workers": str(start.workers),
         "processors": str(start.processors) if start.processors else "",
         "platform": start.platform,
@@ -139,21 +132,13 @@ def _facts(run: RecordedRun) -> dict[str, str]:
 
 def _functions(run: RecordedRun) -> dict[str, float]:
     """Add up the seconds by what is called: a function, or the program of a command."""
-    names = [_function(vertex) for vertex in run.dag.vertices] if run.dag is not None else []
+    names = [function_of(vertex) for vertex in run.dag.vertices] if run.dag is not None else []
     spent: dict[str, float] = {}
     for attempt in run.attempts:
         if 0 <= attempt.vertex < len(names):
             name = names[attempt.vertex]
             spent[name] = spent.get(name, 0.0) + attempt.ran_s
     return spent
-
-
-def _function(vertex: Vertex) -> str:
-    if vertex.call:
-        return vertex.call
-    command = vertex.options.run
-    words = command.split() if isinstance(command, str) else command or ()
-    return f"$ {words[0]}" if words and isinstance(words[0], str) else "$ …"
 
 
 def _notes(run: RecordedRun) -> Iterator[str]:

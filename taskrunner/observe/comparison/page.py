@@ -6,7 +6,7 @@ from taskrunner.observe.comparison.chart import dot_plot, ratio_plot
 from taskrunner.observe.comparison.compare import NOISE, Comparison, Pair, Row, Sample, Step
 from taskrunner.observe.comparison.text import figure_cells, figure_heads, rule_lines
 from taskrunner.observe.page.page import html_text, page
-from taskrunner.observe.page.table import Column, Table, table_place, words_column
+from taskrunner.observe.page.table import Column, Table, table_place, time_column, words_column
 
 _DRAWN = 30  # so many nodes are in the picture
 
@@ -70,9 +70,9 @@ def _rows_table(pair: Pair, what: str, rows: Sequence[Row]) -> Table:
     base, other = pair.base, pair.other
     columns = [
         Column(what.removesuffix("s"), "text", [row.name for row in rows]),
-        Column(base, "time", [_us(_median(row.base)) for row in rows]),
+        time_column(base, [_median(row.base) for row in rows]),
         Column(f"{base} max/min", "ratio", [_over(row.base) for row in rows]),
-        Column(other, "time", [_us(_median(row.other)) for row in rows]),
+        time_column(other, [_median(row.other) for row in rows]),
         Column(f"{other} max/min", "ratio", [_over(row.other) for row in rows]),
         Column(f"{other}-{base}, ms", "number", [_ms(row.change.difference) for row in rows]),
         Column(f"{other}/{base}", "ratio", [row.change.ratio for row in rows]),
@@ -89,8 +89,8 @@ def _path_table(pair: Pair) -> Table:
     steps = pair.path
     columns = [
         Column("node", "text", [step.node for step in steps]),
-        Column(pair.base, "time", [_us(step.base_s) for step in steps]),
-        Column(pair.other, "time", [_us(step.other_s) for step in steps]),
+        time_column(pair.base, [step.base_s for step in steps]),
+        time_column(pair.other, [step.other_s for step in steps]),
         Column(f"{pair.other}-{pair.base}, ms", "number", [_ms(_difference(step)) for step in steps]),
         words_column("on the path of", [" and ".join(step.sides) for step in steps]),
     ]
@@ -103,10 +103,6 @@ def _difference(step: Step) -> float | None:
 
 def _median(sample: Sample | None) -> float | None:
     return None if sample is None else sample.median
-
-
-def _us(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1e6)
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -17,8 +17,8 @@ from taskrunner.observe.comparison.compare import (
     Step,
 )
 from taskrunner.observe.comparison.significance import LEVEL, least_p
-from taskrunner.observe.summary import seconds
-from taskrunner.safe.printable import printable
+from taskrunner.observe.words import seconds
+from taskrunner.safe.printable import printable, printable_name
 
 _RUNS = 3  # so many are named of each side
 _NAME = 60  # so much is shown of an id
@@ -57,12 +57,6 @@ def chance_text(change: Change | None) -> str:
 def signed(difference: float) -> str:
     """Write how much longer, or how much less long."""
     return ("-" if difference < 0 else "+") + seconds(abs(difference))
-
-
-def shortened(name: str, most: int) -> str:
-    """Return an id fit to be shown; of a long one its beginning and its end."""
-    name = printable(name)
-    return name if len(name) <= most else f"{name[: most // 2]}…{name[-most // 2 + 1 :]}"
 
 
 def runs_text(side: Side) -> str:
@@ -161,7 +155,7 @@ def _row(row: Row) -> list[str]:
     change = row.change
     texts = [sample_text(sample, TIME) for sample in (row.base, row.other)]
     return [
-        shortened(row.name, _NAME),
+        printable_name(row.name, _NAME),
         *texts,
         signed(change.difference),
         ratio_text(change),
@@ -184,7 +178,7 @@ def _step(step: Step) -> list[str]:
     times = ["-" if value is None else seconds(value) for value in (step.base_s, step.other_s)]
     difference = "-" if step.base_s is None or step.other_s is None else signed(step.other_s - step.base_s)
     return [
-        shortened(step.node, _NAME),
+        printable_name(step.node, _NAME),
         *times,
         difference,
         "" if len(step.sides) > 1 else f"on {step.sides[0]}'s only",

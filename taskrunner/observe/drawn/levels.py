@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from taskrunner.observe.drawn import phrases
 from taskrunner.observe.drawn.colours import plain
 from taskrunner.observe.drawn.sketch import Box, Shown, Sketch
-from taskrunner.observe.summary import seconds
+from taskrunner.observe.words import seconds
 from taskrunner.safe.printable import printable
 
 # Of more names than these the first ones are shown: nobody reads on.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from taskrunner.observe.recorded import FAILED, Attempt, RecordedRun
+from taskrunner.observe.recorded import FAILED, RecordedRun
 from taskrunner.run.events import NodeSkipped
 
 # Beside the states of attempts.
@@ -49,9 +49,6 @@ class Marks:
 
     def __init__(self, run: RecordedRun) -> None:
         self.run = run
-        self._attempts: dict[str, list[Attempt]] = {}
-        for attempt in run.attempts:
-            self._attempts.setdefault(attempt.node, []).append(attempt)
         _, path = run.critical_path
         mapped = {child: node for node, children in run.children.items() for child in children}
         stations = [node for node, _ in itertools.groupby(mapped.get(node, node) for node in path)]
@@ -61,7 +58,7 @@ class Marks:
     def of(self, node: str) -> Mark:
         """Return what became of a node."""
         skip = self.run.skipped.get(node)
-        attempts, children = self._attempts.get(node, []), self.run.children.get(node, ())
+        attempts, children = self.run.by_node.get(node, ()), self.run.children.get(node, ())
         return Mark(
             state=self._state(node, skip),
             ran_s=_sum(self.run.spent.get(name, 0.0) for name in (node, *children)),

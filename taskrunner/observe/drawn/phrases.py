@@ -3,7 +3,7 @@
 from taskrunner.observe import recorded
 from taskrunner.observe.drawn import mark
 from taskrunner.observe.drawn.mark import Mark
-from taskrunner.observe.summary import seconds
+from taskrunner.observe.words import seconds
 
 _STATES = {recorded.ALLOWED: "failed, allowed", mark.UNKNOWN: "not in the run"}
 

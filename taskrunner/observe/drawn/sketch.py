@@ -9,7 +9,7 @@ import msgspec
 
 from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.observe.drawn.mark import Mark, Marks
-from taskrunner.observe.label import kind, label
+from taskrunner.observe.label import function_of, label
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -116,7 +116,7 @@ def _box(vertex: Vertex, level: int, needs: Sequence[Need], after: int, mark: Ma
     return Box(
         id=vertex.id,
         label=label(vertex),
-        kind=kind(vertex),
+        kind=function_of(vertex),
         level=level,
         is_command=not vertex.call,
         is_mapped=vertex.is_mapped,

@@ -37,6 +37,16 @@ def table_place(name: str) -> str:
     return f'<div class="table" data-table="{name}"></div><noscript><p>Tables need scripts.</p></noscript>'
 
 
+def micros(seconds: float) -> int:
+    """Return seconds as whole microseconds."""
+    return round(seconds * 1e6)
+
+
+def time_column(name: str, seconds: Sequence[float | None]) -> Column:
+    """Return a column of times."""
+    return Column(name, "time", [None if value is None else micros(value) for value in seconds])
+
+
 def words_column(name: str, texts: Sequence[str]) -> Column:
     """Return a column of texts that recur: each text stands in it once."""
     words = list(dict.fromkeys(texts))

@@ -1,12 +1,14 @@
 """The lanes of a run as ``timeline.js`` draws them: columns of small numbers, so that many slices take little room."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from taskrunner.observe.kind import WORKER
+from taskrunner.observe.lanes import Lane
+from taskrunner.observe.page.table import micros
 from taskrunner.observe.recorded import RecordedRun
-from taskrunner.observe.report.timeline import Lane, micros, steals_of
-from taskrunner.observe.report.totals import STATES
+from taskrunner.observe.totals import STATES
 
 SHADES = 7  # colours for groups of their own; all others share one more
 
@@ -24,8 +26,9 @@ class LaneColumns(msgspec.Struct, frozen=True):
 
 
 class Canvas(msgspec.Struct, frozen=True):
-    """What is drawn. Times are microseconds, ``steals`` are columns.
+    """What is drawn. Times are microseconds.
 
+    ``steals`` are columns: the lane of a stolen slice, its place there, and from which lane and when; -1: nobody knows.
     ``group``: the column of the table by which colours go; ``shades``: the colour of each of its words.
     """
 
@@ -46,7 +49,7 @@ def canvas_of(
         micros(run.wall_s),
         [micros(part) for part in run.parts[1:]],
         [_columns(lane, rows) for lane in lanes],
-        [*zip(*steals_of(run, lanes), strict=True)] or [(), (), (), ()],
+        [*zip(*_steals(run, lanes), strict=True)] or [(), (), (), ()],
         STATES,
         kind,
         shades(groups, [run.spent.get(node, 0.0) for node in rows]),
@@ -62,15 +65,32 @@ def shades(names: Sequence[str], spent: Sequence[float]) -> list[int]:
     return [own.get(name, SHADES) for name in sums]
 
 
+def _steals(run: RecordedRun, lanes: Sequence[Lane]) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the steals in the order of the lanes. Workers' lanes come first, so that their numbers are the lanes'."""
+    for number, lane in enumerate(lanes):
+        for place, piece in enumerate(lane.slices):
+            if piece.attempt.event.stolen:
+                source = run.stolen_from(piece.attempt)
+                found = (-1, -1) if source is None else (source, micros(piece.attempt.ready))
+                yield number, place, *found
+
+
+def _name(lane: Lane) -> str:
+    if lane.kind == WORKER:
+        return f"worker {lane.number}"
+    return f"{lane.kind} {lane.number + 1}" if lane.number >= 0 else f"{lane.kind}, others"
+
+
 def _columns(lane: Lane, rows: Mapping[str, int]) -> LaneColumns:
-    ends = [0, *[piece.end for piece in lane.slices]]
+    starts = [round(piece.start / 1e3) for piece in lane.slices]
+    ends = [round(piece.end / 1e3) for piece in lane.slices]
     attempts = [piece.attempt for piece in lane.slices]
     return LaneColumns(
-        lane.name,
+        _name(lane),
         lane.kind,
         [rows[attempt.node] for attempt in attempts],
-        [piece.start - end for piece, end in zip(lane.slices, ends, strict=False)],
-        [piece.end - piece.start for piece in lane.slices],
+        [start - end for start, end in zip(starts, [0, *ends], strict=False)],
+        [end - start for start, end in zip(starts, ends, strict=True)],
         [max(0, micros(attempt.queued_s)) for attempt in attempts],
         [STATES.index(attempt.state) for attempt in attempts],
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from taskrunner.observe.page.page import html_text
-from taskrunner.observe.summary import seconds
+from taskrunner.observe.words import seconds
 
 _WIDTH, _HEIGHT = 1000, 100
 

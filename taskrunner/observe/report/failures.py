@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from taskrunner.observe.kind import COMMAND, kind_of
 from taskrunner.observe.page.page import html_text
 from taskrunner.observe.recorded import ALLOWED, RETRIED, Attempt, RecordedRun
 from taskrunner.observe.report.overview import name_html
-from taskrunner.observe.report.timeline import COMMAND, kind_of
-from taskrunner.observe.summary import seconds
+from taskrunner.observe.words import first_line, seconds
 from taskrunner.safe.printable import printable_lines
 from taskrunner.tasks.written import output_files
 
@@ -57,7 +57,7 @@ def _failure(run: RecordedRun, attempt: Attempt, *, is_open: bool) -> str:
     facts += ["run again later"] if attempt.state != RETRIED and not _is_last(run, attempt) else []
     facts += [f"attempt {attempt.event.attempt}"] if attempt.event.attempt > 1 or attempt.state == RETRIED else []
     facts += [f"after {seconds(attempt.ran_s)}"]
-    first = (failure.error.strip().splitlines() or [""])[0]
+    first = first_line(failure.error)
     return "\n".join(
         [
             f"<details{' open' if is_open else ''}>",

@@ -10,8 +10,8 @@ from taskrunner.observe.page.page import html_text
 from taskrunner.observe.recorded import RecordedRun
 from taskrunner.observe.report.groups import Groups
 from taskrunner.observe.report.layout import Spot, arrange
-from taskrunner.observe.report.totals import node_state, worst
-from taskrunner.observe.summary import seconds
+from taskrunner.observe.totals import node_state, worst
+from taskrunner.observe.words import seconds
 from taskrunner.safe.printable import printable
 
 # A graph of more nodes is drawn in groups: those of one kind in one band of levels.

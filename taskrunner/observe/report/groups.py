@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from taskrunner.graph.dag import Dag, Vertex
+from taskrunner.graph.dag import Dag
+from taskrunner.observe.label import function_of
 
 _NUMBER = re.compile(r"[\W_]*\d.*", re.DOTALL)
 
@@ -23,13 +24,3 @@ def groups_of(dag: Dag) -> Groups:
     if len(set(functions)) != 1:
         return Groups("function", functions)
     return Groups("group", [_NUMBER.sub("", vertex.id) or vertex.id for vertex in dag.vertices])
-
-
-def function_of(vertex: Vertex) -> str:
-    """Return what a node calls, or of its command the program."""
-    if vertex.call:
-        return vertex.call
-    run = vertex.options.run
-    words = run.split() if isinstance(run, str) else run
-    first = words[0] if isinstance(words, list | tuple) and words else ""
-    return f"$ {first}" if isinstance(first, str) else "$ …"

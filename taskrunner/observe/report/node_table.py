@@ -1,13 +1,13 @@
 """The nodes of a recorded run as tables of a page: all of them, and those on the critical path."""
 
-from collections import Counter
 from collections.abc import Sequence
 
-from taskrunner.observe.page.table import Column, Table, words_column
-from taskrunner.observe.recorded import Attempt, RecordedRun, is_offloaded
+from taskrunner.observe.kind import is_offloaded, kind_of
+from taskrunner.observe.page.table import Column, Table, time_column, words_column
+from taskrunner.observe.recorded import Attempt, RecordedRun
 from taskrunner.observe.report.groups import Groups
-from taskrunner.observe.report.timeline import kind_of, micros
-from taskrunner.observe.report.totals import node_state
+from taskrunner.observe.totals import node_state
+from taskrunner.observe.words import first_line
 from taskrunner.run.events import NodeSkipped
 from taskrunner.safe.printable import printable
 
@@ -25,19 +25,17 @@ def node_table(run: RecordedRun, nodes: Sequence[str], kind: str, groups: Sequen
     ``groups``: the group of each node, ``kind``: what groups are.
     """
     last = [run.last.get(node) for node in nodes]
-    attempts = Counter([attempt.node for attempt in run.attempts])
-    queued: dict[str, float] = {}
-    for attempt in run.attempts:
-        queued[attempt.node] = queued.get(attempt.node, 0.0) + attempt.queued_s
+    attempts = {node: len(each) for node, each in run.by_node.items()}
+    queued = {node: sum([attempt.queued_s for attempt in each]) for node, each in run.by_node.items()}
     path = set(run.critical_path[1])
     columns = [
         Column("node", "text", [printable(node) for node in nodes]),
         words_column("state", [node_state(run, node) for node in nodes]),
         words_column(kind, groups),
         words_column("where", [_where(run, attempt) for attempt in last]),
-        Column("started", "time", [None if attempt is None else micros(attempt.started) for attempt in last]),
-        Column("queued", "time", [micros(queued[node]) if node in queued else None for node in nodes]),
-        Column("ran", "time", [micros(run.spent[node]) if node in run.spent else None for node in nodes]),
+        time_column("started", [None if attempt is None else attempt.started for attempt in last]),
+        time_column("queued", [queued.get(node) for node in nodes]),
+        time_column("ran", [run.spent.get(node) for node in nodes]),
         Column("attempts", "number", [attempts.get(node) for node in nodes]),
         words_column("path", ["critical" if node in path else "" for node in nodes]),
         words_column("why", [_why(run, node) for node in nodes]),
@@ -59,13 +57,13 @@ def path_table(run: RecordedRun) -> Table:
     attempts = [run.last.get(node) for node in nodes]
     ended = [0.0, *[0.0 if attempt is None else attempt.ended for attempt in attempts]]
     waited = [
-        None if attempt is None else micros(max(0.0, attempt.started - end))
+        None if attempt is None else max(0.0, attempt.started - end)
         for attempt, end in zip(attempts, ended, strict=False)
     ]
     columns = [
         Column("node", "text", [printable(node) for node in nodes]),
-        Column("waited", "time", waited),
-        Column("ran", "time", [micros(run.spent[node]) for node in nodes]),
+        time_column("waited", waited),
+        time_column("ran", [run.spent[node] for node in nodes]),
         Column("share", "share", [run.spent[node] / run.wall_s if run.wall_s else 0.0 for node in nodes]),
     ]
     return Table("Waited: since the one before had ended. Share: of the wall time", columns, pick=True)
@@ -96,7 +94,7 @@ def _why(run: RecordedRun, node: str) -> str:
     attempt = run.last.get(node)
     if attempt is None or attempt.failure is None:
         return ""
-    return printable((attempt.failure.error.strip().splitlines() or [""])[0])[:_WHY]
+    return printable(first_line(attempt.failure.error))[:_WHY]
 
 
 def _skip(event: NodeSkipped) -> str:

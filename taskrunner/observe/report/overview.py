@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from taskrunner.observe.page.page import html_text
 from taskrunner.observe.recorded import RecordedRun
-from taskrunner.observe.report.totals import STATES, Totals
-from taskrunner.observe.summary import seconds
+from taskrunner.observe.totals import STATES, Totals
+from taskrunner.observe.words import by_culprit, counted, seconds
 from taskrunner.run.history import RUNNING, UNFINISHED
 
 _SLOWEST = 5
@@ -48,8 +48,8 @@ def notes_html(run: RecordedRun) -> str:
         notes.append("The graph of this run cannot be read: there is no drawing and no critical path.")
     if not run.attempts and (run.dag is None or run.dag.vertices):
         notes.append("No node has ended.")
-    if _has_gil(run):
-        notes.append(f"The GIL was on{_culprit(run)}: Python calls ran one at a time.")
+    if run.has_gil:
+        notes.append(f"The GIL was on{by_culprit(run.gil_module, run.gil_node)}: Python calls ran one at a time.")
     return "".join([f'<p class="note">{html_text(note)}</p>' for note in [*notes, *run.warnings]])
 
 
@@ -61,7 +61,7 @@ def environment_html(run: RecordedRun) -> str:
         {
             "python": html_text(start.python),
             "build": "free-threaded" if start.free_threaded else "with the GIL",
-            "GIL": html_text(f"on{_culprit(run)}" if _has_gil(run) else "off"),
+            "GIL": html_text(f"on{by_culprit(run.gil_module, run.gil_node)}" if run.has_gil else "off"),
             "platform": html_text(start.platform),
             "processors": str(start.processors or ""),
             "began": ", resumed ".join(began),
@@ -76,19 +76,6 @@ def facts(pairs: Mapping[str, str]) -> str:
     return f'<dl class="facts">{"".join(found)}</dl>'
 
 
-def counted(number: int, noun: str) -> str:
-    """Return ``1 node``, ``2,000 nodes``."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
-
-
 def name_html(name: str) -> str:
     """Return the name of a node as it is shown within a sentence."""
     return f'<span class="id">{html_text(name)}</span>'
-
-
-def _has_gil(run: RecordedRun) -> bool:
-    return run.start.gil or run.gil_module is not None
-
-
-def _culprit(run: RecordedRun) -> str:
-    return f' (importing "{run.gil_module}" switched it on)' if run.gil_module else ""

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from taskrunner.observe.lanes import Lane, nanoseconds
 from taskrunner.observe.recorded import RecordedRun
-from taskrunner.observe.report.timeline import Lane, micros
 
 BINS = 400
 
@@ -13,20 +13,19 @@ BINS = 400
 class Profile(msgspec.Struct, frozen=True):
     """Averages over equal stretches of a run. ``running``: for each kind of lane; ``ready``: had not begun yet."""
 
-    wall: int
     running: dict[str, list[float]]
     ready: list[float]
 
 
 def profile_of(run: RecordedRun, lanes: Sequence[Lane], bins: int = BINS) -> Profile:
     """Return the averages of a run in so many stretches of its time."""
-    wall = micros(run.wall_s)
+    wall = nanoseconds(run.wall_s)
     kinds: dict[str, list[tuple[int, int]]] = {}
     for lane in lanes:
         kinds.setdefault(lane.kind, []).extend([(piece.start, piece.end) for piece in lane.slices])
     running = {kind: averages(pairs, wall, bins) for kind, pairs in kinds.items()}
-    waits = [(micros(attempt.ready), micros(attempt.started)) for attempt in run.attempts]
-    return Profile(wall, running, averages(waits, wall, bins))
+    waits = [(nanoseconds(attempt.ready), nanoseconds(attempt.started)) for attempt in run.attempts]
+    return Profile(running, averages(waits, wall, bins))
 
 
 def averages(pairs: Iterable[tuple[int, int]], wall: int, bins: int) -> list[float]:

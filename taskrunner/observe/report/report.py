@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from taskrunner.observe.kind import ASYNC, COMMAND, OFFLOADED, WORKER
+from taskrunner.observe.lanes import Lane, lanes_of
 from taskrunner.observe.page.page import page
 from taskrunner.observe.page.table import table_place
 from taskrunner.observe.recorded import RecordedRun
@@ -11,10 +13,13 @@ from taskrunner.observe.report.failures import failures_html
 from taskrunner.observe.report.graph_picture import picture_of, svg
 from taskrunner.observe.report.groups import Groups, groups_of
 from taskrunner.observe.report.node_table import group_names, node_table, path_table
-from taskrunner.observe.report.overview import counted, environment_html, notes_html, summary_html
+from taskrunner.observe.report.overview import environment_html, notes_html, summary_html
 from taskrunner.observe.report.profile import profile_of
-from taskrunner.observe.report.timeline import ASYNC, COMMAND, OFFLOADED, WORKER, Lane, lanes_of
-from taskrunner.observe.report.totals import nodes_of, totals_of
+from taskrunner.observe.totals import nodes_of, totals_of
+from taskrunner.observe.words import counted
+
+# More lanes of one kind nobody can look at.
+MOST_LANES = 100
 
 _KINDS = {WORKER: "calls", COMMAND: "commands", ASYNC: "async nodes", OFFLOADED: "on the event loop"}
 _WAITING = (_KINDS[ASYNC], _KINDS[OFFLOADED])
@@ -22,11 +27,11 @@ _WAITING = (_KINDS[ASYNC], _KINDS[OFFLOADED])
 
 def report(run: RecordedRun) -> str:
     """Return the page of a run. The same events give the same page."""
-    lanes, nodes = lanes_of(run), nodes_of(run)
+    lanes, nodes = lanes_of(run, most=MOST_LANES), nodes_of(run)
     groups = groups_of(run.dag) if run.dag is not None else None
     rows = {node: row for row, node in enumerate(nodes)}
     sections = {
-        "summary": ("", summary_html(run, totals_of(run, nodes, lanes)) + notes_html(run)),
+        "summary": ("", summary_html(run, totals_of(run)) + notes_html(run)),
         "failures": ("Failures", failures_html(run)),
         "timeline": ("Timeline", '<div id="lanes"></div>' if run.attempts else ""),
         "parallelism": ("Parallelism", _parallelism(run, lanes)),

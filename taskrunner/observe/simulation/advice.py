@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from taskrunner.graph.dag import Dag
+from taskrunner.observe.kind import WORKER
+from taskrunner.observe.label import function_of
 from taskrunner.observe.simulation.machine import Replay, replay
-from taskrunner.observe.simulation.workload import ON_WORKER, Job, Workload
+from taskrunner.observe.simulation.workload import Job, Workload
 
 # A node is too small if it runs for less than so many times what it costs to get from one to the next,
 SMALL = 10
@@ -83,8 +85,8 @@ def small_nodes(workload: Workload, dag: Dag) -> Iterator[Small]:
     least = WORTH * sum(job.busy_s + each_s for job in workload.jobs)
     groups: dict[str, list[float]] = {}
     for job in workload.jobs:
-        if job.place == ON_WORKER and job.seconds and not job.expands:
-            groups.setdefault(dag.vertices[job.vertex].call, []).append(job.busy_s)
+        if job.kind == WORKER and job.seconds and not job.expands:
+            groups.setdefault(function_of(dag.vertices[job.vertex]), []).append(job.busy_s)
     for call, seconds in sorted(groups.items(), key=lambda pair: -len(pair[1])):
         mean = sum(seconds) / len(seconds)
         if len(seconds) > 1 and mean < SMALL * each_s and len(seconds) * each_s >= least:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from taskrunner.observe.simulation.workload import AS_COMMAND, ON_WORKER, Workload
+from taskrunner.observe.kind import COMMAND, WORKER
+from taskrunner.observe.simulation.workload import Workload
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -21,8 +22,8 @@ def bound(workload: Workload, workers: int) -> Bound:
 
 def _bounds(workload: Workload, workers: int) -> Iterator[Bound]:
     yield Bound(max(workload.tails(), default=0.0), "critical path")
-    yield Bound(_work(workload, ON_WORKER) / workers, "work")
-    yield Bound(_work(workload, AS_COMMAND) / workers, "commands")
+    yield Bound(_work(workload, WORKER) / workers, "work")
+    yield Bound(_work(workload, COMMAND) / workers, "commands")
     held: dict[str, float] = {}
     for job in workload.jobs:
         for name in job.limits:
@@ -31,5 +32,5 @@ def _bounds(workload: Workload, workers: int) -> Iterator[Bound]:
         yield Bound(seconds / workload.pools[name], f"pool {name}")
 
 
-def _work(workload: Workload, place: int) -> float:
-    return sum([job.busy_s for job in workload.jobs if job.place == place])
+def _work(workload: Workload, kind: str) -> float:
+    return sum([job.busy_s for job in workload.jobs if job.kind == kind])

@@ -7,7 +7,7 @@ from html import escape
 import msgspec
 
 from taskrunner.observe.simulation.simulate import Prediction, Simulation
-from taskrunner.observe.summary import seconds
+from taskrunner.observe.words import counted, seconds
 from taskrunner.safe.printable import printable_name
 
 
@@ -129,11 +129,6 @@ def svg(simulation: Simulation) -> str:
 def workers(count: int) -> str:
     """Write a number of workers."""
     return counted(count, "worker")
-
-
-def counted(count: int, noun: str) -> str:
-    """Write a number of things."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _in_words(found: Prediction) -> str:

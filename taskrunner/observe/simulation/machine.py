@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from taskrunner.observe.simulation.workload import AS_COMMAND, ON_LOOP, ON_WORKER, Job, Workload
+from taskrunner.observe.kind import COMMAND, WORKER
+from taskrunner.observe.simulation.workload import Job, Workload
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import COMMAND_PLACES
 
@@ -63,7 +64,7 @@ class Machine:
         self.workers = workers
         self.overhead = workload.overhead
         self.priorities = workload.priorities()
-        self.routed = [bool(p or j.limits or j.place) for p, j in zip(self.priorities, self.jobs, strict=True)]
+        self.routed = [bool(p or j.limits or j.kind != WORKER) for p, j in zip(self.priorities, self.jobs, strict=True)]
         self.waits = [job.needs for job in self.jobs]
         self.attempt: dict[int, int] = {}  # of those that were tried again
         self.placed = [0.0] * len(self.jobs)
@@ -174,10 +175,10 @@ class Machine:
 
     def _limits_of(self, job: int) -> tuple[str, ...]:
         spec = self.jobs[job]
-        return (*spec.limits, COMMAND_PLACES) if spec.place == AS_COMMAND else spec.limits
+        return (*spec.limits, COMMAND_PLACES) if spec.kind == COMMAND else spec.limits
 
     def _place(self, job: int, push: Push) -> None:
-        if self.jobs[job].place in (ON_LOOP, AS_COMMAND):
+        if self.jobs[job].kind != WORKER:
             self._start(job, _OFFLOADED, self.overhead.wake_s)
         elif self.priorities[job]:
             self._put(job)
@@ -242,7 +243,7 @@ class Machine:
         spec, moment = self.jobs[job], self.now + gap
         if self.started[job] < 0:
             self.started[job] = moment
-            if spec.place == ON_WORKER and self.placed[job] < self.now:  # it has waited for the worker
+            if spec.kind == WORKER and self.placed[job] < self.now:  # it has waited for the worker
                 self.behind[job] = self._previous[worker]
         seconds = spec.seconds[self.attempt.get(job, 0)] if spec.seconds else 0.0
         self._at(moment + seconds, worker, job)

@@ -7,7 +7,8 @@ from statistics import median
 
 import msgspec
 
-from taskrunner.observe.recorded import Attempt, RecordedRun, is_offloaded
+from taskrunner.observe.kind import ASYNC, is_offloaded, kind_of
+from taskrunner.observe.recorded import Attempt, RecordedRun
 
 # Seconds by which two times that were one moment may differ: they were added up from rounded parts.
 ROUNDING = 1e-6
@@ -36,7 +37,7 @@ def measure(run: RecordedRun) -> Overhead:
             wakes.append(after.queued_s)
         else:
             gaps.append(max(after.started - free, 0.0))
-    wakes += [a.queued_s for a in run.attempts if is_offloaded(a) and _is_async(run, a) and _is_plain(run, a)]
+    wakes += [a.queued_s for a in run.attempts if kind_of(run, a) == ASYNC and _is_plain(run, a)]
     return Overhead(_median(gaps), _median(wakes), _fixed(run))
 
 
@@ -62,11 +63,6 @@ def _is_plain(run: RecordedRun, attempt: Attempt) -> bool:
 def _is_mapped(run: RecordedRun, attempt: Attempt) -> bool:
     vertex = run.vertex(attempt)
     return vertex is not None and vertex.is_mapped and attempt.child < 0
-
-
-def _is_async(run: RecordedRun, attempt: Attempt) -> bool:
-    vertex = run.vertex(attempt)
-    return vertex is not None and bool(vertex.call)
 
 
 def _fixed(run: RecordedRun) -> float:

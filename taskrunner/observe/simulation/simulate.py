@@ -134,7 +134,7 @@ def _doubts(predicted_s: float, measured_s: float | None) -> Iterator[str]:
 def _notes(run: RecordedRun) -> list[str]:
     """Return in words why the predictions may be off."""
     notes = []
-    if run.start.gil or run.gil_module is not None or (run.done is not None and run.done.gil):
+    if run.has_gil:
         notes.append("the GIL was on: calls were recorded that waited for each other, and are simulated as if none did")
     if run.done is None:
         notes.append("the run did not come to its end: simulated is what ran")

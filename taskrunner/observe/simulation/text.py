@@ -4,10 +4,10 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from taskrunner.observe.simulation.advice import WORTH, Advice, Small
-from taskrunner.observe.simulation.curve import BLOCKS, Marks, bars, counted, workers
+from taskrunner.observe.simulation.curve import BLOCKS, Marks, bars, workers
 from taskrunner.observe.simulation.overhead import Overhead
 from taskrunner.observe.simulation.simulate import NEAR, Prediction, Simulation
-from taskrunner.observe.summary import seconds
+from taskrunner.observe.words import counted, seconds
 from taskrunner.safe.printable import printable_name
 
 _LONGEST_NAME = 60

@@ -10,15 +10,11 @@ import msgspec
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.dag import Dag, Vertex
-from taskrunner.observe.recorded import Attempt, RecordedRun, is_offloaded
+from taskrunner.observe.kind import WORKER, kind_of
+from taskrunner.observe.recorded import Attempt, RecordedRun
 from taskrunner.observe.simulation.overhead import Overhead, measure
 from taskrunner.run.events import NodeRetry
 from taskrunner.run.plan import RANK_BITS
-
-# Where a job runs.
-ON_WORKER = 0
-AS_COMMAND = 1  # holds no worker, but one of as many places as there are workers
-ON_LOOP = 2  # an async node: holds nothing
 
 
 class Job(msgspec.Struct, frozen=True, gc=False):
@@ -27,7 +23,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     ``seconds``: of each attempt; none for a node that was skipped, which costs no time but is handed on as others are.
     ``waits``: seconds between the attempts. ``after``: the indexes of the jobs that wait for this one, in the order
     in which they are placed, and ``needs``: for how many jobs this one waits. ``head``: the index of the job that
-    ranks for it: its own, or that of the expanding. ``expands``: ``after`` are the children.
+    ranks for it: its own, or that of the expanding. ``kind``: one of ``observe.kind``. ``expands``: ``after`` are the
+    children.
     """
 
     node: str
@@ -35,7 +32,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     head: int
     seconds: tuple[float, ...] = ()
     waits: tuple[float, ...] = ()
-    place: int = ON_WORKER
+    kind: str = WORKER
     after: tuple[int, ...] = ()
     needs: int = 0
     limits: tuple[str, ...] = ()
@@ -157,7 +154,7 @@ class _Builder:
 
     def _job(self, vertex: Vertex, node: str, head: int, after: tuple[int, ...], needs: int) -> Job:
         """Return the job of a child, or of a node without children: of a mapped one, too, that had no items."""
-        attempts = self.attempts.get(node, ())
+        attempts = self.attempts.get(node, [])
         holds = bool(attempts) and (node != vertex.id or not vertex.is_mapped)  # what was skipped holds nothing
         return Job(
             node=node,
@@ -165,7 +162,7 @@ class _Builder:
             head=head,
             seconds=tuple([attempt.ran_s for attempt in attempts]),
             waits=tuple([a.event.wait_s for a in attempts[:-1] if isinstance(a.event, NodeRetry)]),
-            place=_place(vertex, attempts) if holds else ON_WORKER,
+            kind=kind_of(self.run, attempts[-1]) if holds else WORKER,
             after=after,
             needs=needs,
             limits=vertex.pools if holds else (),
@@ -181,9 +178,3 @@ def _last_attempts(run: RecordedRun) -> dict[str, list[Attempt]]:
             found[attempt.node] = []
         found.setdefault(attempt.node, []).append(attempt)
     return found
-
-
-def _place(vertex: Vertex, attempts: Sequence[Attempt]) -> int:
-    if not vertex.call:
-        return AS_COMMAND
-    return ON_LOOP if is_offloaded(attempts[-1]) else ON_WORKER

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from taskrunner.observe.label import label
+from taskrunner.observe.lanes import Lane, nanoseconds
 from taskrunner.observe.recorded import ALLOWED, CACHED, FAILED, RETRIED, Attempt, RecordedRun
 from taskrunner.observe.trace import event as trace_event
 from taskrunner.observe.trace.event import (
@@ -26,7 +27,8 @@ from taskrunner.observe.trace.event import (
     SliceArgs,
     TraceEvent,
 )
-from taskrunner.observe.trace.slices import Lanes, Slice, nanoseconds, place
+from taskrunner.observe.trace.slices import Slice, place
+from taskrunner.observe.words import first_line
 from taskrunner.run.events import GilSwitchedOn, RunWarning
 
 # Up to so many edges each has an arrow. Of more, each node has the one from what made it ready: the last that it
@@ -79,14 +81,12 @@ def _tid(lane: int) -> int:
     return lane + 100  # readers take 0 for an idle thread, and one that is the process's own for its main thread
 
 
-def _names(run: RecordedRun, lanes: Lanes) -> Iterator[Metadata]:
+def _names(run: RecordedRun, lanes: Sequence[Lane]) -> Iterator[Metadata]:
     """Name the process and the lanes."""
     yield Metadata(name="process_name", tid=_tid(0), args={"name": f"taskrunner {run.name}"})
-    for lane in range(lanes.count):
-        is_worker = lane < lanes.workers
-        name = f"worker {lane}" if is_worker else f"event loop {lane - lanes.workers}"
-        yield Metadata(name="thread_name", tid=_tid(lane), args={"name": name})
-        yield Metadata(name="thread_sort_index", tid=_tid(lane), args={"sort_index": lane})
+    for number, lane in enumerate(lanes):
+        yield Metadata(name="thread_name", tid=_tid(number), args={"name": f"{lane.kind} {lane.number}"})
+        yield Metadata(name="thread_sort_index", tid=_tid(number), args={"sort_index": number})
 
 
 def _moments(run: RecordedRun) -> list[Instant]:
@@ -139,7 +139,7 @@ def _args(run: RecordedRun, each: Slice, *, is_critical: bool) -> SliceArgs:
         state=attempt.state,
         queued_us=_us(nanoseconds(attempt.queued_s)),
         call=_call(run, attempt),
-        error=_first_line(attempt.failure.error) if attempt.failure else "",
+        error=first_line(attempt.failure.error)[:_LONGEST] if attempt.failure else "",
         stolen=attempt.event.stolen,
         critical=is_critical,
         timeout_s=attempt.timeout.timeout_s if attempt.timeout else UNSET,
@@ -152,10 +152,6 @@ def _call(run: RecordedRun, attempt: Attempt) -> str:
     return "" if vertex is None else vertex.call or label(vertex)[:_LONGEST]
 
 
-def _first_line(text: str) -> str:
-    return text.partition("\n")[0][:_LONGEST]
-
-
 def _flows(run: RecordedRun, slices: Sequence[Slice]) -> Iterator[Flow]:
     """Yield the arrows by the start of what they lead to."""
     placed = {id(each.attempt): each for each in slices}
@@ -166,7 +162,7 @@ def _flows(run: RecordedRun, slices: Sequence[Slice]) -> Iterator[Flow]:
             continue
         causes = run.awaited(each.attempt) if has_few_edges else [each.released]
         pairs = [(DEPENDENCY, cause) for cause in causes]
-        if each.attempt.event.stolen:
+        if each.attempt.event.stolen and run.stolen_from(each.attempt) == each.released.worker:
             pairs.append((STEAL, each.released))
         for kind, cause in pairs:
             source = placed[id(cause)]
@@ -207,7 +203,7 @@ def _known(run: RecordedRun) -> dict[str, str | int | float]:
         "graph": run.name,
         "state": run.state,
         "python": run.start.python,
-        "gil": "on" if run.start.gil or run.gil_module is not None else "off",
+        "gil": "on" if run.has_gil else "off",
         "platform": run.start.platform,
         "workers": run.start.workers,
         "wall_s": run.wall_s,

@@ -20,6 +20,7 @@ import msgspec
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.observe.recorded import Attempt, RecordedRun
+from taskrunner.observe.words import first_line
 from taskrunner.run.events import BrokenAttempt
 from taskrunner.run.history import OK, RUNNING
 
@@ -136,7 +137,7 @@ class Spans:
             "taskrunner.graph": run.name,
             "taskrunner.state": run.state,
             "taskrunner.workers": run.start.workers,
-            "taskrunner.gil": run.start.gil or run.gil_module is not None,
+            "taskrunner.gil": run.has_gil,
         }
         is_well = run.state in (OK, RUNNING)
         return ReadableSpan(
@@ -162,7 +163,7 @@ class Spans:
             attributes=_attributes(self._run, attempt),
             links=self._links(attempt),
             events=[_exception(failure, end)] if failure else (),
-            status=Status(StatusCode.ERROR, _first_line(failure.error)) if failure else Status(StatusCode.UNSET),
+            status=Status(StatusCode.ERROR, first_line(failure.error)) if failure else Status(StatusCode.UNSET),
             start_time=self._time(part, attempt.started),
             end_time=end,
         )
@@ -238,10 +239,6 @@ def _resource(run: RecordedRun) -> Resource:
         "telemetry.sdk.version": metadata.version("opentelemetry-sdk"),
     }
     return Resource(known).merge(OTELResourceDetector().detect())
-
-
-def _first_line(text: str) -> str:
-    return text.partition("\n")[0]
 
 
 def _without_user(url: str) -> str:

@@ -8,6 +8,7 @@ import taskrunner
 from taskrunner.graph.graph import Graph
 from taskrunner.observe.comparison.measures import digest, worker_seconds
 from taskrunner.observe.recorded import RecordedRun, load_run
+from taskrunner.observe.totals import totals_of
 from taskrunner.run.events import (
     EVENT_LOOP,
     GilSwitchedOn,
@@ -76,6 +77,10 @@ def recorded(*events, state=OK, graph=GRAPH):
     return RecordedRun(PastRun(run="r1", state=state, started=""), events, dag)
 
 
+def seconds_of(run):
+    return worker_seconds(run, totals_of(run))
+
+
 def test_the_workers_time_is_busy_overhead_and_idle():
     run = recorded(
         start(),
@@ -83,29 +88,30 @@ def test_the_workers_time_is_busy_overhead_and_idle():
         ran("end", 2.0, 1.0, worker=1, queued=0.25),
         done(4.0),
     )
-    assert worker_seconds(run) == (2.0, 0.75, 5.25)
+    assert seconds_of(run) == (2.0, 0.75, 5.25)
 
 
 def test_more_ready_nodes_than_workers_are_no_more_overhead():
     run = recorded(start(1), ran("load", 0.5, 1.0, queued=0.5), ran("end", 1.5, 1.0, queued=1.5), done(2.5))
-    assert worker_seconds(run) == (2.0, 0.5, 0.0)
+    assert seconds_of(run) == (2.0, 0.5, 0.0)
 
 
 def test_what_waits_for_a_pool_or_on_the_event_loop_is_no_overhead():
     run = recorded(
         start(1), ran("pooled", 1.0, 1.0, queued=1.0), ran("wait", 1.0, 2.0, worker=EVENT_LOOP, queued=1.0), done(4.0)
     )
-    assert worker_seconds(run) == (1.0, 0.0, 3.0)
+    assert seconds_of(run) == (1.0, 0.0, 3.0)
 
 
-def test_the_end_of_a_mapped_node_does_not_make_more_workers_busy_than_there_are():
+def test_a_mapped_node_has_made_a_worker_busy_with_its_expanding_too():
+    # of its second one half was before 1.0, where nothing else ran
     run = recorded(start(1), ran("parse[0]", 1.0, 1.0), ran("parse", 1.5, 1.0), done(2.5))
-    assert worker_seconds(run) == (1.5, 0.0, 1.0)
+    assert seconds_of(run) == (2.0, 0.0, 0.5)
 
 
 def test_the_parts_of_a_resumed_run_count_with_their_own_workers():
     run = recorded(start(1), ran("load", 0.0, 1.0), start(3), ran("end", 0.0, 1.0), done(1.0))
-    assert worker_seconds(run) == (2.0, 0.0, 2.0)
+    assert seconds_of(run) == (2.0, 0.0, 2.0)
     assert "run r1 was resumed: its 2 parts are laid end to end" in digest(run).notes
 
 

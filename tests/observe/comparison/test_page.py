@@ -129,4 +129,4 @@ def test_ratios_lie_on_their_axis_and_inside_the_picture(most):
 
 def test_a_long_name_is_cut_in_the_middle():
     (name,) = Frame(["a" * 100 + "b" * 100]).names
-    assert (len(name), name[0], name[-1]) == (44, "a", "b")
+    assert (len(name), name[0], name[-1]) == (43, "a", "b")

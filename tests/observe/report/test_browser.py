@@ -7,7 +7,7 @@ import pytest
 
 from browser import Browser, find_browser
 from taskrunner.observe.report.report import report
-from taskrunner.observe.summary import seconds
+from taskrunner.observe.words import seconds
 
 PROGRAM = find_browser()
 pytestmark = [

@@ -1,8 +1,8 @@
 import msgspec
 
+from taskrunner.observe.lanes import lanes_of
 from taskrunner.observe.report.canvas import SHADES, canvas_of, shades
-from taskrunner.observe.report.timeline import lanes_of
-from taskrunner.observe.report.totals import STATES
+from taskrunner.observe.totals import STATES
 
 
 def call(node, **fields):
@@ -34,6 +34,24 @@ def test_steals_are_columns(recording):
     record = recording(call("a"), call("b", needs=["a"])).done("a", 0.0, 1.0)
     run = record.done("b", 1.5, 1.0, worker=1, queued_s=0.5, stolen=True).run()
     assert [list(column) for column in canvas(run, {"a": 0, "b": 1}).steals] == [[1], [0], [0], [1_000_000]]
+
+
+def test_a_steal_from_nobody_known_is_marked_by_less_than_nothing(recording):
+    run = recording(call("a")).done("a", 0.0, 1.0, stolen=True).run()
+    assert [list(column) for column in canvas(run, {"a": 0}).steals] == [[0], [0], [-1], [-1]]
+
+
+def test_lanes_have_names(recording):
+    record = recording(call("a"), {"id": "c", "run": "true"}).done("a", 0.0, 1.0, worker=-1)
+    run = record.done("c", 0.0, 1.0, worker=-1).run()
+    assert [lane.name for lane in canvas(run, {"a": 0, "c": 1}).lanes] == [
+        "worker 0",
+        "worker 1",
+        "command 1",
+        "async 1",
+    ]
+    others = canvas_of(run, lanes_of(run, most=0), {"a": 0, "c": 1}, "function", ["m:f"] * 2)
+    assert [lane.name for lane in others.lanes[2:]] == ["command, others", "async, others"]
 
 
 def test_an_empty_run_can_be_written(recording):

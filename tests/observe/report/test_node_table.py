@@ -1,6 +1,6 @@
 from taskrunner.observe.report.groups import groups_of
 from taskrunner.observe.report.node_table import group_names, node_table, path_table
-from taskrunner.observe.report.totals import nodes_of
+from taskrunner.observe.totals import nodes_of
 
 NODES = [
     {"id": "a", "call": "m:f"},

@@ -2,9 +2,8 @@ import re
 
 import pytest
 
-from taskrunner.observe.report.overview import counted, environment_html, notes_html, summary_html
-from taskrunner.observe.report.timeline import lanes_of
-from taskrunner.observe.report.totals import nodes_of, totals_of
+from taskrunner.observe.report.overview import environment_html, notes_html, summary_html
+from taskrunner.observe.totals import totals_of
 from taskrunner.run.events import GilSwitchedOn, RunWarning
 
 A = {"id": "a<b>", "call": "m:f"}
@@ -20,7 +19,7 @@ def notes(run):
 
 def test_the_summary(recording):
     run = recording(A).retried("a<b>", 0.0, 1.0).done("a<b>", 1.0, 1.0, attempt=2, stolen=True).end(4.0).run()
-    assert facts(summary_html(run, totals_of(run, nodes_of(run), lanes_of(run)))) == {
+    assert facts(summary_html(run, totals_of(run))) == {
         "nodes": "1 done, 1 attempt tried again",
         "wall time": "4.00 s",
         "work": "2.00 s in calls and commands: parallelism 0.50 on average",
@@ -78,7 +77,3 @@ def test_a_build_with_the_gil(recording):
         "began": "2027-01-15 08:00:00 UTC",
         "versions": "msgspec 0.22.0",
     }
-
-
-def test_words_are_counted():
-    assert [counted(n, "node") for n in (0, 1, 2, 2000)] == ["0 nodes", "1 node", "2 nodes", "2,000 nodes"]

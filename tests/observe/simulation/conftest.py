@@ -9,36 +9,28 @@ from taskrunner.graph.graph import Graph
 from taskrunner.observe.recorded import RecordedRun
 from taskrunner.observe.simulation.overhead import Overhead
 from taskrunner.observe.simulation.workload import Job, Workload
-from taskrunner.run.events import NodeDone, NodeRetry, RunDone, RunStart
+from taskrunner.run.events import RunStart
 from taskrunner.run.history import PastRun
 
 
 class Hand:
     """What tests write runs and workloads with."""
 
-    start = RunStart("r", "g", 1, 2, "CPython 3.13", True, False, "linux", 1.0, processors=2)  # noqa: FBT003
+    def __init__(self, recording):
+        self._recording = recording
+        self.start = self._event("begin", graph="g")
 
-    @staticmethod
-    def done(node, worker=0, started=0.0, ran=1.0, queued=0.0, attempt=1, **fields):
-        return NodeDone(node, worker, attempt, queued, ran, False, started, **fields)  # noqa: FBT003
+    def _event(self, name, *args, **fields):
+        return getattr(self._recording(), name)(*args, **fields).events[-1]
 
-    @staticmethod
-    def retry(node, worker=0, started=0.0, ran=1.0, wait=0.0, attempt=1):
-        return NodeRetry(node, worker, attempt, 0.0, ran, False, started, "no luck", "", "()", wait_s=wait)  # noqa: FBT003
+    def done(self, node, worker=0, started=0.0, ran=1.0, queued=0.0, **fields):
+        return self._event("done", node, started, ran, worker=worker, queued_s=queued, **fields)
 
-    @staticmethod
-    def end(wall, **fields):
-        numbers = {"done": 1, "failed": 0, "skipped": 0, "steals": 0, "critical_path_s": 1.0, "parallelism": 1.0}
-        fields = {
-            "ok": True,
-            "busy": (),
-            "critical_path": (),
-            "gil": False,
-            "peak_memory_bytes": 0,
-            **numbers,
-            **fields,
-        }
-        return RunDone(wall_s=wall, **fields)
+    def retry(self, node, worker=0, started=0.0, ran=1.0, wait=0.0, **fields):
+        return self._event("retried", node, started, ran, worker=worker, wait_s=wait, **fields)
+
+    def end(self, wall, **fields):
+        return self._event("end", wall, **fields)
 
     @staticmethod
     def dag(*nodes, **fields):
@@ -70,5 +62,5 @@ class Hand:
 
 
 @pytest.fixture
-def hand():
-    return Hand()
+def hand(recording):
+    return Hand(recording)

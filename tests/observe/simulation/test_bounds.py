@@ -2,8 +2,9 @@
 
 import pytest
 
+from taskrunner.observe.kind import ASYNC, COMMAND
 from taskrunner.observe.simulation.bounds import Bound, bound
-from taskrunner.observe.simulation.workload import AS_COMMAND, ON_LOOP, Workload
+from taskrunner.observe.simulation.workload import Workload
 
 DB = {"seconds": 4, "limits": ("db",)}
 
@@ -13,9 +14,9 @@ DB = {"seconds": 4, "limits": ("db",)}
     [
         ([(1,), (2, 0), (3, 1)], Bound(6, "critical path")),
         ([(4,), (4,), (4,)], Bound(6, "work")),
-        ([({"seconds": 4, "place": AS_COMMAND},)] * 3, Bound(6, "commands")),
+        ([({"seconds": 4, "kind": COMMAND},)] * 3, Bound(6, "commands")),
         ([(DB,), (DB,), (DB,)], Bound(12, "pool db")),
-        ([({"seconds": 4, "place": ON_LOOP},)] * 3, Bound(4, "critical path")),
+        ([({"seconds": 4, "kind": ASYNC},)] * 3, Bound(4, "critical path")),
         ([({"seconds": (1.0, 1.0), "waits": (7.0,)},)], Bound(9, "critical path")),
     ],
 )

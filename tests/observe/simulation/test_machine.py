@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taskrunner.observe.kind import ASYNC, COMMAND
 from taskrunner.observe.simulation import machine
 from taskrunner.observe.simulation.bounds import bound
 from taskrunner.observe.simulation.machine import replay
 from taskrunner.observe.simulation.overhead import Overhead
-from taskrunner.observe.simulation.workload import AS_COMMAND, ON_LOOP, Job, Workload
+from taskrunner.observe.simulation.workload import Job, Workload
 from taskrunner.pool import worker
 
 
@@ -92,13 +93,13 @@ def test_all_places_at_once_or_none(hand):
 
 
 def test_commands_hold_no_worker_but_one_of_as_many_places(hand):
-    command = {"seconds": 3, "place": AS_COMMAND}
+    command = {"seconds": 3, "kind": COMMAND}
     assert starts(hand.workload((command,), (command,), (2,), (2,)), 1) == [0, 3, 0, 2]
     assert replay(hand.workload((command,), (command,)), 2).makespan_s == 3
 
 
 def test_async_nodes_hold_nothing(hand):
-    waiting = {"seconds": 3, "place": ON_LOOP}
+    waiting = {"seconds": 3, "kind": ASYNC}
     held = hand.workload((waiting,), (waiting,), (waiting,), (1, 0, 1, 2), wake_s=0.5)
     assert starts(held, 1) == [0.5, 0.5, 0.5, 4]
 

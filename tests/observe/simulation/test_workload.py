@@ -3,7 +3,8 @@
 import pytest
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.observe.simulation.workload import AS_COMMAND, ON_LOOP, ON_WORKER, workload_of
+from taskrunner.observe.kind import ASYNC, COMMAND, WORKER
+from taskrunner.observe.simulation.workload import workload_of
 from taskrunner.run.events import NodeSkipped
 from taskrunner.run.plan import RANK_BITS
 
@@ -31,7 +32,7 @@ def test_durations_and_edges_are_those_of_the_run(hand):
 def test_where_a_node_ran_is_told_by_its_worker_and_its_call(hand):
     dag = hand.dag(hand.call("async"), {"id": "command", "run": "true"}, hand.call("plain"))
     found = one(hand, dag, hand.done("async", -1), hand.done("command", -1), hand.done("plain"))
-    assert [found[node].place for node in ("async", "command", "plain")] == [ON_LOOP, AS_COMMAND, ON_WORKER]
+    assert [found[node].kind for node in ("async", "command", "plain")] == [ASYNC, COMMAND, WORKER]
 
 
 def test_pools_and_priorities_are_the_graph_s(hand):
@@ -89,7 +90,7 @@ def test_what_was_skipped_costs_nothing_and_what_did_not_run_is_left_out(hand):
     found = one(hand, dag, hand.done("a"), NodeSkipped("c", "when", ""))
     assert found.keys() == {"a", "c"}
     assert found["a"].after == (1,)
-    assert (found["c"].seconds, found["c"].limits, found["c"].place) == ((), (), ON_WORKER)
+    assert (found["c"].seconds, found["c"].limits, found["c"].kind) == ((), (), WORKER)
 
 
 def test_of_a_node_that_a_resumed_run_began_again_the_last_attempts_count(hand):

@@ -329,6 +329,21 @@ def test_a_mapped_node_ends_with_the_gathering_of_its_children():
     assert critical == [e["name"] for e in of_phase(told, "X") if e["args"].get("critical")]
 
 
+def test_a_steal_leads_from_where_it_is_known_that_a_node_was_stolen():
+    events = [
+        start(3),
+        done("items", 0, 0.1, 0.1),
+        done("m[0]", 1, 0.4, 0.1),
+        done("m[1]", 0, 0.4, 0.2, stolen=True),  # from worker 1, which made the children
+        done("m", 0, 0.6, 0.1, stolen=True),  # it came back
+        done("z", 2, 0.8, 0.1, stolen=True),
+        end(1.0),
+    ]
+    told = traced(recorded(events, MAPPED))
+    assert [arrow for arrow in arrows(told) if arrow[0] == "steal"] == [("steal", "m", "z")]
+    assert [e["tid"] for e in of_phase(told, "i") if e["name"] == "steal"] == [100, 100, 102]
+
+
 def test_with_many_edges_each_node_has_the_arrow_from_what_made_it_ready(monkeypatch):
     nodes = [{"id": n, "call": "m:f"} for n in "abc"] + [{"id": "d", "call": "m:f", "needs": ["a", "b", "c"]}]
     ends = {"a": 0.1, "b": 0.3, "c": 0.2}
