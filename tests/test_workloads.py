@@ -89,6 +89,11 @@ def test_counter_counts_one_object():
     assert counter.read(one) == 7
 
 
+@pytest.mark.parametrize("workers", [1, 4])
+def test_sharded_counts_what_counter_counts(workers):
+    assert run("sharded", workers, nodes=8, steps=200) == {"total": 1600}
+
+
 def test_stdlib_on_some_modules(monkeypatch):
     some = stdlib.modules()[:12]
     monkeypatch.setattr(stdlib, "modules", lambda: some)

@@ -1,4 +1,4 @@
-"""Many nodes on one shared object, with a lock and without."""
+"""Many nodes on one shared object, with a lock and without; and each on its own."""
 
 import threading
 
@@ -27,6 +27,13 @@ def count_unlocked(_: int, counter: Counter, steps: int) -> None:
     """Count up without a lock: load, add and store are three steps, and another thread's may come between."""
     for _step in range(steps):
         counter.value += 1
+
+
+def count_alone(index: int, steps: int) -> int:
+    """Count up an object that no other node sees: exact, and nothing is shared."""
+    counter = Counter()
+    count_unlocked(index, counter, steps)
+    return counter.value
 
 
 def read(counter: Counter) -> int:
