@@ -4,17 +4,20 @@ import datetime as dt
 from collections.abc import Mapping
 
 from taskrunner.observe.page.page import html_text
-from taskrunner.observe.recorded import RecordedRun
+from taskrunner.observe.recorded import ALLOWED, RecordedRun
 from taskrunner.observe.totals import STATES, Totals
 from taskrunner.observe.words import by_culprit, counted, seconds
 from taskrunner.run.history import RUNNING, UNFINISHED
 
 _SLOWEST = 5
+_SAID = {ALLOWED: "failed, which is allowed"}
 
 
 def summary_html(run: RecordedRun, totals: Totals) -> str:
     """Return the run in figures."""
-    states = [f"{totals.states[state]:,} {state}" for state in reversed(STATES) if totals.states.get(state)]
+    states = [
+        f"{totals.states[state]:,} {_SAID.get(state, state)}" for state in reversed(STATES) if totals.states.get(state)
+    ]
     states += [f"{counted(totals.retried, 'attempt')} tried again"] if totals.retried else []
     length, path = run.critical_path
     share = f" ({length / totals.wall_s:.0%} of the wall time)" if totals.wall_s else ""

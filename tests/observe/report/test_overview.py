@@ -31,6 +31,11 @@ def test_the_summary(recording):
     }
 
 
+def test_a_failure_that_is_allowed_is_said_to_be_one(recording):
+    run = recording(A).failed("a<b>", 0.0, 1.0, allowed=True).end(1.0).run()
+    assert facts(summary_html(run, totals_of(run)))["nodes"] == "1 failed, which is allowed"
+
+
 def test_a_run_that_went_well_needs_no_words(recording):
     assert notes(recording(A).done("a<b>", 0.0, 1.0).end(1.0).run()) == []
     assert notes(recording().end(0.0).run()) == []
