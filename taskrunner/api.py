@@ -18,11 +18,12 @@ from taskrunner.run.archive import Archive
 from taskrunner.run.conceal import mask_of
 from taskrunner.run.control import Control
 from taskrunner.run.events import LEVELS, Event, GilSwitchedOn, Observer, RunDone, RunStart, RunWarning
-from taskrunner.run.folder import new_run_id
+from taskrunner.run.folder import find_run, new_run_id
 from taskrunner.run.host import peak_memory, processors, python_build, system, versions
 from taskrunner.run.plan import COMMAND, Plan
 from taskrunner.run.recorder import Recorder
 from taskrunner.run.result import RunResult, Summary
+from taskrunner.run.schedule import in_order, recorded_order, shuffled
 from taskrunner.run.scribe import Scribe
 from taskrunner.run.summarize import Facts, summarize
 from taskrunner.tasks import gil
@@ -53,6 +54,9 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     timeout: float | None = None,
     cache_dir: str | Path | None = None,
     force: bool = False,
+    shuffle: int | None = None,
+    replay: str = "",
+    adapt: Callable[[Plan], None] = lambda _: None,
     on_interrupt: Callable[[], None] | None = None,
 ) -> RunResult:
     """Run a graph and wait for its end.
@@ -75,6 +79,9 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         timeout: stop the run after so many seconds.
         cache_dir: the folder in which the results of nodes with ``cache`` are kept; without it there is no cache.
         force: take nothing from the cache, and run also the commands that are up to date.
+        shuffle: a seed that says which of the ready nodes goes first; with one worker equal seeds give equal runs.
+        replay: the run in ``run_dir`` whose order of starts is kept to, as far as needs allow.
+        adapt: called with the plan before it runs: for tools that change what a run does.
         observers: who is told of the run's events, on one thread at a time.
         on_interrupt: called, in the signal's handler, when SIGINT or SIGTERM stops the run.
 
@@ -98,12 +105,15 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             raise GilEnabledError(_why_gil(watch))
         if timeout is not None:
             plan.time_all()
+        order = _Order(shuffle, replay, run_dir)  # before there is a folder: "last" is not this run
         archive, told = None, _warnings(watch)
         if run_dir is not None:
             archive = Archive(Path(run_dir), resume, journaled=journal, fsync=fsync)
             stack.callback(archive.close)
             told = [*archive.keep(graph, params or {}, plan), *told]
             observers = (*observers, JsonLog(open_log(archive.folder.events), log_level))
+        order.arrange(plan)
+        adapt(plan)
         folder = archive.folder.commands if archive else stack.enter_context(_temporary_folder(plan))
         is_journaled = archive is not None and archive.journal is not None
         control = Control(stop_after, is_journaled=is_journaled, mask=mask_of(plan.dag, params or {}))
@@ -118,7 +128,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             stack.callback(reuse.close)
         run_id = archive.folder.id if archive else new_run_id()
         known = watch.culprit
-        with _recording(recorder, scribe, _run_start(run_id, graph.name, plan, workers), *told):
+        with _recording(recorder, scribe, _run_start(run_id, graph.name, plan, workers, order), *told):
             threads.execute(plan, control, workers, folder, lambda: recorder.note(_LOST_WAKEUP), timeout)
         watch.settle()
         result = _result(plan, control, run_id, graph.name, workers, watch)
@@ -177,7 +187,34 @@ def _write_summary(archive: Archive, summary: Summary, recorder: Recorder) -> No
         recorder.tell([RunWarning(str(error))])
 
 
-def _run_start(run: str, graph: str, plan: Plan, workers: int) -> RunStart:
+class _Order:
+    """The order that a run is asked to take, if any.
+
+    Raises:
+        UsageError: two orders are asked for, or there is no such run.
+
+    """
+
+    def __init__(self, seed: int | None, replay: str, run_dir: str | Path | None) -> None:
+        if seed is not None and replay:
+            raise UsageError("a run can follow a seed or replay another run, not both")
+        self.seed, self.replay = seed, ""
+        self._nodes: list[str] = []
+        if replay:
+            if run_dir is None:
+                raise UsageError("a run can be replayed only where runs leave folders")
+            self.replay = find_run(Path(run_dir), replay)
+            self._nodes = recorded_order(Path(run_dir) / self.replay)
+
+    def arrange(self, plan: Plan) -> None:
+        """Have a plan take the order."""
+        if self.seed is not None:
+            plan.arrange(shuffled(self.seed))
+        elif self.replay:
+            plan.arrange(in_order(self._nodes, {v.id for v in plan.dag.vertices if v.is_mapped}))
+
+
+def _run_start(run: str, graph: str, plan: Plan, workers: int, order: _Order) -> RunStart:
     return RunStart(
         run=run,
         graph=graph,
@@ -191,6 +228,8 @@ def _run_start(run: str, graph: str, plan: Plan, workers: int) -> RunStart:
         processors=processors(),
         versions=versions(),
         ranked=plan.is_ranked,
+        shuffle=order.seed,
+        replay=order.replay,
     )
 
 

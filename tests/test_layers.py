@@ -9,7 +9,21 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "taskrunner"
 # from below to above
-ROOMS = ("safe", "errors", "collector", "graph", "pool", "tasks", "run", "engines", "observe", "doctor", "api", "cli")
+ROOMS = (
+    "safe",
+    "errors",
+    "collector",
+    "graph",
+    "pool",
+    "tasks",
+    "run",
+    "engines",
+    "observe",
+    "doctor",
+    "api",
+    "stress",
+    "cli",
+)
 TOP = ("taskrunner", "taskrunner.__main__")  # the package's face and its door: above every room
 
 

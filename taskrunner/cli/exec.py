@@ -54,6 +54,14 @@ Examples:
     "--run-dir", type=click.Path(file_okay=False), default=str(DEFAULT), show_default=True,
     help="Where each run leaves a folder of its own.",
 )  # fmt: skip
+@click.option(
+    "--shuffle", type=int, metavar="SEED",
+    help="Of the nodes that are ready, the seed says which goes first; exact with --workers 1.",
+)  # fmt: skip
+@click.option(
+    "--replay", metavar="RUN", help="Start nodes in the order of an earlier run; exact with --workers 1.",
+    shell_complete=completion.runs,
+)  # fmt: skip
 @click.option("--no-journal", is_flag=True, help="Do not keep the results of finished nodes in the run's folder.")
 @click.option("--fsync", is_flag=True, help="Have each batch of the journal on the disk before going on.")
 @click.option(
@@ -112,6 +120,8 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
             timeout=options["timeout"],
             cache_dir=None if options["no_cache"] else options["cache_dir"],
             force=options["force"],
+            shuffle=options["shuffle"],
+            replay=options["replay"] or "",
             observers=[*logs, *live.observers],
             log_level=options["log_level"],
             on_interrupt=live.on_interrupt,

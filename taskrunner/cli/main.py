@@ -13,7 +13,7 @@ from taskrunner.safe.printable import printable
 EXIT_CODES = """\b
 Exit codes:
   0    all well
-  1    a node failed
+  1    a node failed, or stress found a difference
   2    wrong use of the command line
   3    the graph file is bad
   4    the run timed out
@@ -30,6 +30,7 @@ COMMANDS = {
     "report": "taskrunner.cli.report:report",
     "trace": "taskrunner.cli.trace:trace",
     "simulate": "taskrunner.cli.simulate:simulate_command",
+    "stress": "taskrunner.cli.stress:stress_command",
     "compare": "taskrunner.cli.compare:compare_command",
     "convert": "taskrunner.cli.convert:convert",
     "schema": "taskrunner.cli.schema:schema",

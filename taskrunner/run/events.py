@@ -37,6 +37,7 @@ class RunStart(Event, frozen=True, tag="run.start"):
 
     ``versions``: those of the installed distributions that had been imported under their own names.
     ``ranked``: an earlier run has told the times of the nodes, so the critical path goes first.
+    ``shuffle``: the seed of the order that the run was asked to take, and ``replay``: the run whose order that was.
     """
 
     run: str
@@ -51,6 +52,8 @@ class RunStart(Event, frozen=True, tag="run.start"):
     processors: int = 0
     versions: dict[str, str] = {}
     ranked: bool = False
+    shuffle: int | None = None
+    replay: str = ""
 
 
 class RunResumed(Event, frozen=True, tag="run.resumed"):

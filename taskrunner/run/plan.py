@@ -20,7 +20,7 @@ It is handed over through a deque, the inbox, or the event loop. Three things ar
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -30,6 +30,7 @@ from taskrunner.graph.dag import PLAIN, Dag, Vertex
 from taskrunner.graph.spec import Retry
 from taskrunner.run.journal import Entry
 from taskrunner.run.outcome import Failure, Retried, Skip
+from taskrunner.run.schedule import Rank
 from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.inputs import ChildTemplates
 from taskrunner.tasks.resolve import Function, Functions, is_async
@@ -169,6 +170,7 @@ class Plan:
         self.outputs = tuple(dict.fromkeys(dag.outputs if outputs is None else outputs))
         self.children: Mapping[str, Entry] = {}
         self.is_ranked = False
+        self.rank: Rank | None = None
         self._restored: set[int] = set()
         self._ready: set[int] = set()
         self._by_index: list[Any] = [None] * len(dag.vertices)
@@ -266,6 +268,21 @@ class Plan:
                 task.demands = Demands()
             task.demands.priority = (task.demands.priority << RANK_BITS) + ranks[task.vertex.index]
             task.routed = True
+
+    def arrange(self, rank: Rank) -> None:
+        """Give each task a rank by its id, children as well: the higher goes first, whatever the file's priorities."""
+        self.is_ranked, self.rank = False, rank
+        for task in self.tasks:
+            if task.demands is NOTHING:
+                task.demands = Demands()
+        self.rank_all(self.tasks)
+
+    def rank_all(self, tasks: Iterable[Task]) -> None:
+        """Give these tasks their ranks, if the plan was arranged."""
+        if self.rank is not None:
+            for task in tasks:
+                task.demands.priority = self.rank(task.id)
+                task.routed = True
 
     @property
     def restored(self) -> int:

@@ -337,6 +337,7 @@ class Runner:
         task.demands.expanding = now - started
         if self.plan.children:
             children = self._restore_children(task, children)
+        self.plan.rank_all(children)
         self.control.count_children(len(children))
         for child in children:
             child.ready_at = now

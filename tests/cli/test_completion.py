@@ -55,7 +55,7 @@ def ran(cli, graph):
 
 
 def test_commands(complete):
-    assert complete("taskrunner s") == ["show", "simulate", "schema"]
+    assert complete("taskrunner s") == ["show", "simulate", "stress", "schema"]
 
 
 def test_graph_files_and_folders(cli, complete, graph):

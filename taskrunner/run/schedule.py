@@ -1,0 +1,76 @@
+"""Orders that a run is asked to take: one drawn from a seed, that of an earlier run, or any list of nodes.
+
+An order is a rank for each node. It goes before the file's ``priority``, which is a wish and no need. Of the nodes that
+are ready the one with the highest rank goes first, through the one inbox of the pool: with one worker this decides
+everything, so equal ranks give equal runs. Ranks drawn at random are those of Burckhardt et al., "A randomized
+scheduler with probabilistic guarantees of finding bugs", 2010.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+import msgspec
+
+from taskrunner.errors import TaskrunnerError
+
+# From a node's id to its rank, which is above 0.
+type Rank = Callable[[str], int]
+
+UNKNOWN = 1  # the rank of a node that an order does not name: after all that it names
+_BYTES = 6
+
+
+class _Line(msgspec.Struct):
+    event: str = ""
+    node: str = ""
+    started_at: float = 0.0
+
+
+_LINES = msgspec.json.Decoder(_Line)
+_STARTED = frozenset({"node.done", "node.failed", "node.retry"})
+
+
+def shuffled(seed: int) -> Rank:
+    """Return a rank for each node that follows from the seed and the node's id, and from nothing else."""
+    from hashlib import blake2b  # only such a run needs it
+
+    key = str(seed).encode()
+
+    def rank(node: str) -> int:
+        text = node.encode(errors="surrogatepass")
+        return int.from_bytes(blake2b(text, digest_size=_BYTES, key=key[:64]).digest()) + UNKNOWN + 1
+
+    return rank
+
+
+def in_order(nodes: Sequence[str], mapped: Collection[str]) -> Rank:
+    """Return ranks by which nodes start in this order, as far as their needs allow.
+
+    Of ``mapped`` nodes only the children are calls: such a node goes just before the first of its own.
+    """
+    ranks: dict[str, int] = {}
+    for before, node in enumerate(nodes):
+        rank = 2 * (len(nodes) - before) + UNKNOWN
+        ranks.setdefault(node, rank)
+        if (parent := node.rpartition("[")[0]) in mapped:
+            ranks[parent] = max(ranks.get(parent, 0), rank + 1)
+    return lambda node: ranks.get(node, UNKNOWN)
+
+
+def recorded_order(folder: Path) -> list[str]:
+    """Return the nodes of the run that has left a folder, in the order in which they first started.
+
+    Raises:
+        TaskrunnerError: it has recorded no node, or its events cannot be read.
+
+    """
+    events = folder / "events.jsonl"
+    try:
+        data = events.read_bytes()
+        lines = _LINES.decode_lines(data[: data.rfind(b"\n") + 1])  # a killed process may not have finished the last
+    except (OSError, ValueError) as error:
+        raise TaskrunnerError(f"cannot read {events}: {error}") from None
+    started = sorted([line for line in lines if line.event in _STARTED], key=lambda line: line.started_at)
+    if not started:
+        raise TaskrunnerError(f"{events} tells of no node: there is no order to replay")
+    return list(dict.fromkeys(line.node for line in started))

@@ -1,0 +1,1 @@
+"""Many runs of one graph under different schedules, to find what depends on the schedule."""

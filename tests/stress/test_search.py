@@ -1,0 +1,124 @@
+"""The search, on graphs with planted mistakes and on clean ones."""
+
+from pathlib import Path
+
+import pytest
+
+import taskrunner
+from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY
+from taskrunner.stress.search import Choices, FailsByItselfError, search
+
+FOLDER = Path(__file__).parents[2] / "workloads"
+COUNT = iter(range(1_000_000))
+
+
+def load(name):
+    return taskrunner.load(FOLDER / f"{name}.json")
+
+
+def give(*values):
+    return list(values)
+
+
+def count():
+    return next(COUNT)
+
+
+def append(items, item):
+    items.append(item)
+
+
+def fail(*_):
+    raise ValueError("no luck")
+
+
+def fail_if_empty(items):
+    return items[0]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_missing_edge_is_found_and_shrunk_to_one_pair(tmp_path, workers):
+    report = search(load("racy-edge"), Choices(run_dir=tmp_path, workers=workers))
+    assert report.finding is not None
+    assert (report.finding.kind, report.finding.reorderings) == (ORDER, (("interest", "deposit"),))
+    (difference,) = report.finding.differences
+    assert (difference.node, difference.expected, difference.found) == ("balance", "1650", "1600")
+    replayed = taskrunner.run(load("racy-edge"), workers=1, run_dir=tmp_path, replay=report.finding.run)
+    assert replayed["balance"] == 1600
+
+
+def test_a_missing_lock_is_found_by_two_deposits_and_found_again():
+    report = search(load("racy"), Choices())
+    assert report.finding is not None
+    assert report.finding.kind == OVERLAP
+    assert {node.partition("[")[0] for node in report.finding.pair} == {"deposit"}
+    assert [difference.node for difference in report.finding.differences] == ["balance"]
+    assert report.finding.again == report.finding.tries
+    again = search(load("racy"), Choices(first_seed=report.finding.seed, runs=1))
+    assert again.finding == report.finding
+
+
+@pytest.mark.parametrize("params", [{"n": 8, "copies": 6}])
+def test_a_clean_graph_gives_no_alarm(params):
+    report = search(load("fib"), Choices(params=params, runs=40))
+    assert (report.finding, report.shared, report.runs) == (None, (), 42)
+    assert report.met == 20
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("fib", {"n": 8, "copies": 6}), ("ingest", {"sources": [2, 3], "batches": 2, "delay": 0.0, "rounds": 5})],
+)
+def test_a_clean_workload_gives_no_alarm_in_a_thousand_runs(name, params):
+    report = search(load(name), Choices(params=params, runs=1000, track=True))
+    assert (report.finding, report.shared, report.runs) == (None, (), 1002)
+
+
+def test_a_result_that_changes_by_itself_is_told_as_such():
+    graph = taskrunner.Graph("g")
+    graph.call(count, id="number")
+    report = search(graph, Choices(runs=5))
+    assert report.finding is not None
+    assert (report.finding.kind, [d.node for d in report.finding.differences]) == (UNSTEADY, ["number"])
+    assert search(graph, Choices(runs=5, ignore=("number",))).finding is None
+
+
+def test_a_failure_is_a_difference(tmp_path):
+    graph = taskrunner.Graph("g")
+    items = graph.call(give, id="items")
+    graph.call(append, items, 1, id="fill")
+    graph.call(fail_if_empty, items, id="look")
+    report = search(graph, Choices(workers=1, run_dir=tmp_path))
+    assert report.finding is not None
+    assert report.finding.reorderings == (("look", "fill"),)
+    assert "IndexError" in next(d.found for d in report.finding.differences if d.node == "look")
+
+
+def test_a_graph_that_fails_by_itself_is_refused():
+    graph = taskrunner.Graph("g")
+    graph.call(fail, id="bad")
+    with pytest.raises(FailsByItselfError, match='node "bad" fails before anything is reordered'):
+        search(graph, Choices())
+    allowed = taskrunner.Graph("g")
+    allowed.call(fail, id="bad", allow_failure=True)
+    assert search(allowed, Choices(runs=2)).finding is None
+
+
+def test_tracking_warns_though_the_result_is_right(tmp_path):
+    graph = taskrunner.Graph("g")
+    items = graph.call(give, id="items")
+    graph.call(append, items, 1, id="fill")
+    graph.call(give, items, id="look")
+    after = graph.call(len, items, id="after", needs=["fill"])
+    graph.output(after)
+    report = search(graph, Choices(runs=1, track=True, ignore=("look",), run_dir=tmp_path))
+    assert report.finding is None
+    assert [(found.type, found.changed_by, found.seen_by) for found in report.shared] == [("list", "fill", "look")]
+
+
+def test_a_result_without_a_form_is_named():
+    graph = taskrunner.Graph("g")
+    graph.call(object, id="thing")
+    assert search(graph, Choices(runs=2)).uncompared == ("thing",)
