@@ -128,7 +128,8 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             stack.callback(reuse.close)
         run_id = archive.folder.id if archive else new_run_id()
         known = watch.culprit
-        with _recording(recorder, scribe, _run_start(run_id, graph.name, plan, workers, order), *told):
+        first = [_run_start(run_id, graph.name, plan, workers, order), *told] if observers else []
+        with _recording(recorder, scribe, *first):
             threads.execute(plan, control, workers, folder, lambda: recorder.note(_LOST_WAKEUP), timeout)
         watch.settle()
         result = _result(plan, control, run_id, graph.name, workers, watch)
