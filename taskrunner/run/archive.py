@@ -9,7 +9,7 @@ from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
 from taskrunner.run.conceal import conceal, reveal
 from taskrunner.run.events import RunResumed
-from taskrunner.run.folder import RunFolder, find_run, new_run_id
+from taskrunner.run.folder import RunFolder, find_run, new_run_id, read_graph
 from taskrunner.run.journal import Journal, forgotten, hold, read
 from taskrunner.run.order import among, durations, ranks
 from taskrunner.run.plain import to_json
@@ -70,7 +70,7 @@ class Archive:
 
     def _resume(self, graph: Graph, text: bytes, params: Mapping[str, Any], plan: Plan) -> Resumption:
         try:
-            kept = reveal(self.folder.read_graph(), text, {**plan.dag.file.params, **params})
+            kept = reveal(read_graph(self.folder.path), text, {**plan.dag.file.params, **params})
             earlier = Graph.decode(kept.graph, "json", "the earlier graph").link(kept.params)
         except GraphError as error:
             told = "; ".join(str(error).split("\n"))

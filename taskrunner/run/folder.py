@@ -121,10 +121,6 @@ class RunFolder:
         self._replace("params.json", to_json(kept.params))
         self._replace("graph.json", kept.graph)
 
-    def read_graph(self) -> Kept:
-        """Return what is kept of the graph as it was run, as the function of this name does."""
-        return read_graph(self.path)
-
     def _replace(self, name: str, data: bytes) -> None:
         """Write a file so that whoever reads it sees the old or the new one, and nothing between.
 
