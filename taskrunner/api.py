@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskrunner import collector
 from taskrunner.engines import threads
+from taskrunner.engines.engine import Engine, Place
 from taskrunner.errors import GilEnabledError, GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.observe.log import JsonLog, open_log
@@ -57,6 +58,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     shuffle: int | None = None,
     replay: str = "",
     adapt: Callable[[Plan], None] = lambda _: None,
+    engine: Engine | None = None,
     on_interrupt: Callable[[], None] | None = None,
 ) -> RunResult:
     """Run a graph and wait for its end.
@@ -82,6 +84,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         shuffle: a seed that says which of the ready nodes goes first; with one worker equal seeds give equal runs.
         replay: the run in ``run_dir`` whose order of starts is kept to, as far as needs allow.
         adapt: called with the plan before it runs: for tools that change what a run does.
+        engine: where the nodes run, such as ``taskrunner.DaskEngine``; without it, on threads of this process.
         observers: who is told of the run's events, on one thread at a time.
         on_interrupt: called, in the signal's handler, when SIGINT or SIGTERM stops the run.
 
@@ -94,19 +97,18 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             process then, as it would have without the run.)
 
     """
-    workers = _check(workers, log_level, timeout)
+    _check(workers, log_level, timeout)
     names = as_nodes([targets] if isinstance(targets, str | Handle) else targets)
     permit = Permit((allow,) if isinstance(allow, str) else tuple(allow), commands)
     with ExitStack() as stack:
         stack.enter_context(module_folders(graph.source))
         watch = stack.enter_context(gil.GilWatch(served))
         plan = _plan(graph, params, names, permit, stack)
-        if require_nogil and gil.is_enabled():
-            raise GilEnabledError(_why_gil(watch))
-        if timeout is not None:
-            plan.time_all()
-        order = _Order(shuffle, replay, run_dir)  # before there is a folder: "last" is not this run
-        archive, told = None, _warnings(watch)
+        order = _Order(shuffle, replay, run_dir, engine)  # before there is a folder: "last" is not this run
+        place = stack.enter_context(_place(engine, workers, graph, plan))
+        if require_nogil and place.has_gil:
+            raise GilEnabledError(_why_gil(watch) if engine is None else "the GIL is on where the nodes are to run")
+        archive, told = None, [*place.introduction(), *_warnings(watch)]
         if run_dir is not None:
             archive = Archive(Path(run_dir), resume, journaled=journal, fsync=fsync)
             stack.callback(archive.close)
@@ -128,11 +130,11 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             stack.callback(reuse.close)
         run_id = archive.folder.id if archive else new_run_id()
         known = watch.culprit
-        first = [_run_start(run_id, graph.name, plan, workers, order), *told] if observers else []
+        first = [_run_start(run_id, graph.name, plan, place, order), *told] if observers else []
         with _recording(recorder, scribe, *first):
-            threads.execute(plan, control, workers, folder, lambda: recorder.note(_LOST_WAKEUP), timeout)
+            place.execute(plan, control, folder, recorder.note, timeout)
         watch.settle()
-        result = _result(plan, control, run_id, graph.name, workers, watch)
+        result = _result(plan, control, run_id, graph.name, place, watch)
         if watch.culprit not in (known, ""):
             recorder.tell([GilSwitchedOn(watch.culprit, watch.node)])
         if archive:
@@ -196,9 +198,11 @@ class _Order:
 
     """
 
-    def __init__(self, seed: int | None, replay: str, run_dir: str | Path | None) -> None:
+    def __init__(self, seed: int | None, replay: str, run_dir: str | Path | None, engine: Engine | None) -> None:
         if seed is not None and replay:
             raise UsageError("a run can follow a seed or replay another run, not both")
+        if engine is not None and (seed is not None or replay):
+            raise UsageError("only the threads of this process take an order that is asked for")
         self.seed, self.replay = seed, ""
         self._nodes: list[str] = []
         if replay:
@@ -215,12 +219,12 @@ class _Order:
             plan.arrange(in_order(self._nodes, {v.id for v in plan.dag.vertices if v.is_mapped}))
 
 
-def _run_start(run: str, graph: str, plan: Plan, workers: int, order: _Order) -> RunStart:
+def _run_start(run: str, graph: str, plan: Plan, place: Place, order: _Order) -> RunStart:
     return RunStart(
         run=run,
         graph=graph,
         nodes=len(plan.tasks),
-        workers=workers,
+        workers=place.workers,
         python=python_build(),
         free_threaded=gil.IS_FREE_THREADED,
         gil=gil.is_enabled(),
@@ -231,27 +235,50 @@ def _run_start(run: str, graph: str, plan: Plan, workers: int, order: _Order) ->
         ranked=plan.is_ranked,
         shuffle=order.seed,
         replay=order.replay,
+        engine=place.name,
     )
 
 
-def _check(workers: int | None, log_level: str, timeout: float | None) -> int:
-    """Return how many workers there are to be.
+def _check(workers: int | None, log_level: str, timeout: float | None) -> None:
+    """Look at options that have a range.
 
     Raises:
-        UsageError: an option has no meaning.
+        UsageError: one of them is out of it.
 
     """
-    workers = processors() if workers is None else workers
     if log_level not in LEVELS:
         raise UsageError(f'unknown log level "{log_level}": there are {", ".join(LEVELS)}')
     if timeout is not None and not 0 < timeout < threading.TIMEOUT_MAX:
         raise UsageError(f"a time-out is a number of seconds above 0, not {timeout}")
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise UsageError(f"a run needs at least 1 worker, not {workers}")
-    return workers
 
 
-_LOST_WAKEUP = RunWarning("a worker slept past an item (lost wake-up): please report this")
+@contextmanager
+def _place(engine: Engine | None, workers: int | None, graph: Graph, plan: Plan) -> Iterator[Place]:
+    """Have the place ready where the nodes of a plan are to run.
+
+    Raises:
+        GraphError: a callable cannot be imported there.
+        UsageError: how many workers there are is not for the caller to say.
+
+    """
+    if engine is None:
+        yield threads.Threads(processors() if workers is None else workers)
+        return
+    from taskrunner.engines.remote import RemoteRun  # only such a run needs it
+
+    if workers is not None:
+        raise UsageError("how many workers there are is for the engine to say")
+    remote = RemoteRun(engine, graph.functions)
+    try:
+        remote.prepare(new_run_id(), plan)
+    except GraphError as error:
+        raise graph.error(error) from None
+    try:
+        yield remote
+    finally:
+        engine.stop()
 
 
 def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str], permit: Permit, stack: ExitStack) -> Plan:
@@ -308,13 +335,13 @@ def _why_gil(watch: gil.GilWatch) -> str:
     return f"the GIL is on: {python_build()} is no free-threaded build"
 
 
-def _result(plan: Plan, control: Control, run_id: str, name: str, workers: int, watch: gil.GilWatch) -> RunResult:
+def _result(plan: Plan, control: Control, run_id: str, name: str, place: Place, watch: gil.GilWatch) -> RunResult:
     facts = Facts(
         run=run_id,
         graph=name,
         wall_s=(control.ended - control.started) / 1e9,
-        workers=workers,
-        gil=gil.is_enabled(),
+        workers=place.workers,
+        gil=place.has_gil,
         gil_module=watch.culprit,
         gil_node=watch.node,
         peak_memory_bytes=peak_memory(),

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from taskrunner.pool.pool import Pool
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
-from taskrunner.run.events import EVENT_LOOP
+from taskrunner.run.events import Event, RunWarning
 from taskrunner.run.limits import Limits
 from taskrunner.run.loop_runner import LoopRunner
 from taskrunner.run.plan import CALL, COMMAND_PLACES, Plan, Task
 from taskrunner.run.runner import Runner
 from taskrunner.run.timer import Timer, nanoseconds
+from taskrunner.tasks import gil
 from taskrunner.tasks.current import HERE
 from taskrunner.tasks.processes import GRACE, kill_all
 
@@ -27,6 +28,33 @@ if TYPE_CHECKING:
 
 # The last one comes when a terminal is closed; nohup has it ignored, and so it stays.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Threads:
+    """The workers of this process, as the place where a run's nodes run."""
+
+    name = "threads"
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    @property
+    def has_gil(self) -> bool:
+        """Whether the GIL is on."""
+        return gil.is_enabled()
+
+    def introduction(self) -> list[Event]:
+        """Return what is to be said of the place: nothing, ``run.start`` says it all."""
+        return []
+
+    def execute(
+        self, plan: Plan, control: Control, commands: Path, tell: Callable[[Event], None], timeout: float | None
+    ) -> None:
+        """Run a plan to its end, and tell of a lost wake-up."""
+        execute(plan, control, self.workers, commands, lambda: tell(_LOST_WAKEUP), timeout)
+
+
+_LOST_WAKEUP = RunWarning("a worker slept past an item (lost wake-up): please report this")
 
 
 def execute(
@@ -46,6 +74,8 @@ def execute(
         BaseException: an error of taskrunner's own, never one of a node's.
 
     """
+    if timeout is not None:
+        plan.time_all()
     loop = _new_loop() if any(task.demands.call_kind != CALL for task in plan.tasks) else None
 
     def bind(worker: int, push: Callable[[Task], None]) -> Callable[[Task], Task | None]:
@@ -59,7 +89,7 @@ def execute(
     pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup)
     limits = Limits({**plan.dag.file.pools, COMMAND_PLACES: workers})
     dispatcher = Dispatcher(limits, pool, loop, commands, timer, control.crashed)
-    dispatcher.runner = loop_runner = LoopRunner(EVENT_LOOP, plan, control, dispatcher, dispatcher.put)
+    dispatcher.runner = loop_runner = LoopRunner(plan, control, dispatcher)
     control.open_view(loop_runner.look)
     with _running(loop, control):
         control.started = time.perf_counter_ns()

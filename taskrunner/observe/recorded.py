@@ -29,6 +29,8 @@ from taskrunner.run.events import (
     RunResumed,
     RunStart,
     RunWarning,
+    SiteJoined,
+    SiteLeft,
 )
 from taskrunner.run.folder import find_run, read_graph
 from taskrunner.run.history import PastRun, past_run
@@ -42,6 +44,8 @@ type AnyEvent = (
     | NodeTimeout
     | NodeSkipped
     | GilSwitchedOn
+    | SiteJoined
+    | SiteLeft
     | RunWarning
     | RunDone
 )

@@ -1,6 +1,7 @@
 """Where a task goes that does not simply go on a deque: into the inbox, to the event loop, or to wait."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -32,33 +33,16 @@ class EventLoop(Protocol):
         """Let an interrupt cancel the asyncio task that is inside."""
 
 
-class Dispatcher:
-    """Places tasks that are ready. Any thread may call it, with a task that is its own."""
+class Router(ABC):
+    """Places tasks that are ready, within the named pools. Any thread may call it, with a task that is its own."""
 
-    def __init__(
-        self,
-        limits: Limits,
-        pool: Pool,
-        loop: EventLoop | None,
-        folder: Path,
-        timer: Timer,
-        on_crash: Callable[[BaseException], None],
-    ) -> None:
+    def __init__(self, limits: Limits, timer: Timer) -> None:
         self._limits = limits
-        self._pool = pool
-        self._loop = loop
-        self._folder = folder
         self.timer = timer
-        self.runner: OffloadRunner
-        self._on_crash = on_crash
-
-    def close(self) -> None:
-        """Let go of what leads back here: then a run is freed when nobody holds it, without the collector."""
-        del self.runner, self._pool
 
     def route(self, task: Task, push: Push) -> None:
         """Place a task; one that finds a named pool full waits until another gives its place back."""
-        if task.demands.limits and not _to_be_skipped(task):
+        if task.demands.limits and not to_be_skipped(task):
             if not self._limits.acquire(task, task.demands.limits, task.demands.priority):
                 return
             task.demands.holding = True
@@ -71,8 +55,48 @@ class Dispatcher:
             admitted.demands.holding = True
             self._place(admitted, push)
 
+    @abstractmethod
+    def put(self, task: Task) -> None:
+        """Place a task that is not the caller's own any more."""
+
+    @abstractmethod
     def later(self, task: Task, seconds: float) -> None:
-        """Place a task after some time; the pool waits for it. It holds no worker and no place meanwhile."""
+        """Place a task after some time. It holds no worker and no place meanwhile."""
+
+    @abstractmethod
+    def lose(self, worker: int, end: Callable[[], Task | None]) -> None:
+        """Put another thread in the place of a worker whose call is given up, and end its task."""
+
+    @abstractmethod
+    def _place(self, task: Task, push: Push) -> None:
+        """Place a task that has its places in the pools."""
+
+
+class Dispatcher(Router):
+    """Places tasks on the pool of this process, or on its event loop."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        pool: Pool,
+        loop: EventLoop | None,
+        folder: Path,
+        timer: Timer,
+        on_crash: Callable[[BaseException], None],
+    ) -> None:
+        super().__init__(limits, timer)
+        self._pool = pool
+        self._loop = loop
+        self._folder = folder
+        self.runner: OffloadRunner
+        self._on_crash = on_crash
+
+    def close(self) -> None:
+        """Let go of what leads back here: then a run is freed when nobody holds it, without the collector."""
+        del self.runner, self._pool
+
+    def later(self, task: Task, seconds: float) -> None:
+        """Place a task after some time; the pool waits for it."""
 
         def place() -> None:
             try:
@@ -121,7 +145,7 @@ class Dispatcher:
         self._pool.put(task, task.demands.priority)
 
     def _place(self, task: Task, push: Push) -> None:
-        if task.demands.kind in (ASYNC, COMMAND) and not _to_be_skipped(task):
+        if task.demands.kind in (ASYNC, COMMAND) and not to_be_skipped(task):
             self._offload(task)
         elif task.demands.priority:
             self.put(task)
@@ -144,5 +168,6 @@ class Dispatcher:
             self._pool.release()
 
 
-def _to_be_skipped(task: Task) -> bool:
+def to_be_skipped(task: Task) -> bool:
+    """Say whether a task is not to be run, because of what came before it."""
     return task.blocked is not None and not task.demands.always

@@ -38,6 +38,7 @@ class RunStart(Event, frozen=True, tag="run.start"):
     ``versions``: those of the installed distributions that had been imported under their own names.
     ``ranked``: an earlier run has told the times of the nodes, so the critical path goes first.
     ``shuffle``: the seed of the order that the run was asked to take, and ``replay``: the run whose order that was.
+    ``engine``: where the nodes run; if that is not in this process, ``workers`` is how many run at once there.
     """
 
     run: str
@@ -54,6 +55,7 @@ class RunStart(Event, frozen=True, tag="run.start"):
     ranked: bool = False
     shuffle: int | None = None
     replay: str = ""
+    engine: str = "threads"
 
 
 class RunResumed(Event, frozen=True, tag="run.resumed"):
@@ -136,6 +138,25 @@ class GilSwitchedOn(WarningEvent, frozen=True, tag="gil.on"):
 
     module: str
     node: str = ""
+
+
+class SiteJoined(Event, frozen=True, tag="site.joined"):
+    """A process that runs nodes for an engine: its address there, how many at once, its interpreter and its GIL."""
+
+    address: str
+    threads: int
+    python: str
+    free_threaded: bool
+    gil: bool
+    host: str
+    pid: int
+
+
+class SiteLeft(WarningEvent, frozen=True, tag="site.left"):
+    """A process that ran nodes is gone; ``nodes`` are those that it had not finished, which run again elsewhere."""
+
+    address: str
+    nodes: tuple[str, ...]
 
 
 class RunWarning(WarningEvent, frozen=True, tag="run.warning"):

@@ -19,7 +19,7 @@ import fcntl
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,17 @@ def entry(node: str, value: Any) -> Entry:
         return (node, Ext(_PACKED, pack(value)))
     except NotStorableError:
         return (node,)
+
+
+def bounded_entry(node: str, value: Any, most: int) -> Entry:
+    """Return the entry of a node, without its result if that takes more than so many bytes; it travels as it is."""
+    if isinstance(value, Sized) and len(value) > most:  # each part takes a byte at least
+        return (node,)
+    try:
+        data = pack(value)
+    except NotStorableError:
+        return (node,)
+    return (node, Ext(_PACKED, data)) if len(data) <= most else (node,)
 
 
 def forgotten(node: str) -> Entry:

@@ -7,9 +7,11 @@ from threading import Event
 from typing import Any
 
 from taskrunner.run.attempt import Attempt, NodeTimeoutError
-from taskrunner.run.events import Running
+from taskrunner.run.control import Control
+from taskrunner.run.dispatch import Dispatcher
+from taskrunner.run.events import EVENT_LOOP, Running
 from taskrunner.run.outcome import Skip
-from taskrunner.run.plan import COMMAND, Task
+from taskrunner.run.plan import COMMAND, Plan, Task
 from taskrunner.run.runner import Runner, clock
 from taskrunner.tasks import inputs
 from taskrunner.tasks.current import ON_LOOP, Current
@@ -22,9 +24,10 @@ class LoopRunner(Runner):
     others by ``dict.copy``, which is atomic.
     """
 
-    def __init__(self, *given: Any) -> None:
+    def __init__(self, plan: Plan, control: Control, dispatcher: Dispatcher) -> None:
         self._open: dict[str, tuple[int, int]] = {}
-        super().__init__(*given)
+        self._cancellable = dispatcher.cancellable
+        super().__init__(EVENT_LOOP, plan, control, dispatcher, dispatcher.put)
 
     def look(self, now: int) -> list[Running]:
         """Return what runs on the event loop at a moment; any thread may ask."""
@@ -38,8 +41,8 @@ class LoopRunner(Runner):
         started = clock()
         try:
             if why := self.why_not(task):
-                return self._refuse(task, why, started)
-            with contextlib.nullcontext() if task.demands.always else self._dispatcher.cancellable():
+                return self.refuse(task, why, started)
+            with contextlib.nullcontext() if task.demands.always else self._cancellable():
                 value = await self._shown(task, folder, started)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             if isinstance(error, CancelledError) and self.control.cancelled.is_set():

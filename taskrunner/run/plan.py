@@ -308,6 +308,10 @@ class Plan:
         task: Task | None = self._by_index[vertex.index]
         return task
 
+    def kept(self) -> list[Task]:
+        """Return the tasks of the outputs."""
+        return [self._by_index[index] for index in self.outputs]
+
     def take_outputs(self) -> dict[str, Any]:
         """Return the results of the outputs that have one; the plan drops them."""
         found: dict[str, Any] = {}

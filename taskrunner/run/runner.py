@@ -14,7 +14,7 @@ from msgspec import UNSET
 from taskrunner.pool.worker import LostError
 from taskrunner.run.attempt import Attempt, NodeTimeoutError
 from taskrunner.run.control import Control
-from taskrunner.run.dispatch import Dispatcher
+from taskrunner.run.dispatch import Router
 from taskrunner.run.events import Running
 from taskrunner.run.journal import entry, result_of
 from taskrunner.run.now import NOTHING_BEGUN, Begun, running
@@ -41,7 +41,7 @@ class Runner:
         worker: int,
         plan: Plan,
         control: Control,
-        dispatcher: Dispatcher,
+        dispatcher: Router,
         push: Callable[[Task], None],
     ) -> None:
         self.plan = plan
@@ -197,7 +197,7 @@ class Runner:
         self.control.failed(failure)
         return self._end(task, started, ended, failure, None if failure.allowed else Skip("needs", task.id))
 
-    def _refuse(self, task: Task, why: Skip, started: int) -> Task | None:
+    def refuse(self, task: Task, why: Skip, started: int) -> Task | None:
         """End a task that is not run, or not run again."""
         if task.demands.failed is not None and why.reason == "stopped":
             return self._fail_finally(task, task.demands.failed, started, started)
@@ -273,7 +273,7 @@ class Runner:
         if error is not None:
             return self.fail(task, error, started)
         if why:
-            return self._refuse(task, why, started)
+            return self.refuse(task, why, started)
         if task.demands.kind == MAP and value:
             self._expand(task, value, started)
             self._begun = NOTHING_BEGUN  # it has not ended: it goes on when its children have

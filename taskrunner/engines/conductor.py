@@ -1,0 +1,304 @@
+"""Runs a plan whose nodes run elsewhere: sends what is ready, and takes what is reported.
+
+One thread, the caller's, decides: what is ready is packed and sent, what is reported is noted, and what that makes
+ready is sent in turn. Results stay where they are; the plan's inputs hold what stands for them. All others, the
+engine's threads, the timer's and signal handlers, only put something into ``inbox``, a ``SimpleQueue``, whose
+``put`` may be called anywhere, also in a handler that has interrupted a ``get``.
+
+Needs, guards, retries, pools, failures and mapped nodes are the plan's, and are treated as they are in this process. A
+ready node is sent as soon as there is room: so many are on their way that the sites do not run dry, and few enough that
+a node of higher priority does not wait behind all of them.
+"""
+
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol
+
+from taskrunner.engines.engine import Engine, SiteLost
+from taskrunner.engines.lanes import Lanes
+from taskrunner.engines.packing import Packer, is_guarded_elsewhere, needs_results
+from taskrunner.engines.remote_runner import RemoteRunner
+from taskrunner.engines.site import trouble_of
+from taskrunner.engines.work import DONE, Remote, Report, Work
+from taskrunner.errors import InternalError
+from taskrunner.run.attempt import NodeTimeoutError
+from taskrunner.run.control import Control
+from taskrunner.run.dispatch import Push, Router, to_be_skipped
+from taskrunner.run.events import EVENT_LOOP
+from taskrunner.run.limits import Limits
+from taskrunner.run.plan import COMMAND_PLACES, GATHER, MAP, Plan, Task
+from taskrunner.run.stored import NotStorableError, unpack
+from taskrunner.run.timer import Timer, nanoseconds
+from taskrunner.tasks.binding import MISSING
+from taskrunner.tasks.processes import GRACE
+
+type Inbox = SimpleQueue[Sequence[Report] | SiteLost | Task | None]
+
+# So many works are on their way at most, for each that can run at once; and at least so many in all.
+AHEAD = 16
+LEAST_AHEAD = 1_000
+# Seconds between two looks at works that the engine cannot run to their end.
+PATIENCE = 1.0
+
+
+class Flight:
+    """A work on its way: its tasks, of which the first ``ended`` were told of, and when it was sent."""
+
+    __slots__ = ("ended", "result", "sent", "tasks", "work")
+
+    def __init__(self, work: Work, tasks: Sequence[Task], result: Remote, sent: int) -> None:
+        self.work = work
+        self.tasks = tasks
+        self.result = result
+        self.sent = sent
+        self.ended = 0
+
+
+class RemoteRouter(Router):
+    """Places the tasks of a run whose nodes run elsewhere: they are all given to ``ready``, on the run's own thread."""
+
+    def __init__(self, limits: Limits, timer: Timer, ready: Callable[[Task | None], None], inbox: Inbox) -> None:
+        super().__init__(limits, timer)
+        self._ready = ready
+        self._inbox = inbox
+        self.waiting = 0  # how many tasks are with the timer
+
+    def put(self, task: Task) -> None:
+        """Place a task."""
+        self._ready(task)
+
+    def later(self, task: Task, seconds: float) -> None:
+        """Have a task come back by the inbox after some time."""
+        self.waiting += 1
+        moment = time.perf_counter_ns() + nanoseconds(seconds)
+        self.timer.at(moment, lambda: self._inbox.put(task), is_patient=task.demands.always)
+
+    def lose(self, worker: int, end: Callable[[], Task | None]) -> None:
+        """Never be called: no call that may be lost is made on this thread."""
+        raise InternalError(f"{end} of worker {worker} was lost in a run whose nodes run elsewhere")
+
+    def _place(self, task: Task, push: Push) -> None:  # noqa: ARG002  there is one place
+        self._ready(task)
+
+
+class Around(Protocol):
+    """What a conductor tells of what is no node's."""
+
+    def heard(self, report: Report, node: str) -> None:
+        """Hear a report, before this node of it ends: where it comes from, and what a command has written."""
+
+    def lost(self, address: str, nodes: Sequence[str]) -> None:
+        """Hear that a site is gone, which had not finished these nodes: they run again."""
+
+    def ran_again(self, nodes: Sequence[str]) -> None:
+        """Hear that these nodes had ended, and ran again because their results were lost."""
+
+
+class Conductor:
+    """The state of one run whose nodes run elsewhere. All of it belongs to the thread that calls ``run``."""
+
+    def __init__(
+        self, engine: Engine, packer: Packer, plan: Plan, control: Control, timer: Timer, inbox: Inbox, around: Around
+    ) -> None:
+        self._engine = engine
+        self._packer = packer
+        self._control = control
+        self._inbox = inbox
+        self._around = around
+        self._lanes = Lanes()
+        self._flights: dict[str, Flight] = {}
+        self._ended: dict[str, Sequence[Task]] = {}  # by the keys of works that have ended
+        self._again: dict[str, None] = {}
+        self._travelling: set[Task] = set()  # all tasks of all works on their way
+        self._here: deque[Task] = deque()
+        self._ready: list[tuple[int, int, Task]] = []
+        self._sequence = itertools.count()
+        self._halted = control.open_flag()
+        self._is_told = self._is_cancelled = False
+        self._cancelled_at = 0
+        self._looked = time.monotonic()
+        self._plan = plan
+        self._timer = timer
+
+    def run(self, places: int) -> None:
+        """Run the plan to its end; ``places`` is how many nodes run at once.
+
+        Raises:
+            EngineLostError: the engine cannot be reached any more.
+
+        """
+        limits = Limits({**self._plan.dag.file.pools, COMMAND_PLACES: places})
+        self._router = RemoteRouter(limits, self._timer, self._take_ready, self._inbox)
+        self._runner = RemoteRunner(self._packer, EVENT_LOOP, self._plan, self._control, self._router, self._take_ready)
+        self._ahead = max(LEAST_AHEAD, AHEAD * places)
+        for task in self._plan.roots():
+            task.ready_at = self._control.started
+            self._router.route(task, self._take_ready)
+        while self._go_on():
+            self._listen()
+            self._stop_sites()
+            self._look_after()
+        self._around.ran_again(list(self._again))
+
+    # -- what is ready -----------------------------------------------------------------------------
+
+    def _take_ready(self, task: Task | None) -> None:
+        if task is None or task in self._travelling:
+            return
+        if _is_for_here(task):
+            self._here.append(task)
+        else:
+            heapq.heappush(self._ready, (-task.demands.priority, next(self._sequence), task))
+
+    def _go_on(self) -> bool:
+        """Settle what is for here and send what there is room for; say whether there is anything to wait for."""
+        while self._here or (self._ready and len(self._flights) < self._ahead):
+            while self._here:
+                self._take_ready(self._runner.settle(self._here.popleft()))
+            self._send()
+        return bool(self._flights or self._router.waiting)
+
+    def _send(self) -> None:
+        """Send as many of the ready tasks as there is room for."""
+        packed: list[tuple[Work, Sequence[Remote], list[Task]]] = []
+        while self._ready and len(self._flights) + len(packed) < self._ahead:
+            task = heapq.heappop(self._ready)[2]
+            if not self._runs_not(task):
+                packed.append(self._packer.pack(task))
+                self._travelling.update(packed[-1][2])
+        if not packed:
+            return
+        now = time.perf_counter_ns()
+        results = self._engine.submit([(work, remotes) for work, remotes, _ in packed])
+        for (work, _, tasks), result in zip(packed, results, strict=True):
+            self._flights[work.key] = Flight(work, tasks, result, now)
+
+    def _runs_not(self, task: Task) -> bool:
+        """End a task that is not to be run, and say whether that was so."""
+        started = time.perf_counter_ns()
+        self._runner.at(EVENT_LOOP)
+        try:
+            why = self._runner.why_not(task)
+        except Exception as error:  # noqa: BLE001  its guard's own
+            self._take_ready(self._runner.fail(task, error, started))
+            return True
+        if why is not None:
+            self._take_ready(self._runner.refuse(task, why, started))
+        return why is not None
+
+    # -- what is told ------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Wait for the next message, and take all that there are."""
+        try:
+            message = self._inbox.get(timeout=PATIENCE)
+            while True:
+                self._take(message)
+                message = self._inbox.get_nowait()
+        except Empty:
+            pass
+
+    def _take(self, message: Sequence[Report] | SiteLost | Task | None) -> None:
+        if isinstance(message, Task):
+            self._router.waiting -= 1
+            message.ready_at = time.perf_counter_ns()
+            self._router.route(message, self._take_ready)
+        elif isinstance(message, SiteLost):
+            nodes = [task.id for key in message.keys for task in self._unfinished(key)]
+            self._around.lost(message.address, nodes)
+        elif message is not None:
+            for report in message:
+                self._take_report(report)
+
+    def _unfinished(self, key: str) -> Sequence[Task]:
+        flight = self._flights.get(key)
+        return flight.tasks[flight.ended :] if flight else ()
+
+    def _take_report(self, report: Report) -> None:
+        flight = self._flights.get(report.key)
+        if flight is None or report.step < flight.ended:
+            tasks = flight.tasks if flight else self._ended.get(report.key, ())
+            self._again |= dict.fromkeys([task.id for task in tasks[report.step : report.step + 1]])
+            return
+        self._around.heard(report, flight.tasks[report.step].id)
+        began, ended = self._lanes.times(report, flight.sent)
+        self._runner.at(self._lanes.number(report))
+        task = self._advance(flight, is_last=report.state != DONE)
+        if report.state == DONE:
+            self._take_ready(self._done(flight, task, report, began, ended))
+        elif report.trouble is not None:
+            self._take_ready(self._runner.failed(task, report.trouble, began, ended))
+        else:
+            self._take_ready(self._runner.not_run(task, report.state))
+
+    def _advance(self, flight: Flight, *, is_last: bool) -> Task:
+        """Take the next task of a work as ended; ``is_last``: those behind it do not run."""
+        task = flight.tasks[flight.ended]
+        flight.ended += 1
+        self._travelling.discard(task)
+        if is_last or flight.ended == len(flight.tasks):
+            self._travelling.difference_update(flight.tasks)
+            self._ended[flight.work.key] = flight.tasks
+            del self._flights[flight.work.key]
+        return task
+
+    def _done(self, flight: Flight, task: Task, report: Report, began: int, ended: int) -> Task | None:
+        if task.demands.kind == MAP:
+            return self._runner.expanded(task, self._items(task, flight.result, report), began)
+        is_whole = flight.ended == len(flight.tasks)
+        return self._runner.done(task, flight.result if is_whole else MISSING, report, began, ended)
+
+    def _items(self, task: Task, items: Remote, report: Report) -> list[Any]:
+        """Return a mapped node's items: themselves if they are small, else what stands for each."""
+        if report.items is not None:
+            try:
+                found: list[Any] = unpack(report.items)
+            except NotStorableError:  # of a type that is not known here
+                pass
+            else:
+                return found
+        return [*self._engine.submit([self._packer.pick(task.id, items, number) for number in range(report.count)])]
+
+    # -- what goes wrong ---------------------------------------------------------------------------
+
+    def _stop_sites(self) -> None:
+        """Tell the sites that the run is stopped, once; give up what still runs long after a time-out."""
+        if self._halted[0] and not self._is_told:
+            self._is_told = True
+            self._engine.halt(cancel=False)
+        if self._control.cancelled.is_set() and not self._is_cancelled:
+            self._is_cancelled, self._cancelled_at = True, time.perf_counter_ns()
+            self._engine.halt(cancel=True)
+        if self._control.timed_out and time.perf_counter_ns() - self._cancelled_at > GRACE * 1e9:
+            self._give_up(self._control.timed_out)
+
+    def _give_up(self, seconds: float) -> None:
+        now = time.perf_counter_ns()
+        for flight in [flight for flight in self._flights.values() if now - flight.sent > GRACE * 1e9]:
+            self._fail(flight, NodeTimeoutError(seconds, is_lost=True))
+
+    def _look_after(self) -> None:
+        """Ask the engine, now and then, for works that it could not run to their end."""
+        if time.monotonic() - self._looked < PATIENCE:
+            return
+        self._looked = time.monotonic()
+        for key, error in self._engine.broken({key: f.result for key, f in self._flights.items()}).items():
+            self._fail(self._flights[key], error)
+
+    def _fail(self, flight: Flight, error: BaseException) -> None:
+        """Fail the next task of a work that will not be told of any more."""
+        self._runner.at(EVENT_LOOP)
+        task = self._advance(flight, is_last=True)
+        self._take_ready(self._runner.failed(task, trouble_of(error), flight.sent, time.perf_counter_ns()))
+
+
+def _is_for_here(task: Task) -> bool:
+    """Say whether a task takes nothing that is elsewhere, and calls nothing."""
+    kind = task.demands.kind
+    if kind == GATHER or to_be_skipped(task):
+        return True
+    return kind == MAP and not needs_results(task) and not is_guarded_elsewhere(task.vertex.templates)

@@ -1,0 +1,142 @@
+"""The interface of an engine that runs nodes elsewhere: other processes, other machines.
+
+``engines.remote`` decides what is ready, what is skipped and what is tried again, as it is the same everywhere. An
+engine takes works that are ready, has ``engines.site`` run each somewhere, hands reports back, and keeps results
+there until nobody holds their handles. ``engines.dask`` is one, in one file; that is all that another one needs.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from taskrunner.engines.work import Remote, Report, Work
+from taskrunner.errors import TaskrunnerError
+from taskrunner.run.control import Control
+from taskrunner.run.events import Event
+from taskrunner.run.plan import Plan
+
+
+class EngineLostError(TaskrunnerError):
+    """The place where the nodes run cannot be reached any more; what the run has finished is in its journal."""
+
+
+class Site(msgspec.Struct, frozen=True):
+    """A process that runs nodes.
+
+    ``address`` names it among the engine's, ``threads`` is how many nodes it runs at once. ``differs`` names what is
+    of another version there than here, with both; ``problems`` the calls that it cannot import, with the reason.
+    ``is_sampled``: something looks at its threads' frames all the time.
+    """
+
+    address: str
+    threads: int
+    python: str
+    free_threaded: bool
+    gil: bool
+    host: str
+    pid: int
+    differs: Mapping[str, tuple[str, str]] = {}
+    problems: Mapping[str, str] = {}
+    is_sampled: bool = False
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """What an engine is to know of a run before it begins: its id, and the calls that it may be asked to make."""
+
+    run: str
+    calls: Sequence[str]
+
+
+class SiteLost(msgspec.Struct, frozen=True):
+    """A process is gone. ``keys`` are those of the works that it had not finished: they are run again."""
+
+    address: str
+    keys: Sequence[str]
+
+
+# Whom an engine tells, on any thread: reports, and the loss of a site.
+type Tell = Callable[[Sequence[Report] | SiteLost], None]
+
+
+class Place(Protocol):
+    """Where the nodes of one run are run, as the program sees it: ``threads.Threads``, or ``remote.RemoteRun``.
+
+    ``workers`` is how many nodes run at once, ``has_gil`` whether the GIL is on where they do.
+    """
+
+    @property
+    def name(self) -> str:
+        """The engine, as the run's events name it."""
+
+    @property
+    def workers(self) -> int:
+        """How many nodes run at once."""
+
+    @property
+    def has_gil(self) -> bool:
+        """Whether the GIL is on there."""
+
+    def introduction(self) -> list[Event]:
+        """Return what is to be said of the place before the first node runs."""
+
+    def execute(
+        self, plan: Plan, control: Control, commands: Path, tell: Callable[[Event], None], timeout: float | None
+    ) -> None:
+        """Run a plan to its end: every task is done, failed or skipped then, and noted in ``control``.
+
+        What commands write is in the folder ``commands`` then. ``tell`` is told of what is no node's. After ``timeout``
+        seconds the run is stopped; calls that still run some seconds later are given up.
+
+        Raises:
+            BaseException: an error of taskrunner's own, or of the place; never one of a node's.
+
+        """
+
+
+class Engine(Protocol):
+    """Runs works elsewhere. All methods are called by one thread, ``tell`` by any.
+
+    ``name`` stands in the run's events. ``fuses``: calls in a row may travel as one work.
+    """
+
+    name: str
+    fuses: bool
+
+    def start(self, setup: Setup, tell: Tell) -> Sequence[Site]:
+        """Reach the sites, bring them what they need, and say what they are.
+
+        Raises:
+            TaskrunnerError: there are none, or they cannot be reached.
+
+        """
+
+    def look(self, address: str) -> Site:
+        """Say what a site is that has come since."""
+
+    def submit(self, works: Sequence[tuple[Work, Sequence[Remote]]]) -> Sequence[Remote]:
+        """Have works run, each with the results for its slots; return what stands for their own results.
+
+        What each has dropped is dropped there as well. The process that runs a work tells of each of its steps.
+        """
+
+    def broken(self, results: Mapping[str, Remote]) -> Mapping[str, BaseException]:
+        """Of these works, by key, return those that the engine itself could not run to their end, and why.
+
+        Raises:
+            EngineLostError: nobody answers any more.
+
+        """
+
+    def fetch(self, results: Sequence[Remote]) -> Sequence[Any]:
+        """Bring results here."""
+
+    def read(self, address: str, path: str, start: int, size: int) -> bytes:
+        """Read a part of a file that a site has written."""
+
+    def halt(self, *, cancel: bool) -> None:
+        """Have sites begin no more steps, but those that run always; ``cancel``: and end what can be cancelled."""
+
+    def stop(self) -> None:
+        """Let go of everything: nothing is to run any more."""

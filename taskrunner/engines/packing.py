@@ -1,0 +1,141 @@
+"""From tasks that are ready to works that travel: what lies elsewhere becomes a slot, and calls in a row become one."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import UNSET
+
+from taskrunner.engines.work import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot, Step, Work
+from taskrunner.graph.dag import Templates
+from taskrunner.graph.template import references
+from taskrunner.run.plan import CALL, MAP, RANK_BITS, Plan, Task
+from taskrunner.tasks.binding import MISSING
+
+# So many calls in a row become one work at most.
+LONGEST_CHAIN = 100
+
+
+class Results:
+    """The results that a work takes along, each once; slots stand for them in what is packed."""
+
+    def __init__(self) -> None:
+        self.remotes: list[Remote] = []
+        self._places: dict[int, Slot] = {}
+
+    def pack(self, value: Any) -> Any:
+        """Return a value as it travels."""
+        if type(value) is Remote:
+            return self._slot(value)
+        if value is MISSING:
+            return ABSENT
+        if is_gathered(value):
+            return Gathered([self.pack(part) for part in value])
+        return value
+
+    def _slot(self, remote: Remote) -> Slot:
+        if id(remote) not in self._places:
+            self._places[id(remote)] = Slot(len(self.remotes))
+            self.remotes.append(remote)
+        return self._places[id(remote)]
+
+
+def is_gathered(value: Any) -> bool:
+    """Say whether a value is the list of a mapped node's results of which some lie elsewhere."""
+    return type(value) is list and any(type(part) is Remote for part in value)
+
+
+class Packer:
+    """Makes the works of one run. ``made_here``: the functions that were given in Python, by node."""
+
+    def __init__(
+        self, plan: Plan, run: str, made_here: Mapping[str, Callable[..., Any]], *, fuses: bool, is_journaled: bool
+    ) -> None:
+        self._plan = plan
+        self._run = run
+        self._made_here = made_here
+        self._fuses = fuses
+        self._is_journaled = is_journaled
+        self._number = itertools.count()
+        # For mapped nodes whose children run: the inputs that all of them share.
+        self.shared: dict[int, Sequence[Any]] = {}
+
+    def pack(self, task: Task) -> tuple[Work, Sequence[Remote], list[Task]]:
+        """Return the work of a task, the results that go with it, and its tasks: those of the chain that it begins."""
+        results, tasks = Results(), self._chain(task)
+        steps = [self._step(task, results, None)]
+        for before, after in itertools.pairwise(tasks):
+            steps.append(self._step(after, results, before.slots[0]))
+        is_waiting = task.demands.kind not in (CALL, MAP)
+        work = Work(self._run, self._key(task), tuple(steps), _priority(task, self._plan), is_waiting=is_waiting)
+        return work, results.remotes, tasks
+
+    def pick(self, node: str, items: Remote, number: int) -> tuple[Work, Sequence[Remote]]:
+        """Return a work that takes one of a mapped node's items, where they are."""
+        step = Step(node, PICK, args=(Slot(0),), item=number)
+        return Work(self._run, f"item-{next(self._number)}-{self._run}", (step,), is_quiet=True), [items]
+
+    def _key(self, task: Task) -> str:
+        """Return a key; dashboards count together what is equal before the first number."""
+        name = task.vertex.call.rpartition(":")[2] or "command"
+        return f"{name}-{next(self._number)}-{self._run}"
+
+    def _chain(self, task: Task) -> list[Task]:
+        """Return the tasks that can be run in a row with this one: each has only the one before it to wait for."""
+        found = [task]
+        while self._fuses and len(found) < LONGEST_CHAIN and _is_plain(task) and len(task.after) == 1 and not task.kept:
+            (task,) = task.after
+            if len(task.vertex.before) != 1 or not _is_plain(task) or task.blocked is not None:
+                break
+            found.append(task)
+        return found
+
+    def _step(self, task: Task, results: Results, previous: int | None) -> Step:
+        """Return a task's step; ``previous`` is the place of its input that the step before it returns."""
+        vertex, demands = task.vertex, task.demands
+        source = self.shared[vertex.index] if demands.child >= 0 else task.inputs
+        inputs: list[Any] = [results.pack(value) for value in source or ()]
+        if previous is not None:
+            inputs[previous] = PREVIOUS
+        options, is_flat = vertex.options, vertex.slots is not None and demands.kind == CALL and demands.child < 0
+        names = [self._plan.dag.vertices[index].id for index in vertex.used]
+        return Step(
+            node=task.id,
+            kind=demands.kind,
+            attempt=demands.attempt,
+            call=self._made_here.get(vertex.id, vertex.call),
+            args=inputs if is_flat else vertex.args,
+            is_flat=is_flat,
+            templates=vertex.templates,
+            given={} if is_flat else dict(zip(names, inputs, strict=True)),
+            item=results.pack(demands.item),
+            cwd=None if options.cwd is UNSET else options.cwd,
+            capture=options.capture,
+            timeout=0.0 if demands.kind == MAP else demands.timeout,
+            retry=demands.retry,
+            always=demands.always,
+            is_guarded=demands.child < 0 and is_guarded_elsewhere(vertex.templates),
+            is_kept=self._is_journaled and demands.kind != MAP and not demands.always,
+        )
+
+
+def is_guarded_elsewhere(templates: Templates) -> bool:
+    """Say whether a node's guard takes the result of another: then it is looked at where that result is."""
+    return templates.guard is not UNSET and next(references(templates.guard), None) is not None
+
+
+def needs_results(task: Task) -> bool:
+    """Say whether a mapped node's items or guard take results that are not here."""
+    return any(type(value) is Remote or is_gathered(value) for value in task.inputs or ())
+
+
+def _is_plain(task: Task) -> bool:
+    """Say whether a task is a call and nothing more: no guard, no second attempt, no limits."""
+    demands = task.demands
+    is_more = demands.always or demands.limits or demands.allow_failure or demands.retry or demands.timeout
+    return demands.kind == CALL and demands.child < 0 and demands.guard is UNSET and not is_more
+
+
+def _priority(task: Task, plan: Plan) -> int:
+    """Return the priority that the file gives a node."""
+    return task.demands.priority >> RANK_BITS if plan.is_ranked else task.demands.priority

@@ -1,0 +1,70 @@
+"""What a process is that is to run nodes: its interpreter, its versions, and whether it can import what it must."""
+
+import importlib
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+
+from taskrunner.errors import UsageError
+from taskrunner.run.host import python_build
+from taskrunner.tasks import gil
+from taskrunner.tasks.resolve import resolve_attribute
+
+# Also compared: what both sides must agree on to understand each other.
+_OWN = ("taskrunner", "msgspec", "cloudpickle", "distributed")
+
+
+class Probe(msgspec.Struct, frozen=True):
+    """What a process tells of itself. ``versions`` are by package; a module of none has its file's hash."""
+
+    python: str
+    free_threaded: bool
+    gil: bool
+    host: str
+    pid: int
+    versions: Mapping[str, str]
+    problems: Mapping[str, str]
+
+
+def probe(calls: Sequence[str]) -> Probe:
+    """Import what these calls name, in this process, and tell what it is."""
+    problems = {}
+    for call in calls:
+        try:
+            resolve_attribute(call)
+        except UsageError as error:
+            problems[call] = str(error)
+    modules = sorted({call.partition(":")[0] for call in calls})
+    versions = {"Python": platform.python_version(), **dict(_versions(modules))}
+    build = python_build(), gil.IS_FREE_THREADED, gil.is_enabled()
+    return Probe(*build, platform.node(), os.getpid(), versions, problems)
+
+
+def differences(here: Mapping[str, str], there: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return what is of another version there than here, with both; "": it is not there at all."""
+    names = [name for name in {**here, **there} if here.get(name) != there.get(name)]
+    return {name: (here.get(name, ""), there.get(name, "")) for name in names}
+
+
+def _versions(modules: Sequence[str]) -> list[tuple[str, str]]:
+    packages = importlib.metadata.packages_distributions()
+    named = {name: packages.get(name.partition(".")[0]) for name in modules}
+    found = {name for name in _OWN if name in packages}
+    found |= {distribution for names in named.values() for distribution in names or ()}
+    hashes = [(f"module {name}", _hash(name)) for name, known in named.items() if not known]
+    return [(name, importlib.metadata.version(name)) for name in sorted(found)] + [h for h in hashes if h[1]]
+
+
+def _hash(name: str) -> str:
+    """Return the hash of a module's file; "" if it has none that can be read."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    try:
+        return blake2b(Path(file).read_bytes(), digest_size=6).hexdigest() if file else ""
+    except OSError:  # in an archive
+        return ""

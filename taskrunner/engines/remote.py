@@ -1,0 +1,208 @@
+"""One run whose nodes run elsewhere, as the rest of the program sees it: prepared, executed, stopped."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import msgspec
+
+from taskrunner.engines.conductor import Conductor, Inbox
+from taskrunner.engines.engine import Engine, EngineLostError, Setup, Site
+from taskrunner.engines.packing import Packer, is_gathered
+from taskrunner.engines.work import Remote, Report, Written
+from taskrunner.errors import GraphError, Problem
+from taskrunner.graph.dag import Vertex
+from taskrunner.run.control import Control
+from taskrunner.run.events import Event, RunWarning, SiteJoined, SiteLeft
+from taskrunner.run.outcome import Call, describe
+from taskrunner.run.plan import Plan
+from taskrunner.run.timer import Timer, nanoseconds
+from taskrunner.safe.private import write_private
+from taskrunner.tasks.binding import MISSING
+from taskrunner.tasks.written import output_files
+
+# Bytes of a command's output that are read at once.
+CHUNK = 4 * 2**20
+_NAMED = 10
+_SAMPLED = (
+    "Dask's sampling profiler reads other threads' frames, which can crash free-threaded Python 3.13; "
+    "set distributed.worker.profile.enabled to false for the workers"
+)
+
+
+class RemoteRun:
+    """One run on an engine. ``made_here``: the functions that were given in Python, by node."""
+
+    def __init__(self, engine: Engine, made_here: Mapping[str, Callable[..., object]]) -> None:
+        self.engine = engine
+        self._made_here = made_here
+        self._inbox: Inbox = SimpleQueue()
+        self._run = ""
+        self.sites: dict[str, Site] = {}
+
+    def prepare(self, run: str, plan: Plan) -> None:
+        """Reach the sites, which are to run a plan under this id.
+
+        Raises:
+            GraphError: a site cannot import what the plan calls.
+            TaskrunnerError: there are no sites, or they cannot be reached.
+
+        """
+        self._run = run
+        vertices = [task.vertex for task in plan.tasks if task.vertex.call and task.vertex.id not in self._made_here]
+        calls = list(dict.fromkeys([vertex.call for vertex in vertices]))
+        self.sites = {site.address: site for site in self.engine.start(Setup(run, calls), self._inbox.put)}
+        problems = {call: (site, why) for site in self.sites.values() for call, why in site.problems.items()}
+        if problems:
+            self.engine.stop()
+            raise GraphError(_problem(vertex, *problems[vertex.call]) for vertex in vertices if vertex.call in problems)
+
+    def introduction(self) -> list[Event]:
+        """Return what is to be said of the sites before the first node runs."""
+        events: list[Event] = [joined(site) for site in self.sites.values()]
+        differing: dict[str, list[str]] = {}
+        for site in self.sites.values():
+            for name, (here, there) in site.differs.items():
+                differing.setdefault(f"{name} is {here or 'not there'} here and {there or 'not there'}", []).append(
+                    site.address
+                )
+        events += [RunWarning(f"{what} at {_named(where)}") for what, where in differing.items()]
+        if sampled := [site.address for site in self.sites.values() if site.is_sampled]:
+            events.append(RunWarning(f"{_SAMPLED}: {_named(sampled)}"))
+        if spoilt := [site.address for site in self.sites.values() if site.free_threaded and site.gil]:
+            events.append(RunWarning(f"the GIL is on although the build is free-threaded: {_named(spoilt)}"))
+        return events
+
+    @property
+    def name(self) -> str:
+        """The engine, as the run's events name it."""
+        return self.engine.name
+
+    @property
+    def workers(self) -> int:
+        """How many nodes run at once on the sites that there are."""
+        return sum([site.threads for site in self.sites.values()])
+
+    @property
+    def has_gil(self) -> bool:
+        """Whether the GIL is on anywhere."""
+        return any(site.gil for site in self.sites.values())
+
+    def execute(
+        self,
+        plan: Plan,
+        control: Control,
+        commands: Path,
+        tell: Callable[[Event], None],
+        timeout: float | None,
+    ) -> None:
+        """Run a plan to its end, as ``engines.threads`` does.
+
+        What commands have written is brought into the folder ``commands``. ``tell`` is told of what is no node's.
+
+        Raises:
+            EngineLostError: the engine cannot be reached any more.
+            BaseException: an error of taskrunner's own, never one of a node's.
+
+        """
+        packer = Packer(plan, self._run, self._made_here, fuses=self.engine.fuses, is_journaled=control.is_journaled)
+        timer = Timer(control.crashed)
+        around = _Around(self, plan, commands, tell)
+        conductor = Conductor(self.engine, packer, plan, control, timer, self._inbox, around)
+        control.on_halt(timer.hurry)
+        control.on_halt(lambda: self._inbox.put(None))
+        control.started = time.perf_counter_ns()
+        if timeout is not None:
+            timer.at(control.started + nanoseconds(timeout), lambda: control.expire(timeout))
+        try:
+            conductor.run(self.workers)
+            control.ended = time.perf_counter_ns()
+            self._fetch(plan, control)
+        finally:
+            control.ended = control.ended or time.perf_counter_ns()
+            timer.stop()
+        if control.crash is not None:
+            raise control.crash
+
+    def _fetch(self, plan: Plan, control: Control) -> None:
+        """Bring the outputs here; what cannot come is a failure of its node."""
+        for task in plan.kept():
+            try:
+                task.value = self._brought(task.value)
+            except EngineLostError:
+                raise
+            except Exception as error:  # noqa: BLE001  it cannot be pickled, say
+                task.value = MISSING
+                error.add_note("the result cannot be brought here")
+                control.failed(describe(Call(task.id, plan.path_to(task)), error, control.mask))
+
+    def _brought(self, value: Any) -> Any:
+        if type(value) is Remote:
+            return self.engine.fetch([value])[0]
+        if not is_gathered(value):
+            return value
+        found = iter(self.engine.fetch([part for part in value if type(part) is Remote]))
+        return [next(found) if type(part) is Remote else part for part in value]
+
+
+class _Around:
+    """Tells of sites, and brings what commands have written."""
+
+    def __init__(self, run: RemoteRun, plan: Plan, commands: Path, tell: Callable[[Event], None]) -> None:
+        self._run = run
+        self._plan = plan
+        self._commands = commands
+        self._tell = tell
+
+    def heard(self, report: Report, node: str) -> None:
+        site = self._run.sites.get(report.site)
+        if site is None:
+            site = self._run.sites[report.site] = self._run.engine.look(report.site)
+            self._tell(joined(site))
+        if report.gil and not site.gil:
+            self._run.sites[report.site] = msgspec.structs.replace(site, gil=True)
+            self._tell(RunWarning(f"the GIL came on at {report.site} while it ran {node}"))
+        if report.written is not None:
+            self._bring(node, report.site, report.written)
+
+    def lost(self, address: str, nodes: Sequence[str]) -> None:
+        self._tell(SiteLeft(address, tuple(nodes)))
+
+    def ran_again(self, nodes: Sequence[str]) -> None:
+        if nodes:
+            self._tell(RunWarning(f"ran again, because their results were lost with a site: {_named(nodes)}"))
+
+    def _bring(self, node: str, address: str, written: tuple[Written, Written]) -> None:
+        for path, found in zip(output_files(self._commands, node), written, strict=True):
+            try:
+                write_private(path, b"")
+                with path.open("wb") as file:
+                    for data in self._parts(address, found):
+                        file.write(data)
+            except Exception as error:  # noqa: BLE001  the site is gone, the disk is full: the result is worth more
+                self._tell(RunWarning(f'what "{node}" wrote cannot be brought here: {error}'))
+
+    def _parts(self, address: str, found: Written) -> Iterator[bytes]:
+        if found.data is not None:
+            yield found.data
+            return
+        for start in range(0, found.size, CHUNK):
+            yield self._run.engine.read(address, found.path, start, min(CHUNK, found.size - start))
+
+
+def _named(names: Sequence[str]) -> str:
+    """Name the first of some things."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def _problem(vertex: Vertex, site: Site, why: str) -> Problem:
+    hint = "ship its package or module, or install it there"
+    return Problem(("nodes", vertex.index, "call"), f"{site.address} cannot import it: {why}", hint)
+
+
+def joined(site: Site) -> SiteJoined:
+    """Return the event that tells of a site."""
+    return SiteJoined(site.address, site.threads, site.python, site.free_threaded, site.gil, site.host, site.pid)

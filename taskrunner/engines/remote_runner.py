@@ -1,0 +1,120 @@
+"""What becomes of a task that was run elsewhere: as in ``run.runner``, but told by reports."""
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import UNSET
+
+from taskrunner.engines.packing import Packer, is_gathered, is_guarded_elsewhere
+from taskrunner.engines.work import STOPPED, Report, Trouble
+from taskrunner.errors import TaskrunnerError
+from taskrunner.run.attempt import NodeTimeoutError
+from taskrunner.run.outcome import Failure, Retried, Skip
+from taskrunner.run.plan import MAP, Noted, Task
+from taskrunner.run.runner import Runner, clock
+
+
+class RemoteError(TaskrunnerError):
+    """Stands for an error that cannot come here: it cannot be pickled, or its class is not known here."""
+
+
+class RemoteRunner(Runner):
+    """Ends the tasks of a run as reports say. One thread calls it. ``lane`` is the worker that it speaks of."""
+
+    def __init__(self, packer: Packer, *given: Any) -> None:
+        super().__init__(*given)
+        self.packer = packer
+        self._lanes: dict[int, Callable[[Noted], None]] = {self._worker: self._note}
+
+    def at(self, lane: int) -> None:
+        """Speak of what a worker has done from now on."""
+        if lane not in self._lanes:
+            self._lanes[lane] = self.control.open_notes(lane).append
+        self._note = self._lanes[lane]
+
+    # -- what is done here -------------------------------------------------------------------------
+
+    def why_not(self, task: Task) -> Skip | None:
+        """Say why a task that is ready is not to be run; a guard that takes results is looked at where they are."""
+        if not is_guarded_elsewhere(task.vertex.templates):
+            return super().why_not(task)
+        guard, task.demands.guard = task.demands.guard, UNSET
+        try:
+            return super().why_not(task)
+        finally:
+            task.demands.guard = guard
+
+    def settle(self, task: Task) -> Task | None:
+        """End a task for which nothing is to be done elsewhere; return one that became ready by that."""
+        self.at(self._worker)
+        if task.demands.kind == MAP:
+            self._share(task)
+            return self._execute_special(task)
+        self.packer.shared.pop(task.vertex.index, None)
+        journal = self._journal
+        if is_gathered(task.inputs):  # the children's entries say all of it
+            self._journal = None
+        try:
+            return self._execute_special(task)
+        finally:
+            self._journal = journal
+
+    def _share(self, task: Task) -> None:
+        """Keep a mapped node's inputs for its children."""
+        self.packer.shared[task.vertex.index] = list(task.inputs or ())
+
+    # -- what was done elsewhere -------------------------------------------------------------------
+
+    def done(self, task: Task, value: Any, report: Report, started: int, ended: int) -> Task | None:
+        """End a task with its result: a Remote, unless it is a step in the middle of a chain."""
+        if report.entry is not None and self._journal is not None:
+            self._journal(tuple(report.entry))
+        task.let_go()
+        if task.kept:
+            task.value = value
+        for successor, slot in zip(task.after, task.slots, strict=True):
+            if slot is not None:
+                successor.inputs[slot] = value
+        return self._end(task, started, ended, None, None)
+
+    def expanded(self, task: Task, items: list[Any], started: int) -> Task | None:
+        """Make a mapped node's children and place them; without any the node itself is ready."""
+        self._share(task)
+        task.let_go()
+        if not items:
+            return self.finish(task, [], started)
+        self._expand(task, items, started)
+        return None
+
+    def failed(self, task: Task, trouble: Trouble, started: int, ended: int) -> Task | None:
+        """End an attempt with its error."""
+        failure = self._failure(task, trouble)
+        demands = task.demands
+        is_over = self.control.cancelled.is_set() or (self.halted[0] and not demands.always)
+        if trouble.is_lost:
+            self.control.count_lost(1)
+        if trouble.wait_s is not None and not is_over:
+            self._retry(task, Retried(failure, trouble.wait_s), started, ended)
+            return None
+        return self._fail_finally(task, failure, started, ended)
+
+    def not_run(self, task: Task, state: str) -> Task | None:
+        """End a task that was skipped elsewhere."""
+        return self.refuse(task, Skip("stopped", self.control.because) if state == STOPPED else Skip("when"), clock())
+
+    def _failure(self, task: Task, trouble: Trouble) -> Failure:
+        mask = self.control.mask
+        texts = mask(trouble.message), mask(trouble.traceback), self.plan.path_to(task), mask(trouble.arguments)
+        return Failure(task.id, task.demands.attempt, _error(trouble), *texts, task.demands.allow_failure)
+
+
+def _error(trouble: Trouble) -> BaseException:
+    """Return the error itself, if it can come here."""
+    if trouble.timeout_s:
+        return NodeTimeoutError(trouble.timeout_s, is_lost=trouble.is_lost)
+    try:
+        error = pickle.loads(trouble.error)  # noqa: S301  it comes from our own sites, which run our code
+    except BaseException:  # noqa: BLE001  loading it may raise anything
+        error = None
+    return error if isinstance(error, BaseException) else RemoteError(trouble.message)

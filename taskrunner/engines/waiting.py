@@ -1,0 +1,138 @@
+"""What a process does with a work that waits: an async node or a command, on one event loop of its own.
+
+The loop has a thread of its own: a coroutine that blocks it holds up other nodes, but not what the engine has to say
+to others meanwhile. ``_lock`` lets one thread start it.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from taskrunner.engines import site
+from taskrunner.engines.work import DONE, Work, Written
+from taskrunner.errors import InternalError
+from taskrunner.run.attempt import NodeTimeoutError
+from taskrunner.run.plan import COMMAND
+from taskrunner.safe.private import make_private
+from taskrunner.tasks.binding import fill
+from taskrunner.tasks.command import Command, run_command
+from taskrunner.tasks.current import ON_LOOP, Current
+from taskrunner.tasks.loop import LoopThread
+from taskrunner.tasks.written import output_files
+
+_OUTPUT = ".output"
+
+_lock = threading.Lock()
+_threads: list[LoopThread] = []
+
+
+def start_work(work: Work, results: Sequence[Any], address: str, send: site.Send, scratch: Path) -> Future[Any]:
+    """Start a work that waits, of one step; the future has its result, or a Broken.
+
+    A command works in the run's folder in ``scratch``, and leaves its output there.
+    """
+    attempt = _Attempt(work, results, folder_of(work.run, scratch))
+    return asyncio.run_coroutine_threadsafe(attempt.run(site.Teller(work, address, 0, send)), _loop())
+
+
+def folder_of(run: str, scratch: Path) -> Path:
+    """Return the folder in which the commands of a run work."""
+    return scratch / f"taskrunner-{run}"
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    with _lock:
+        if not _threads:
+            thread = LoopThread()
+            thread.start()
+            _threads.append(thread)
+        return _threads[0].loop
+
+
+class _Attempt:
+    """The attempt of an async node or a command."""
+
+    def __init__(self, work: Work, results: Sequence[Any], folder: Path) -> None:
+        (self.step,) = work.steps
+        self._given = site.Given(results)
+        self._arguments = site.Arguments()
+        self._here = site.local_run(work.run)
+        self._folder = folder
+
+    async def run(self, teller: site.Teller) -> Any:
+        """Run to the end, and tell of it."""
+        began, started = time.time_ns(), time.perf_counter_ns()
+        try:
+            value = await self._cancellable()
+        except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+            state, trouble = site.ended_badly(self.step, error, self._arguments)
+            teller.tell(0, state, began, started, trouble=trouble, written=self._written())
+            return site.broken(self.step, state, trouble)
+        entry = site.entry_of(self.step, value)
+        teller.tell(0, DONE, began, started, entry=entry, written=self._written())
+        return value
+
+    async def _cancellable(self) -> Any:
+        """Run, unless the run is stopped; being cancelled because of that is no failure."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        if task is None:
+            raise InternalError("outside of an asyncio task")
+        with self._here.opened(self.step, lambda: _cancel(loop, task)) as cancelled:
+            site.check_guard(self.step, self._given)
+            try:
+                return await self._in_time(cancelled)
+            except asyncio.CancelledError:
+                if self._here.is_cancelled and not self.step.always:
+                    raise site.StoppedError("the run was stopped") from None
+                raise
+
+    async def _in_time(self, cancelled: threading.Event) -> Any:
+        seconds = self.step.timeout
+        if not seconds:
+            return await self._awaited(cancelled)
+        # What the node has handed to other threads is told of its own time-out as well.
+        telling = asyncio.get_running_loop().call_later(seconds, cancelled.set)
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                value = await self._awaited(cancelled)
+        except TimeoutError:
+            if not limit.expired():  # the node's own
+                raise
+        finally:
+            telling.cancel()
+        if limit.expired():  # whatever the node made of its being cancelled
+            raise NodeTimeoutError(seconds)
+        return value
+
+    async def _awaited(self, cancelled: threading.Event) -> Any:
+        if self.step.kind == COMMAND:
+            return await self._command()
+        args, kwargs = self._arguments.given = site.bound(self.step, self._given)
+        ON_LOOP.set(Current(self.step.node, self.step.attempt, cancelled))
+        return await site.function_of(self.step, self._here)(*args, **kwargs)
+
+    async def _command(self) -> Any:
+        templates, item = self.step.templates, self._given.unpacked(self.step.item)
+        result_of = self._given.result_of(self.step)
+        make_private(self._folder / _OUTPUT)
+        command = Command(
+            fill(templates.argv, result_of, item),
+            fill(templates.env, result_of, item) or {},
+            str(self._folder / (self.step.cwd or "")),
+            fill(templates.stdin, result_of, item),
+            self.step.capture,
+        )
+        return await run_command(command, self._folder / _OUTPUT, self.step.node)
+
+    def _written(self) -> tuple[Written, Written] | None:
+        if self.step.kind != COMMAND:
+            return None
+        return site.what_was_written(output_files(self._folder / _OUTPUT, self.step.node))
+
+
+def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    loop.call_soon_threadsafe(task.cancel)

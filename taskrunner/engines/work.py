@@ -1,0 +1,164 @@
+"""What travels between a run and the places where its nodes are run elsewhere: works there, reports back.
+
+A work is one call or command, or a chain of calls of which each takes what the one before it returns. It carries
+templates, names and constants; results of other nodes stay where they are, and a ``Slot`` stands for each.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from taskrunner.graph.dag import NO_TEMPLATES, Templates
+from taskrunner.graph.spec import Capture, Retry
+
+# A kind of step beside those of a task (``run.plan``): take one item of a list. MAP there is: evaluate the items.
+PICK = 5
+
+# How a step ended.
+DONE = "done"
+FAILED = "failed"
+SKIPPED = "skipped"  # its guard was falsy
+STOPPED = "stopped"  # it had not begun when the run was stopped, or it was cancelled then
+
+# So many bytes of a result, of an error or of what a command wrote travel with a report; more is fetched or left.
+MOST_BYTES = 64 * 1024
+
+
+class Remote:
+    """A result that lies elsewhere. ``handle`` is the engine's; the result is dropped with the last Remote of it."""
+
+    __slots__ = ("__weakref__", "handle")
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """Stands in a work for the result that comes with it at ``number``; PREVIOUS: that of the step before."""
+
+    number: int
+
+
+class Gathered(msgspec.Struct, frozen=True):
+    """Stands in a work for the list of results of a mapped node's children."""
+
+    parts: Sequence[Any]
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """Stands in a work for the result of what failed or was skipped."""
+
+
+PREVIOUS = Slot(-1)
+ABSENT = Absent()
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One attempt of one node.
+
+    ``call`` is ``package.module:name``, or the function itself if it was given in Python. ``is_flat``: ``args`` are
+    the arguments; else they are templates, as ``templates`` are, for which ``given`` has the results by node.
+    ``timeout`` is in seconds, 0: none. ``is_guarded``: its guard takes the result of a node, so it is looked at there.
+    ``is_kept``: its result is to be reported in a form that a journal keeps, if it is small.
+    """
+
+    node: str
+    kind: int
+    attempt: int = 1
+    call: str | Callable[..., Any] = ""
+    args: Sequence[Any] = ()
+    is_flat: bool = False
+    templates: Templates = NO_TEMPLATES
+    given: Mapping[str, Any] = {}
+    item: Any = None
+    cwd: str | None = None
+    capture: Capture = "text"
+    timeout: float = 0.0
+    retry: Retry | None = None
+    always: bool = False
+    is_guarded: bool = False
+    is_kept: bool = False
+
+
+class Work(msgspec.Struct, frozen=True):
+    """Steps to be run one after the other, up to the first that does not end well. ``key`` names the last result.
+
+    ``run`` is the id of the run, ``priority`` the node's own: higher first. ``is_waiting``: it holds no worker while
+    it waits, as async nodes and commands do. ``is_quiet``: nobody wants a report of it.
+    """
+
+    run: str
+    key: str
+    steps: tuple[Step, ...]
+    priority: int = 0
+    is_waiting: bool = False
+    is_quiet: bool = False
+
+
+class Broken(msgspec.Struct, frozen=True):
+    """The result of a work that did not end well. Somebody takes it only if it was lost, and run again."""
+
+    node: str
+    message: str
+
+
+class Trouble(msgspec.Struct, frozen=True, array_like=True):
+    """How a step failed: the texts of ``run.outcome.Failure``, the pickled error if it has one, and what follows.
+
+    ``wait_s``: it is worth another attempt after so many seconds. ``timeout_s``: it timed out after so many, and its
+    call is ``is_lost``: it goes on in a thread that nobody waits for.
+    """
+
+    message: str
+    traceback: str
+    arguments: str
+    error: bytes
+    wait_s: float | None = None
+    timeout_s: float = 0.0
+    is_lost: bool = False
+
+
+class Written(msgspec.Struct, frozen=True, array_like=True):
+    """One file that a command wrote: where it is, how large, and the whole of it if it is small."""
+
+    path: str
+    size: int
+    data: bytes | None = None
+
+
+class Report(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one step of a work. ``site`` is where it ran, ``thread`` on which thread there; 0: on none.
+
+    ``began`` is in nanoseconds since 1970 by the site's own clock, ``ran`` in nanoseconds. ``gil``: it was on after it.
+    ``entry`` is the journal's, ``count`` the number of items of a mapped node, and ``items`` these themselves, as they
+    are stored, where they are small. ``written`` is what a command wrote: its output, and its errors.
+    """
+
+    key: str
+    step: int
+    site: str
+    thread: int
+    began: int
+    ran: int
+    state: str
+    gil: bool = False
+    trouble: Trouble | None = None
+    entry: Any = None
+    count: int = 0
+    items: bytes | None = None
+    written: tuple[Written, Written] | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Report]).decode
+
+
+def to_bytes(reports: Sequence[Report]) -> bytes:
+    """Return reports as they travel."""
+    return _encode(reports)
+
+
+def from_bytes(data: bytes) -> list[Report]:
+    """Return the reports that bytes stand for."""
+    return _decode(data)
