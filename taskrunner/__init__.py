@@ -19,20 +19,26 @@ from taskrunner.run.result import NodeTiming, RunResult, Summary
 from taskrunner.tasks.current import Current, current
 
 if TYPE_CHECKING:
+    from taskrunner.engines.dask import DaskEngine
     from taskrunner.pool.executor import WorkStealingExecutor
 else:
 
     def __getattr__(name: str) -> object:
-        """Import the executor when it is first asked for: a run of a graph does without it."""
+        """Import what most runs do without when it is first asked for."""
         if name == "WorkStealingExecutor":
             from taskrunner.pool.executor import WorkStealingExecutor
 
             return WorkStealingExecutor
+        if name == "DaskEngine":
+            from taskrunner.engines.dask import DaskEngine
+
+            return DaskEngine
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [
     "Current",
+    "DaskEngine",
     "Defaults",
     "Failure",
     "GilEnabledError",

@@ -11,6 +11,7 @@ import msgspec
 
 from taskrunner.api import run
 from taskrunner.cli import completion
+from taskrunner.cli.engines import engine_options, read_engine
 from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.live import shown
 from taskrunner.cli.permits import permit_options, read_permit
@@ -38,7 +39,12 @@ Examples:
 @click.command("exec", epilog=EXAMPLE, short_help="Run GRAPH, or what TARGETs need.")
 @graph_argument
 @click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=completion.nodes)
-@click.option("-w", "--workers", type=click.IntRange(min=1), help="Threads; default: the processors to use.")
+@click.option(
+    "-w",
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Threads, or processes of a local cluster; default: as many as processors.",
+)
 @set_option
 @click.option(
     "-k", "--keep-going", type=click.IntRange(min=0), is_flag=False, flag_value=0, default=1, metavar="[N]",
@@ -79,6 +85,7 @@ Examples:
 @click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
 @click.option("--force", is_flag=True, help="Run what is in the cache or up to date as well, and remember it anew.")
 @permit_options
+@engine_options
 @click.option("--require-nogil", is_flag=True, help="Fail rather than run with the GIL on.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), help="Write the outputs to this .json or .msgpack file."
@@ -102,13 +109,15 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
     if options["dry_run"]:
         _dry_run(graph, options["targets"], values, permit)
         return
+    engine = read_engine(options)
     logs = _logs(options)
     with shown(options, is_logged=_is_logged(options)) as live:
         result = run(
             graph,
             targets=options["targets"],
             params=values,
-            workers=options["workers"],
+            engine=engine,
+            workers=options["workers"] if engine is None else None,
             stop_after=options["keep_going"],
             require_nogil=options["require_nogil"],
             allow=permit.allow,

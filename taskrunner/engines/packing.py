@@ -9,7 +9,7 @@ from msgspec import UNSET
 from taskrunner.engines.work import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot, Step, Work
 from taskrunner.graph.dag import Templates
 from taskrunner.graph.template import references
-from taskrunner.run.plan import CALL, MAP, RANK_BITS, Plan, Task
+from taskrunner.run.plan import ASYNC, CALL, MAP, RANK_BITS, Plan, Task
 from taskrunner.tasks.binding import MISSING
 
 # So many calls in a row become one work at most.
@@ -97,7 +97,7 @@ class Packer:
         inputs: list[Any] = [results.pack(value) for value in source or ()]
         if previous is not None:
             inputs[previous] = PREVIOUS
-        options, is_flat = vertex.options, vertex.slots is not None and demands.kind == CALL and demands.child < 0
+        options, is_flat = vertex.options, vertex.slots is not None and demands.kind in (CALL, ASYNC)
         names = [self._plan.dag.vertices[index].id for index in vertex.used]
         return Step(
             node=task.id,

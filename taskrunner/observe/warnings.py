@@ -3,7 +3,16 @@
 from collections.abc import Callable, Sequence
 
 from taskrunner.observe.words import culprit, first_line
-from taskrunner.run.events import Event, GilSwitchedOn, NodeFailed, NodeRetry, NodeTimeout, RunResumed, RunWarning
+from taskrunner.run.events import (
+    Event,
+    GilSwitchedOn,
+    NodeFailed,
+    NodeRetry,
+    NodeTimeout,
+    RunResumed,
+    RunWarning,
+    SiteLeft,
+)
 from taskrunner.safe.printable import printable
 
 _NAMED = 10
@@ -31,6 +40,8 @@ class WarningLines:
                 self._write(_resumed(event))
             elif isinstance(event, GilSwitchedOn):
                 self._write(f"warning: the GIL is on: {_reason(event)}; nodes will not run in parallel")
+            elif isinstance(event, SiteLeft):
+                self._write(f"warning: {event.address} is lost{_again(event.nodes)}")
             elif isinstance(event, NodeRetry | NodeTimeout) or (isinstance(event, NodeFailed) and self._failures):
                 self._tell_attempt(event)
 
@@ -52,9 +63,13 @@ def _resumed(event: RunResumed) -> str:
     """Say what a resumed run keeps and what of it runs again, and why."""
     again = [f'"{node}" (changed)' for node in event.changed]
     again += [f'"{node}" (its result could not be stored)' for node in event.unstored]
-    more = f" and {len(again) - _NAMED} more" if len(again) > _NAMED else ""
-    told = f"; run again: {', '.join(again[:_NAMED])}{more}" if again else ""
-    return f"{event.kept} nodes have finished before{told}"
+    return f"{event.kept} nodes have finished before{_again(again)}"
+
+
+def _again(nodes: Sequence[str]) -> str:
+    """Say which nodes run again, the first of them by name."""
+    more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
+    return f"; run again: {', '.join(nodes[:_NAMED])}{more}" if nodes else ""
 
 
 def _attempt(event: NodeFailed | NodeRetry | NodeTimeout) -> str:
