@@ -3,11 +3,13 @@
 import contextlib
 import functools
 import json
+import re
 import socket
 import threading
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ pytest.importorskip("fastapi", reason="the group web is not installed")
 from examples import service  # noqa: E402  after what it needs is known to be there
 
 BOUND = 30.0  # seconds
+PAGE = Path(__file__).parent.parent / "docs" / "ecosystem.md"
 
 
 @contextlib.contextmanager
@@ -91,3 +94,9 @@ def test_the_executor_ends_with_the_service():
     with pytest.raises(RuntimeError, match="shutdown"):
         service.app.state.executor.submit(pow, 2, 5)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("primes")]
+
+
+def test_the_page_shows_its_code():
+    shown = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert shown
+    assert [part for part in shown if part not in Path(service.__file__).read_text()] == []
