@@ -8,7 +8,8 @@ The snippets of a page run in their order in one folder, empty at first, as a re
 - ``sh``: run by a shell, ends with 0. ``crontab``, ``yaml``: so do the commands in it.
 - ``python``: run; it prints what ``This prints `…` `` says below it, or nothing.
 - ``json``, ``toml``: a graph that ``taskrunner check`` takes, or one node, or a part that can at least be decoded.
-- ``<!-- needs: PROGRAM, taskrunner COMMAND … -->``: skipped where there is no such program, command or option.
+- ``<!-- needs: PROGRAM, taskrunner COMMAND …, python MODULE, free-threading -->``: skipped where there is no such
+  program, command, option or module, or where there is a GIL.
 - ``<!-- not run: REASON -->``: excused. ``pytest -rs tests/test_docs.py`` lists these.
 """
 
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -93,7 +95,8 @@ class Session:
         self.programs = programs
         self.left = [snippet for snippet in SNIPPETS if snippet.page == page]
         if "workloads/" in page.read_text():  # the page is read in a checkout
-            (folder / "workloads").symlink_to(ROOT / "workloads")
+            for name in ("uv.lock", "workloads"):
+                (folder / name).symlink_to(ROOT / name)
 
     def run_to(self, snippet):
         """Run a snippet, after those above it that have not run yet."""
@@ -144,6 +147,10 @@ def missing(snippet):
 
 
 def is_there(program, command="", *options):
+    if program == "free-threading":
+        return not sys._is_gil_enabled()
+    if program == "python" and command:
+        return find_spec(command) is not None
     if not command:
         return shutil.which(program) is not None
     if program != "taskrunner" or command not in COMMANDS:
@@ -293,6 +300,8 @@ def test_a_console_is_one_shell(tmp_path):
         ("taskrunner exec --set --json", []),
         ("taskrunner exec --no-such", ["taskrunner exec --no-such"]),
         ("taskrunner no-such", ["taskrunner no-such"]),
+        ("python json, python no_such_module", ["python no_such_module"]),
+        ("free-threading", ["free-threading"] if sys._is_gil_enabled() else []),
     ],
 )
 def test_what_a_snippet_needs_is_looked_for(needs, wanting):
