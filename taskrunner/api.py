@@ -17,6 +17,7 @@ from taskrunner.observe.words import culprit
 from taskrunner.run.archive import Archive
 from taskrunner.run.conceal import mask_of
 from taskrunner.run.control import Control
+from taskrunner.run.cpu_time import CpuTime
 from taskrunner.run.events import LEVELS, Event, GilSwitchedOn, Observer, RunDone, RunStart, RunWarning
 from taskrunner.run.folder import find_run, new_run_id
 from taskrunner.run.host import peak_memory, processors, python_build, system, versions
@@ -56,6 +57,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     force: bool = False,
     shuffle: int | None = None,
     replay: str = "",
+    cpu_time: bool = False,
     adapt: Callable[[Plan], None] = lambda _: None,
     on_interrupt: Callable[[], None] | None = None,
 ) -> RunResult:
@@ -81,6 +83,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         force: take nothing from the cache, and run also the commands that are up to date.
         shuffle: a seed that says which of the ready nodes goes first; with one worker equal seeds give equal runs.
         replay: the run in ``run_dir`` whose order of starts is kept to, as far as needs allow.
+        cpu_time: measure the CPU time of each plain call, so that waiting is told apart from work.
         adapt: called with the plan before it runs: for tools that change what a run does.
         observers: who is told of the run's events, on one thread at a time.
         on_interrupt: called, in the signal's handler, when SIGINT or SIGTERM stops the run.
@@ -121,18 +124,19 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             control.on_interrupt(on_interrupt)
         _introduce(observers, control, archive.expected if archive else {})
         stack.enter_context(threads.interrupts(control))
-        recorder = Recorder(control, observers)
+        cpu = CpuTime() if cpu_time else None
+        recorder = Recorder(control, observers, cpu.of if cpu else None)
         scribe = Scribe(control, archive.journal, recorder.note) if archive and archive.journal else None
-        if cache_dir is not None and (reuse := _reuse(Path(cache_dir), plan, recorder, force=force)):
-            control.reuse = reuse
-            stack.callback(reuse.close)
+        control.reuse = _reuse(cache_dir, plan, recorder, stack, force=force)
+        if cpu:  # now that the cache has looked at the code of what is called
+            cpu.wrap(plan)
         run_id = archive.folder.id if archive else new_run_id()
         known = watch.culprit
-        first = [_run_start(run_id, graph.name, plan, workers, order), *told] if observers else []
+        first = [_run_start(run_id, graph.name, plan, workers, order, cpu_time=cpu_time), *told] if observers else []
         with _recording(recorder, scribe, *first):
             threads.execute(plan, control, workers, folder, lambda: recorder.note(_LOST_WAKEUP), timeout)
         watch.settle()
-        result = _result(plan, control, run_id, graph.name, workers, watch)
+        result = _result(plan, control, run_id, graph.name, workers, watch, cpu)
         if watch.culprit not in (known, ""):
             recorder.tell([GilSwitchedOn(watch.culprit, watch.node)])
         if archive:
@@ -215,7 +219,7 @@ class _Order:
             plan.arrange(in_order(self._nodes, {v.id for v in plan.dag.vertices if v.is_mapped}))
 
 
-def _run_start(run: str, graph: str, plan: Plan, workers: int, order: _Order) -> RunStart:
+def _run_start(run: str, graph: str, plan: Plan, workers: int, order: _Order, *, cpu_time: bool) -> RunStart:
     return RunStart(
         run=run,
         graph=graph,
@@ -231,6 +235,7 @@ def _run_start(run: str, graph: str, plan: Plan, workers: int, order: _Order) ->
         ranked=plan.is_ranked,
         shuffle=order.seed,
         replay=order.replay,
+        cpu_time=cpu_time,
     )
 
 
@@ -268,14 +273,18 @@ def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str], pe
     return Plan(dag, functions, among, outputs)
 
 
-def _reuse(cache_dir: Path, plan: Plan, recorder: Recorder, *, force: bool) -> "Reuse | None":
-    """Open the cache, if a node asks for it."""
-    if not any(vertex.options.cache or vertex.options.creates for vertex in plan.dag.special):
+def _reuse(
+    cache_dir: str | Path | None, plan: Plan, recorder: Recorder, stack: ExitStack, *, force: bool
+) -> "Reuse | None":
+    """Open the cache for a run, if there is one and a node asks for it."""
+    if cache_dir is None or not any(vertex.options.cache or vertex.options.creates for vertex in plan.dag.special):
         return None
     from taskrunner.run.cache import Cache  # only such nodes need it, and all that it imports
     from taskrunner.run.reuse import Reuse
 
-    return Reuse(Cache(cache_dir), plan, recorder.note, force=force)
+    reuse = Reuse(Cache(Path(cache_dir)), plan, recorder.note, force=force)
+    stack.callback(reuse.close)
+    return reuse
 
 
 @contextmanager
@@ -308,7 +317,9 @@ def _why_gil(watch: gil.GilWatch) -> str:
     return f"the GIL is on: {python_build()} is no free-threaded build"
 
 
-def _result(plan: Plan, control: Control, run_id: str, name: str, workers: int, watch: gil.GilWatch) -> RunResult:
+def _result(
+    plan: Plan, control: Control, run_id: str, name: str, workers: int, watch: gil.GilWatch, cpu: CpuTime | None
+) -> RunResult:
     facts = Facts(
         run=run_id,
         graph=name,
@@ -332,7 +343,7 @@ def _result(plan: Plan, control: Control, run_id: str, name: str, workers: int, 
         plan.take_outputs(),
         control.failures,
         control.started,
-        lambda: summarize(notes, plan.dag, facts),
+        lambda: summarize(notes, plan.dag, facts, cpu),
     )
 
 

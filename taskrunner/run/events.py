@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Protocol
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 EVENT_LOOP = -1  # also who made ready what no worker did
 
@@ -38,6 +38,7 @@ class RunStart(Event, frozen=True, tag="run.start"):
     ``versions``: those of the installed distributions that had been imported under their own names.
     ``ranked``: an earlier run has told the times of the nodes, so the critical path goes first.
     ``shuffle``: the seed of the order that the run was asked to take, and ``replay``: the run whose order that was.
+    ``cpu_time``: the CPU time of calls is measured.
     """
 
     run: str
@@ -54,6 +55,7 @@ class RunStart(Event, frozen=True, tag="run.start"):
     ranked: bool = False
     shuffle: int | None = None
     replay: str = ""
+    cpu_time: bool = False
 
 
 class RunResumed(Event, frozen=True, tag="run.resumed"):
@@ -64,7 +66,13 @@ class RunResumed(Event, frozen=True, tag="run.resumed"):
     unstored: tuple[str, ...]
 
 
-class AttemptEvent(Event, frozen=True):
+class MeasuredEvent(Event, frozen=True, kw_only=True):
+    """The base of what may have CPU time, in seconds. UNSET, and not written: nobody knows it."""
+
+    cpu_s: Seconds | UnsetType = UNSET
+
+
+class AttemptEvent(MeasuredEvent, frozen=True):
     """The base of what tells of one attempt to run a node."""
 
     node: str
