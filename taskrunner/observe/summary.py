@@ -112,7 +112,7 @@ def _contention_rows(contention: "Contention") -> Iterator[tuple[str, str]]:
     for row, each in enumerate(grown[:_GROWN]):
         yield "" if row else "contention", grown_text(each)
     if len(grown) > _GROWN:
-        yield "", f"and {counted(len(grown) - _GROWN, 'more function')} of {judged}"
+        yield "", f"and {len(grown) - _GROWN} more of {judged}"
     if contention.gil:
         yield "", "the GIL is on: calls wait for it, whatever else they share"
 

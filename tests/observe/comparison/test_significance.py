@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from taskrunner.observe.comparison import significance
-from taskrunner.observe.comparison.significance import JITTER_S, LEVEL, can_judge, discovery_rates, gap, least_p, rank_p
+from taskrunner.observe.comparison.significance import (
+    JITTER_S,
+    LEVEL,
+    MOST_COUNTED,
+    can_judge,
+    discovery_rates,
+    gap,
+    least_p,
+    rank_p,
+    sign_p,
+)
 
 
 def seeded(*seed):
@@ -152,3 +162,19 @@ def test_other_changed_nodes_do_not_hide_one():
     rng = seeded(2)
     named = [found(rows_of(rng, (3, 3), 100, changed=50, factor=1.5)) for _ in range(20)]
     assert all(set(range(50)) <= set(each) for each in named)
+
+
+@pytest.mark.parametrize(
+    ("ups", "of", "p"), [(0, 5, 1.0), (3, 3, 1 / 8), (3, 4, 5 / 16), (5, 6, 7 / 64), (10, 10, 2**-10)]
+)
+def test_the_p_of_signs_is_the_share_of_the_ways(ups, of, p):
+    assert sign_p(ups, of) == p
+
+
+@pytest.mark.parametrize("share", [0.4, 0.5, 0.55, 0.6, 0.7])
+def test_of_many_signs_the_normal_distribution_tells_it_nearly(share):
+    of = 4 * MOST_COUNTED
+    ups = round(share * of)
+    exact = sum(math.comb(of, each) for each in range(ups, of + 1)) / 2**of
+    assert sign_p(ups, of) == pytest.approx(exact, abs=1e-3)
+    assert 0.0 <= sign_p(200_000, 200_000) < 1e-9
