@@ -1,11 +1,12 @@
 """Functions whose calls take longer the more of them run at once: what they share stands in their way.
 
 A run with several workers is put beside one of the same graph with one worker, node by node. Of a function that
-shares nothing each call takes as long as it did there, if there are processors for all workers. A node has *grown* if
-it took GROWTH times as long or more. A function has if, beyond chance, more than half of its nodes have:
-``comparison.significance.sign_p`` says how likely so many are by chance, and since one function is judged after the
-other, each may be taken for grown by chance in only that share of LEVEL which falls to it. Then all its nodes
-together have to have grown as much, and by a time that matters.
+shares nothing each call takes as long as it did there, if there are processors for all workers. It has *grown* if its
+nodes together took GROWTH times as long or more, beyond chance, and the time on top is one that matters. A lock that is
+fair makes each node a little longer; one that is not makes some of them much longer, and the others not at all. So what
+counts is by how much each took longer than GROWTH times its time: ``comparison.significance.most_p`` says how
+likely such a sum is by chance. Since one function is judged after the other, each may be taken for grown by chance in
+only that share of LEVEL which falls to it.
 
 Where both runs measured CPU time, it tells what the calls did in the time that came on top: they waited, as for
 a lock, or they worked longer for the same, as when two processors write to the same memory in turn.
@@ -20,14 +21,14 @@ from pathlib import Path
 import msgspec
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.observe.comparison.significance import LEVEL, sign_p
+from taskrunner.observe.comparison.significance import LEVEL, most_p
 from taskrunner.observe.kind import is_offloaded
 from taskrunner.observe.recorded import DONE, Attempt, RecordedRun, load_run
 
 GROWTH = 1.2
 LEAST_S = 0.01  # what a function must have lost in all,
 LEAST_SHARE = 0.01  # and of the workers' time
-FEWEST = 3  # nodes of a function; of fewer it is not said even where it is the only one
+FEWEST = 5  # nodes of a function: fewer can never tell
 
 type Pair = tuple[Attempt, Attempt]
 
@@ -97,7 +98,7 @@ def has_grown(pairs: list[Pair], level: float, least_s: float) -> bool:
     base_s, ran_s = _sums(pairs)
     if not base_s or ran_s < GROWTH * base_s or ran_s - base_s < least_s:
         return False
-    return sign_p(_count_grown(pairs), len(pairs)) <= level
+    return most_p([now.ran_s - GROWTH * before.ran_s for before, now in pairs]) <= level
 
 
 def _are_comparable(run: RecordedRun, base: RecordedRun) -> bool:

@@ -17,9 +17,10 @@ number is a small share of all gaps between the sides as wide has changed; the s
 discovery rate. It counts as R. F. Barber and E. J. Candes do with knockoffs (Annals of Statistics 43, 2015), with one
 added to the gaps by chance; that makes it hold for few nodes as well.
 
-Where there is one run a side, the nodes of one function stand for each other: each is compared with itself, and only
-how many of them went one way is counted. That is the sign test, the oldest one (J. Arbuthnot, 1710). A few nodes
-that the system interrupted are too few to matter to it, however long that took.
+Where there is one run a side, the nodes of one function stand for each other, and each is compared with itself. If
+nothing changed, what a node differs by could as well have the other sign. How likely a sum as large is then, is at
+most ``exp(-sum ** 2 / (2 * sum of squares))`` (W. Hoeffding, Journal of the American Statistical Association 58,
+1963). One node that the system has interrupted makes both large, however long that took.
 """
 
 import bisect
@@ -56,11 +57,10 @@ def rank_p(base: Times, other: Times) -> float:
     return sum(n for total, n in ways.items() if abs(total - middle) >= off) / math.comb(len(ranks), len(base))
 
 
-def sign_p(ups: int, of: int) -> float:
-    """Return the p of the sign test: the chance of so many ups or more, where up and down are as likely."""
-    if of > MOST_COUNTED:  # with half a one less, as a whole number is as wide as one
-        return math.erfc((2 * ups - 1 - of) / math.sqrt(2 * of)) / 2
-    return sum([math.comb(of, each) for each in range(ups, of + 1)]) / float(2**of)
+def most_p(differences: Times) -> float:
+    """Return the most that p can be: the chance of such a sum or a larger one, where each could have either sign."""
+    total, squares = sum(differences), sum([each * each for each in differences])
+    return math.exp(-total * total / (2 * squares)) if total > 0 else 1.0
 
 
 def discovery_rates(rows: Sequence[tuple[Times, Times]]) -> list[float]:

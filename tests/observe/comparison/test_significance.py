@@ -12,13 +12,12 @@ from taskrunner.observe.comparison import significance
 from taskrunner.observe.comparison.significance import (
     JITTER_S,
     LEVEL,
-    MOST_COUNTED,
     can_judge,
     discovery_rates,
     gap,
     least_p,
+    most_p,
     rank_p,
-    sign_p,
 )
 
 
@@ -164,17 +163,18 @@ def test_other_changed_nodes_do_not_hide_one():
     assert all(set(range(50)) <= set(each) for each in named)
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_the_most_that_p_can_be_is_not_less_than_what_counting_all_ways_gives(seed):
+    rng = seeded(seed)
+    values = [rng.choice([-1.0, 0.5, 1.0, 2.0, 20.0]) for _ in range(8)]
+    ways = [sum(way) for way in itertools.product(*[(value, -value) for value in values])]
+    exact = sum(each >= sum(values) for each in ways) / len(ways)
+    assert exact <= most_p(values) <= 1.0
+
+
 @pytest.mark.parametrize(
-    ("ups", "of", "p"), [(0, 5, 1.0), (3, 3, 1 / 8), (3, 4, 5 / 16), (5, 6, 7 / 64), (10, 10, 2**-10)]
+    ("values", "p"),
+    [([1.0] * 8, math.exp(-4)), ([100.0], math.exp(-0.5)), ([1.0, -1.0], 1.0), ([-1.0], 1.0), ([], 1.0), ([0.0], 1.0)],
 )
-def test_the_p_of_signs_is_the_share_of_the_ways(ups, of, p):
-    assert sign_p(ups, of) == p
-
-
-@pytest.mark.parametrize("share", [0.4, 0.5, 0.55, 0.6, 0.7])
-def test_of_many_signs_the_normal_distribution_tells_it_nearly(share):
-    of = 4 * MOST_COUNTED
-    ups = round(share * of)
-    exact = sum(math.comb(of, each) for each in range(ups, of + 1)) / 2**of
-    assert sign_p(ups, of) == pytest.approx(exact, abs=1e-3)
-    assert 0.0 <= sign_p(200_000, 200_000) < 1e-9
+def test_the_most_that_p_can_be(values, p):
+    assert most_p(values) == pytest.approx(p)
