@@ -183,7 +183,7 @@ def _report(result: RunResult, options: dict[str, Any]) -> None:
 def _contention(result: RunResult, options: dict[str, Any]) -> "Contention | None":
     """Compare a run with an earlier one that had one worker, if there is one."""
     runs = Path(options["run_dir"])
-    base = baseline(runs, result.summary.run) if result.summary.workers > 1 else ""
+    base = baseline(runs, result.summary.run, is_patient=False) if result.summary.workers > 1 else ""
     if not base:
         return None
     from taskrunner.observe.contention import read_contention  # only here: most runs do without what it imports

@@ -1,6 +1,7 @@
 """The run with one worker that a run with several is measured by: an earlier one of the same graph in its directory.
 
-Only summaries are looked at, and of those that would do the graphs: this is done at the end of every run.
+Only summaries are looked at, and of those that would do the graphs: this is done at the end of every run. To read the
+events of both then takes some time for each node, which a run of many short nodes is not made to wait for.
 """
 
 import contextlib
@@ -11,14 +12,18 @@ import msgspec
 
 from taskrunner.run.order import LOOK_BACK
 
-# Events of more bytes are not read: that would take longer than a user cares to wait at the end of a run.
+# Events of more bytes are not read.
 MOST_BYTES = 8 << 20
+# At the end of a run so many nodes are read about, and so many more for each second that it took.
+FEW = 1_000
+FEW_A_SECOND = 2_000
 
 
 class _Run(msgspec.Struct):
     graph: str
     ok: bool
     workers: int
+    wall_s: float
     done: int
     python: str
     free_threaded: bool
@@ -35,16 +40,18 @@ class _Run(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Run).decode
 
 
-def baseline(runs: Path, run_id: str) -> str:
+def baseline(runs: Path, run_id: str, *, is_patient: bool = True) -> str:
     """Return the id of the newest run before this one that had one worker and all else in common with it.
 
     Both ran the same graph with the same parameters on the same Python, with or without the GIL, went well, and took
     nothing from a cache or from a run before. "": there is none among the last LOOK_BACK runs, or
-    this run had one worker itself.
+    this run had one worker itself. Without patience: or there is too much to be read about it.
     """
     folder = runs / run_id
     run = _read(folder)
     if run is None or run.workers == 1 or not run.is_whole or not _is_small(folder):
+        return ""
+    if not is_patient and run.done > FEW + FEW_A_SECOND * run.wall_s:
         return ""
     return next((earlier.name for earlier in _earlier(runs, run_id) if _is_baseline(earlier, run, folder)), "")
 

@@ -690,6 +690,6 @@ def test_a_run_is_compared_with_an_earlier_one_with_one_worker(cli, inside, monk
 def test_where_nobody_reads_of_contention_nothing_is_compared(cli, inside, monkeypatch):
     graph = cli.graph(*GIVES)
     inside("exec", graph, "-w", 1, "-q")
-    monkeypatch.setattr("taskrunner.cli.exec.baseline", lambda *_: pytest.fail("it was looked for"))
+    monkeypatch.setattr("taskrunner.cli.exec.baseline", lambda *_, **__: pytest.fail("it was looked for"))
     for quiet in (["-q"], ["--log-format", "json"], ["-w", 1]):
         assert inside("exec", graph, "-w", 2, *quiet).code == 0

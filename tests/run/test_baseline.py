@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 import taskrunner
-from taskrunner.run.baseline import baseline
+from taskrunner.run.baseline import FEW, FEW_A_SECOND, baseline
 from taskrunner.run.order import LOOK_BACK
 
 BASELINE = sys.modules[baseline.__module__]
 USUAL = {
     "graph": "g", "ok": True, "workers": 1, "done": 3, "python": "CPython 3.13.9", "free_threaded": True, "gil": False,
-    "cached": 0, "kept": 0, "more": "of it",
+    "wall_s": 1.0, "cached": 0, "kept": 0, "more": "of it",
 }  # fmt: skip
 
 
@@ -89,6 +89,14 @@ def test_events_that_take_long_to_read_are_left_alone(leave, tmp_path, monkeypat
     assert baseline(leave("3", workers=2), "3") == "1"
     (tmp_path / "3" / "events.jsonl").write_bytes(b"{} \n{}\n")
     assert baseline(tmp_path, "3") == ""
+
+
+@pytest.mark.parametrize(("more", "found"), [(0, "1"), (1, "")])
+def test_a_run_of_many_short_nodes_is_not_made_to_wait(leave, more, found):
+    leave("1")
+    runs = leave("2", workers=2, wall_s=3.0, done=FEW + 3 * FEW_A_SECOND + more)
+    assert baseline(runs, "2", is_patient=False) == found
+    assert baseline(runs, "2") == "1"
 
 
 def test_only_so_many_runs_are_looked_at(leave):
