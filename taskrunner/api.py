@@ -18,6 +18,7 @@ from taskrunner.observe.words import culprit
 from taskrunner.run.archive import Archive
 from taskrunner.run.conceal import mask_of
 from taskrunner.run.control import Control
+from taskrunner.run.cpu_time import CpuTime
 from taskrunner.run.events import LEVELS, Event, GilSwitchedOn, Observer, RunDone, RunStart, RunWarning
 from taskrunner.run.folder import find_run, new_run_id
 from taskrunner.run.host import peak_memory, processors, python_build, system, versions
@@ -57,6 +58,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     force: bool = False,
     shuffle: int | None = None,
     replay: str = "",
+    cpu_time: bool = False,
     adapt: Callable[[Plan], None] = lambda _: None,
     engine: Engine | None = None,
     on_interrupt: Callable[[], None] | None = None,
@@ -83,6 +85,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         force: take nothing from the cache, and run also the commands that are up to date.
         shuffle: a seed that says which of the ready nodes goes first; with one worker equal seeds give equal runs.
         replay: the run in ``run_dir`` whose order of starts is kept to, as far as needs allow.
+        cpu_time: measure the CPU time of each plain call, so that waiting is told apart from work.
         adapt: called with the plan before it runs: for tools that change what a run does.
         engine: where the nodes run, such as ``taskrunner.DaskEngine``; without it, on threads of this process.
         observers: who is told of the run's events, on one thread at a time.
@@ -123,18 +126,19 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             control.on_interrupt(on_interrupt)
         _introduce(observers, control, archive.expected if archive else {})
         stack.enter_context(threads.interrupts(control))
-        recorder = Recorder(control, observers)
+        cpu = CpuTime() if cpu_time else None
+        recorder = Recorder(control, observers, cpu.of if cpu else None)
         scribe = Scribe(control, archive.journal, recorder.note) if archive and archive.journal else None
-        if cache_dir is not None and (reuse := _reuse(Path(cache_dir), plan, recorder, force=force)):
-            control.reuse = reuse
-            stack.callback(reuse.close)
+        control.reuse = _reuse(cache_dir, plan, recorder, stack, force=force)
+        if cpu:  # now that the cache has looked at the code of what is called
+            cpu.wrap(plan)
         run_id = archive.folder.id if archive else new_run_id()
         known = watch.culprit
-        first = [_run_start(run_id, graph.name, plan, place, order), *told] if observers else []
+        first = [_run_start(run_id, graph.name, plan, place, order, cpu_time=cpu_time), *told] if observers else []
         with _recording(recorder, scribe, *first):
             place.execute(plan, control, folder, recorder.note, timeout)
         watch.settle()
-        result = _result(plan, control, run_id, graph.name, place, watch)
+        result = _result(plan, control, run_id, graph.name, place, watch, cpu)
         if watch.culprit not in (known, ""):
             recorder.tell([GilSwitchedOn(watch.culprit, watch.node)])
         if archive:
@@ -219,7 +223,7 @@ class _Order:
             plan.arrange(in_order(self._nodes, {v.id for v in plan.dag.vertices if v.is_mapped}))
 
 
-def _run_start(run: str, graph: str, plan: Plan, place: Place, order: _Order) -> RunStart:
+def _run_start(run: str, graph: str, plan: Plan, place: Place, order: _Order, *, cpu_time: bool) -> RunStart:
     return RunStart(
         run=run,
         graph=graph,
@@ -236,6 +240,7 @@ def _run_start(run: str, graph: str, plan: Plan, place: Place, order: _Order) ->
         shuffle=order.seed,
         replay=order.replay,
         engine=place.name,
+        cpu_time=cpu_time,
     )
 
 
@@ -295,14 +300,18 @@ def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str], pe
     return Plan(dag, functions, among, outputs)
 
 
-def _reuse(cache_dir: Path, plan: Plan, recorder: Recorder, *, force: bool) -> "Reuse | None":
-    """Open the cache, if a node asks for it."""
-    if not any(vertex.options.cache or vertex.options.creates for vertex in plan.dag.special):
+def _reuse(
+    cache_dir: str | Path | None, plan: Plan, recorder: Recorder, stack: ExitStack, *, force: bool
+) -> "Reuse | None":
+    """Open the cache for a run, if there is one and a node asks for it."""
+    if cache_dir is None or not any(vertex.options.cache or vertex.options.creates for vertex in plan.dag.special):
         return None
     from taskrunner.run.cache import Cache  # only such nodes need it, and all that it imports
     from taskrunner.run.reuse import Reuse
 
-    return Reuse(Cache(cache_dir), plan, recorder.note, force=force)
+    reuse = Reuse(Cache(Path(cache_dir)), plan, recorder.note, force=force)
+    stack.callback(reuse.close)
+    return reuse
 
 
 @contextmanager
@@ -335,7 +344,9 @@ def _why_gil(watch: gil.GilWatch) -> str:
     return f"the GIL is on: {python_build()} is no free-threaded build"
 
 
-def _result(plan: Plan, control: Control, run_id: str, name: str, place: Place, watch: gil.GilWatch) -> RunResult:
+def _result(
+    plan: Plan, control: Control, run_id: str, name: str, place: Place, watch: gil.GilWatch, cpu: CpuTime | None
+) -> RunResult:
     facts = Facts(
         run=run_id,
         graph=name,
@@ -359,7 +370,7 @@ def _result(plan: Plan, control: Control, run_id: str, name: str, place: Place, 
         plan.take_outputs(),
         control.failures,
         control.started,
-        lambda: summarize(notes, plan.dag, facts),
+        lambda: summarize(notes, plan.dag, facts, cpu),
     )
 
 

@@ -4,7 +4,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -21,12 +21,16 @@ from taskrunner.observe.label import label
 from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
 from taskrunner.observe.summary import failure_text, summary_text
 from taskrunner.observe.words import seconds
+from taskrunner.run.baseline import baseline
 from taskrunner.run.events import LEVELS, Observer
 from taskrunner.run.folder import CACHE, DEFAULT, commands_of
 from taskrunner.run.plain import to_json
 from taskrunner.run.result import RunResult
 from taskrunner.safe.printable import printable
 from taskrunner.tasks.permit import Permit
+
+if TYPE_CHECKING:
+    from taskrunner.observe.contention import Contention
 
 EXAMPLE = """\b
 Examples:
@@ -68,6 +72,7 @@ Examples:
     "--replay", metavar="RUN", help="Start nodes in the order of an earlier run; exact with --workers 1.",
     shell_complete=completion.runs,
 )  # fmt: skip
+@click.option("--cpu-time", is_flag=True, help="Measure the CPU time of each call as well: the rest it waited.")
 @click.option("--no-journal", is_flag=True, help="Do not keep the results of finished nodes in the run's folder.")
 @click.option("--fsync", is_flag=True, help="Have each batch of the journal on the disk before going on.")
 @click.option(
@@ -131,6 +136,7 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
             force=options["force"],
             shuffle=options["shuffle"],
             replay=options["replay"] or "",
+            cpu_time=options["cpu_time"],
             observers=[*logs, *live.observers],
             log_level=options["log_level"],
             on_interrupt=live.on_interrupt,
@@ -165,7 +171,9 @@ def _logs(options: dict[str, Any]) -> list[Observer]:
 
 def _report(result: RunResult, options: dict[str, Any]) -> None:
     commands = commands_of(Path(options["run_dir"]), result.summary.run)
-    if options["log_format"] == "json" and options["log_file"] is None:
+    has_events_only = options["log_format"] == "json" and options["log_file"] is None
+    contention = _contention(result, options) if options["json"] or not (options["quiet"] or has_events_only) else None
+    if has_events_only:
         pass  # standard error holds JSON lines and nothing else; the events say all of it
     elif options["quiet"]:
         for failure in result.failures:
@@ -173,12 +181,23 @@ def _report(result: RunResult, options: dict[str, Any]) -> None:
         if result.summary.timed_out_s:  # else nothing would say why the exit code is 4
             _tell(f"taskrunner: timed out after {seconds(result.summary.timed_out_s)}\n")
     else:
-        _tell(summary_text(result, commands))
+        _tell(summary_text(result, commands, contention))
     if options["json"]:
-        summary = {**msgspec.structs.asdict(result.summary), "outputs": result.outputs, "failures": _failures(result)}
-        _print_json(summary)
+        told = {"contention": contention, "outputs": result.outputs, "failures": _failures(result)}
+        _print_json({**msgspec.structs.asdict(result.summary), **told})
     elif result.outputs and not options["quiet"]:
         _print_json(result.outputs)
+
+
+def _contention(result: RunResult, options: dict[str, Any]) -> "Contention | None":
+    """Compare a run with an earlier one that had one worker, if there is one."""
+    runs = Path(options["run_dir"])
+    base = baseline(runs, result.summary.run, is_patient=False) if result.summary.workers > 1 else ""
+    if not base:
+        return None
+    from taskrunner.observe.contention import read_contention  # only here: most runs do without what it imports
+
+    return read_contention(runs, result.summary.run, base)
 
 
 def _failures(result: RunResult) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import click
 
 from taskrunner.cli.past import find_recorded, run_argument
 from taskrunner.errors import UsageError
+from taskrunner.run.baseline import baseline
 from taskrunner.safe.private import write_private
 
 EXAMPLE = """\b
@@ -29,14 +30,16 @@ def report(run_name: str, **options: Any) -> None:
 
     RUN is an id, a unique start of one, or last.
     """
-    from taskrunner.observe.report.report import report as report_of  # only here: nobody else needs what it imports
+    from taskrunner.observe.contention import read_contention  # only here: nobody else needs what these import
+    from taskrunner.observe.report.report import report as report_of
 
-    run = find_recorded(run_name, options)
-    html = report_of(run)
+    run, runs = find_recorded(run_name, options), Path(options["run_dir"])
+    base = baseline(runs, run.id)
+    html = report_of(run, read_contention(runs, run.id, base) if base else None)
     if options["output"] == "-":
         click.echo(html, nl=False)
         return
-    path = Path(options["output"] or Path(options["run_dir"]) / run.id / "report.html")
+    path = Path(options["output"] or runs / run.id / "report.html")
     try:
         write_private(path, html.encode())
     except OSError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import msgspec
+from msgspec import UNSET
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.observe.summary import shortened
@@ -64,7 +65,7 @@ class ConsoleLog:
     def on_events(self, events: Sequence[Event]) -> None:
         """Write a line for each event."""
         for event in _from_level(events, self.level):
-            fields = msgspec.structs.asdict(event)
+            fields = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not UNSET}
             getattr(self._logger, fields.pop("level"))(event.__struct_config__.tag, **fields)
         self._file.flush()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
+from msgspec import UnsetType
 
 from taskrunner.errors import GraphError, TaskrunnerError
 from taskrunner.graph.dag import Dag, Vertex
@@ -85,6 +86,12 @@ class Attempt(msgspec.Struct, frozen=True):
     def ran_s(self) -> float:
         """Seconds from started to ended."""
         return self.ended - self.started
+
+    @property
+    def cpu_s(self) -> float | None:
+        """Seconds of CPU time, if they were measured."""
+        spent = self.event.cpu_s
+        return None if isinstance(spent, UnsetType) else spent
 
     @property
     def failure(self) -> BrokenAttempt | None:

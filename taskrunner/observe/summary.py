@@ -1,29 +1,36 @@
 """A run's summary as text for people."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from taskrunner.observe.words import by_culprit, seconds
+from taskrunner.observe.words import by_culprit, counted, seconds
+from taskrunner.run.cpu_time import CpuTimes
 from taskrunner.run.outcome import Failure
 from taskrunner.run.result import RunResult, Summary
 from taskrunner.safe.printable import printable, printable_lines
 from taskrunner.tasks.written import output_files
 
+if TYPE_CHECKING:
+    from taskrunner.observe.contention import Contention, Grown
+
 _WIDTH = 100
 _NAMED = 10
+_GROWN = 5
 
 
-def summary_text(result: RunResult, commands: Path | None = None) -> str:
+def summary_text(result: RunResult, commands: Path | None = None, contention: "Contention | None" = None) -> str:
     """Return the summary of a run, with its failures first, each with what was skipped because of it.
 
-    ``commands``: the folder in which what the run's commands wrote is kept.
+    ``commands``: the folder in which what the run's commands wrote is kept. ``contention``: what an earlier run
+    with one worker has told.
     """
     behind: dict[str, list[str]] = {}
     if result.failures:
         for node, skip in result.skipped.items():
             behind.setdefault(skip.because, []).append(node)
     parts = [failure_text(failure, commands) + _behind(behind.get(failure.node, [])) for failure in result.failures]
-    return "\n".join([*parts, *_lines(result.summary)]) + "\n"
+    return "\n".join([*parts, *_lines(result.summary, contention)]) + "\n"
 
 
 def failure_text(failure: Failure, commands: Path | None = None) -> str:
@@ -52,7 +59,7 @@ def _behind(nodes: Sequence[str]) -> str:
     return printable(f"    skipped because of it: {', '.join(nodes[:_NAMED])}{more}") + "\n"
 
 
-def _lines(summary: Summary) -> list[str]:
+def _lines(summary: Summary, contention: "Contention | None") -> list[str]:
     counts = [f"{summary.done} done"]
     counts += [f"{summary.failed} failed"] if summary.failed else []
     counts += [f"{summary.skipped} skipped"] if summary.skipped else []
@@ -62,15 +69,15 @@ def _lines(summary: Summary) -> list[str]:
     state = _state(summary)
     busy = " ".join(f"{share:.0%}" for share in summary.busy)
     slowest = [f"{node.node} {seconds(node.ran_s)}" for node in summary.slowest]
-    while len(", ".join(slowest)) > _WIDTH and len(slowest) > 1:
-        slowest.pop()
     gil = ("on" if summary.gil else "off") + by_culprit(summary.gil_module, summary.gil_node)
     rows = [
         (state, f"{summary.graph}: {', '.join(counts)} in {seconds(summary.wall_s)}"),
         ("workers", f"{summary.workers}, busy {busy}, {summary.steals} steals"),
         ("parallelism", f"{summary.parallelism:.2f} on average"),
         ("critical path", f"{seconds(summary.critical_path_s)}: {shortened(summary.critical_path)}"),
-        ("slowest", ", ".join(slowest)),
+        ("slowest", _fitting(slowest)),
+        *([("cpu", cpu_text(summary.cpu))] if summary.cpu is not None else []),
+        *(_contention_rows(contention) if contention is not None else []),
         ("python", f"{summary.python}, GIL {gil}"),
         ("memory", f"{summary.peak_memory_bytes / 2**20:.0f} MiB at most"),
         ("run", summary.run),
@@ -80,6 +87,41 @@ def _lines(summary: Summary) -> list[str]:
     if summary.lost:
         rows.insert(1, ("lost", f"{summary.lost} given up and still running when the run ended"))
     return [f"{name:<14}{printable(text)}" for name, text in rows]
+
+
+def _fitting(texts: list[str]) -> str:
+    """Join as many texts as fit on a line, the first at least."""
+    while len(", ".join(texts)) > _WIDTH and len(texts) > 1:
+        texts = texts[:-1]
+    return ", ".join(texts)
+
+
+def cpu_text(cpu: CpuTimes) -> str:
+    """Say how much of the time in calls was CPU time, and which functions waited longest."""
+    whole = f"{seconds(cpu.cpu_s)} of the {seconds(cpu.ran_s)} in calls"
+    waited = [f"{each.call} {seconds(each.waited_s)}" for each in cpu.functions if each.waited_s >= cpu.ran_s / 100]
+    return f"{whole}; waited: {_fitting(waited)}" if waited else whole
+
+
+def _contention_rows(contention: "Contention") -> Iterator[tuple[str, str]]:
+    """Give a row for each function that has grown, and one more for what is to be known of them."""
+    grown, judged = contention.functions, counted(contention.judged, "function")
+    if not grown:
+        yield "contention", f"none in {judged}: compared with run {contention.run}, which had 1 worker"
+        return
+    for row, each in enumerate(grown[:_GROWN]):
+        yield "" if row else "contention", grown_text(each)
+    if len(grown) > _GROWN:
+        yield "", f"and {len(grown) - _GROWN} more of {judged}"
+    if contention.gil:
+        yield "", "the GIL is on: calls wait for it, whatever else they share"
+
+
+def grown_text(grown: "Grown") -> str:
+    """Say by how much a function has grown, and why, if that is known."""
+    why = "" if grown.waiting is None else f"; {grown.waiting:.0%} of the rise is waiting"
+    more = f"{seconds(grown.base_s)} -> {seconds(grown.ran_s)}{why}"
+    return f"{grown.call} {grown.ratio:.2f}x its time with 1 worker ({counted(grown.nodes, 'node')}, {more})"
 
 
 def _state(summary: Summary) -> str:

@@ -7,6 +7,7 @@ import msgspec
 
 from taskrunner.observe.kind import COMMAND, WORKER, kind_of
 from taskrunner.observe.recorded import ALLOWED, CACHED, DONE, FAILED, RETRIED, RecordedRun
+from taskrunner.run.cpu_time import CpuTimes, add_up
 
 SKIPPED = "skipped"
 OPEN = "not ended"
@@ -19,6 +20,7 @@ class Totals(msgspec.Struct, frozen=True):
     """``states``: how many nodes ended in each. ``work_s``: seconds in calls and commands; async nodes mostly wait.
 
     ``busy_s``: the seconds that each worker spent in nodes. ``retried`` counts attempts, ``steals`` nodes.
+    ``cpu``: what calls took and how much of it on a processor, if that was measured.
     """
 
     states: Mapping[str, int]
@@ -27,6 +29,7 @@ class Totals(msgspec.Struct, frozen=True):
     wall_s: float
     work_s: float
     busy_s: tuple[float, ...]
+    cpu: CpuTimes | None = None
 
     @property
     def parallelism(self) -> float:
@@ -55,6 +58,15 @@ def totals_of(run: RecordedRun) -> Totals:
         wall_s=run.wall_s,
         work_s=work_s,
         busy_s=tuple(busy_s),
+        cpu=_cpu(run) if any(start.cpu_time for start in run.starts) else None,
+    )
+
+
+def _cpu(run: RecordedRun) -> CpuTimes:
+    return add_up(
+        (vertex.call if (vertex := run.vertex(attempt)) is not None else "", attempt.ran_s, attempt.cpu_s)
+        for attempt in run.attempts
+        if attempt.cpu_s is not None
     )
 
 

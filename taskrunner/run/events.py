@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Protocol
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 EVENT_LOOP = -1  # also who made ready what no worker did
 
@@ -39,6 +39,7 @@ class RunStart(Event, frozen=True, tag="run.start"):
     ``ranked``: an earlier run has told the times of the nodes, so the critical path goes first.
     ``shuffle``: the seed of the order that the run was asked to take, and ``replay``: the run whose order that was.
     ``engine``: where the nodes run; if that is not in this process, ``workers`` is how many run at once there.
+    ``cpu_time``: the CPU time of calls is measured.
     """
 
     run: str
@@ -56,6 +57,7 @@ class RunStart(Event, frozen=True, tag="run.start"):
     shuffle: int | None = None
     replay: str = ""
     engine: str = "threads"
+    cpu_time: bool = False
 
 
 class RunResumed(Event, frozen=True, tag="run.resumed"):
@@ -66,7 +68,13 @@ class RunResumed(Event, frozen=True, tag="run.resumed"):
     unstored: tuple[str, ...]
 
 
-class AttemptEvent(Event, frozen=True):
+class MeasuredEvent(Event, frozen=True, kw_only=True):
+    """The base of what may have CPU time, in seconds. UNSET, and not written: nobody knows it."""
+
+    cpu_s: Seconds | UnsetType = UNSET
+
+
+class AttemptEvent(MeasuredEvent, frozen=True):
     """The base of what tells of one attempt to run a node."""
 
     node: str

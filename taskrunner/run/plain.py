@@ -34,7 +34,8 @@ def _plain(value: Any, depth: int) -> Any:
         if isinstance(value, msgspec.Struct):
             tag = {"event": value.__struct_config__.tag} if value.__struct_config__.tag else {}
             fields = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
-            value = tag | {name: getattr(value, field) for name, field in fields}
+            values = {name: getattr(value, field) for name, field in fields}
+            value = tag | {name: part for name, part in values.items() if part is not msgspec.UNSET}
         if isinstance(value, dict):
             return {_key(key): _plain(part, depth + 1) for key, part in value.items()}
         if isinstance(value, list | tuple | set | frozenset):

@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 
+from msgspec import UNSET, UnsetType
+
 from taskrunner.run.attempt import NodeTimeoutError
 from taskrunner.run.control import Control
 from taskrunner.run.events import (
@@ -24,7 +26,7 @@ from taskrunner.run.events import (
     RunWarning,
 )
 from taskrunner.run.outcome import Failure, Retried, Skip
-from taskrunner.run.plan import Noted
+from taskrunner.run.plan import Noted, Task
 
 # Seconds between two batches: short while there is something to tell, long while there is nothing. WATCHED instead
 # of LONGEST: somebody looks at what runs now.
@@ -34,13 +36,17 @@ WATCHED = 0.25
 # So many events are told at once at most: what is made for a batch is let go before the next is made.
 BATCH = 10_000
 
+# Gives the CPU seconds of the attempt that a note tells of, if they are known.
+type CpuOf = Callable[[Task, Failure | Retried | Skip | None], float | UnsetType]
+
 
 class Recorder:
-    """Tells the observers of a run about its nodes while it runs."""
+    """Tells the observers of a run about its nodes while it runs. ``cpu_of``: where CPU time is measured."""
 
-    def __init__(self, control: Control, observers: Sequence[Observer]) -> None:
+    def __init__(self, control: Control, observers: Sequence[Observer], cpu_of: CpuOf | None = None) -> None:
         self._control = control
         self._all = self._observers = observers
+        self._cpu_of = cpu_of
         # Where nobody wants to hear of what went well, it is not told: that is nearly all.
         self._wants_all = any(LEVELS.get(getattr(o, "level", "debug"), 0) <= LEVELS["info"] for o in observers)
         self._longest = WATCHED if any(hasattr(o, "on_running") for o in observers) else LONGEST
@@ -129,25 +135,26 @@ class Recorder:
         started = self._control.started
         for first in range(0, len(fresh), BATCH):
             batch = fresh[first : first + BATCH]
-            self.tell([event for _, worker, note in batch for event in to_events(worker, note, started)])
+            self.tell([event for _, worker, note in batch for event in to_events(worker, note, started, self._cpu_of)])
         return len(fresh)
 
 
-def to_events(worker: int, note: Noted, run_started: int) -> Sequence[Event]:
+def to_events(worker: int, note: Noted, run_started: int, cpu_of: CpuOf | None = None) -> Sequence[Event]:
     """Return the events that a note stands for, one for nearly all; times become seconds."""
     task, ready_at, started, ended, why = note
     if isinstance(why, Skip):
         return (NodeSkipped(task.id, why.reason, why.because),)
     queued_s, ran_s, started_at = (started - ready_at) / 1e9, (ended - started) / 1e9, (started - run_started) / 1e9
+    cpu_s = UNSET if cpu_of is None else cpu_of(task, why)
     if why is None:
         attempt, cached = task.demands.attempt, task.demands.cached
-        return (NodeDone(task.id, worker, attempt, queued_s, ran_s, task.stolen, started_at, cached),)
+        return (NodeDone(task.id, worker, attempt, queued_s, ran_s, task.stolen, started_at, cached, cpu_s=cpu_s),)
     failure = why.failure if isinstance(why, Retried) else why
     timing = (task.id, worker, failure.attempt, queued_s, ran_s, task.stolen, started_at)
     told = (*timing, failure.message, failure.traceback, failure.arguments)
-    event: Event = NodeFailed(*told, allowed=failure.allowed)
+    event: Event = NodeFailed(*told, allowed=failure.allowed, cpu_s=cpu_s)
     if isinstance(why, Retried):
-        event = NodeRetry(*told, wait_s=why.wait_s)
+        event = NodeRetry(*told, wait_s=why.wait_s, cpu_s=cpu_s)
     error = failure.error
     if not isinstance(error, NodeTimeoutError):
         return (event,)

@@ -9,6 +9,7 @@ import msgspec
 
 from taskrunner.errors import RunFailedError
 from taskrunner.graph.graph import Handle
+from taskrunner.run.cpu_time import CpuTimes
 from taskrunner.run.outcome import Failure, Skip, state_of
 from taskrunner.run.plan import Noted
 from taskrunner.tasks.binding import follow
@@ -50,6 +51,7 @@ class Summary(msgspec.Struct, frozen=True):
     time-out, if that stopped it, or 0. ``lost``: how many calls were given up and had not returned at the end.
     ``failed`` counts the failures that are allowed as well, ``ok`` does not mind them.
     ``cached``: how many of those that are done took their results from the cache.
+    ``cpu``: what calls took and how much of it on a processor, if that was measured.
     """
 
     run: str
@@ -79,6 +81,7 @@ class Summary(msgspec.Struct, frozen=True):
     lost: int
     cached: int = 0
     gil_node: str = ""
+    cpu: CpuTimes | None = None
 
 
 class RunResult:

@@ -1,7 +1,7 @@
 """What a run need not do because it was done before: calls whose results are cached, commands that are up to date.
 
-Any worker calls it. What it keeps is shared so: ``_codes`` is made before the workers start, ``hits`` is
-appended to and counted at the end, ``_told`` is guarded by a lock.
+Any worker calls it. What it keeps is shared so: ``_codes``, by the vertex, is made before the workers start and before
+anything is put around a function, ``hits`` is appended to and counted at the end, ``_told`` is guarded by a lock.
 """
 
 import hashlib
@@ -47,16 +47,22 @@ class Reuse:
 
     def _read_codes(self, plan: Plan) -> None:
         """Read the code of all that is called with ``cache``, before any of it runs and may change its module."""
+        known: dict[int, str] = {}
         for vertex in plan.dag.special:
             task = plan.task_of(vertex) if vertex.options.cache else None
-            if task is None or id(task.function) in self._codes:
+            if task is None:
                 continue
-            try:
-                code = fingerprint(task.function)
-            except UnknownCodeError as error:
-                code = ""
-                self.tell(task, str(error))
-            self._codes[id(task.function)] = code
+            if id(task.function) not in known:
+                known[id(task.function)] = self._read_code(task)
+            self._codes[vertex.index] = known[id(task.function)]
+
+    def _read_code(self, task: Task) -> str:
+        """Return what stands for a task's code; empty if nothing does, as is told."""
+        try:
+            return fingerprint(task.function)
+        except UnknownCodeError as error:
+            self.tell(task, str(error))
+            return ""
 
     def close(self) -> None:
         """Let go of what leads back here: then a run is freed when nobody holds it, without the collector."""
@@ -70,7 +76,7 @@ class Reuse:
 
         """
         files = self._paths(task, "files", results_of)
-        code = self._codes[id(task.function)]
+        code = self._codes[task.vertex.index]
         if not code:
             function: Function = task.function  # as was told when the run began
             return function

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from taskrunner.graph.dag import Dag
+from taskrunner.run.cpu_time import CpuTime
 from taskrunner.run.events import EVENT_LOOP
 from taskrunner.run.host import python_build
 from taskrunner.run.outcome import Retried, Skip
@@ -34,7 +35,9 @@ class Facts(msgspec.Struct, frozen=True):
     gil_node: str = ""
 
 
-def summarize(notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Facts) -> Summary:
+def summarize(
+    notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Facts, cpu: CpuTime | None = None
+) -> Summary:
     """Count, add up, and find the critical path of what happened."""
     tally = _Tally(dag)
     for worker, noted in notes:
@@ -69,6 +72,7 @@ def summarize(notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Fac
         lost=facts.lost,
         cached=facts.cached,
         gil_node=facts.gil_node,
+        cpu=cpu.times(notes) if cpu is not None else None,
     )
 
 

@@ -652,3 +652,44 @@ def test_tasks_left_behind_on_the_event_loop_are_cancelled(cli):
     assert told.code == 0
     assert "destroyed" not in told.err
     assert (cli.folder / "cancelled").exists()
+
+
+# -- CPU time and contention -------------------------------------------------------------------------
+
+GIVES = [{"id": name, "call": "functions:give"} for name in "abcde"]
+
+
+def rows(told):
+    return {line[:13].strip(): line[14:] for line in told.err.splitlines()}
+
+
+def test_cpu_time_is_measured_when_it_is_asked_for(cli, inside):
+    told = inside("exec", cli.graph(*GIVES), "--cpu-time")
+    assert re.match(r"\S+ [mu]?s of the \S+ [mu]?s in calls", rows(told)["cpu"])
+    assert [event["cpu_s"] >= 0 for event in events(cli.last_run() / "events.jsonl")[1:-1]] == [True] * 5
+    told = inside("exec", cli.graph(*GIVES), "--cpu-time", "--json")
+    assert told.json["cpu"]["calls"] == 5
+    assert "cpu" not in rows(inside("exec", cli.graph(*GIVES)))
+    assert inside("exec", cli.graph(*GIVES), "--json").json["cpu"] is None
+
+
+def test_a_run_is_compared_with_an_earlier_one_with_one_worker(cli, inside, monkeypatch):
+    monkeypatch.setattr("os.process_cpu_count", lambda: 2)
+    graph = cli.graph(*GIVES)
+    assert "contention" not in rows(inside("exec", graph, "-w", 2))
+    base = inside("exec", graph, "-w", 1, "--json").json
+    assert base["contention"] is None
+    told = rows(inside("exec", graph, "-w", 2))["contention"]
+    assert told == f"none in 1 function: compared with run {base['run']}, which had 1 worker"
+    found = inside("exec", graph, "-w", 2, "--json", "-q").json["contention"]
+    assert found == {"run": base["run"], "workers": 2, "gil": base["gil"], "judged": 1, "functions": []}
+    assert "none of 1 function took longer" in inside("report", "last", "-o", "-").out
+    assert "took longer" not in inside("report", base["run"], "-o", "-").out
+
+
+def test_where_nobody_reads_of_contention_nothing_is_compared(cli, inside, monkeypatch):
+    graph = cli.graph(*GIVES)
+    inside("exec", graph, "-w", 1, "-q")
+    monkeypatch.setattr("taskrunner.cli.exec.baseline", lambda *_, **__: pytest.fail("it was looked for"))
+    for quiet in (["-q"], ["--log-format", "json"], ["-w", 1]):
+        assert inside("exec", graph, "-w", 2, *quiet).code == 0

@@ -127,7 +127,7 @@ def test_a_hostile_value_still_gives_one_line_an_event_and_its_neighbours_are_as
         ("node.skipped", "info"),
     ]
     assert lines[::2] == lines_of("info", DONE, SKIPPED)
-    assert list(lines[1]) == ["event", *NodeFailed.__struct_fields__]
+    assert list(lines[1]) == ["event", *[name for name in NodeFailed.__struct_fields__ if name != "cpu_s"]]
     assert lines[1]["error"] == value.encode(errors="backslashreplace").decode()
 
 
@@ -198,3 +198,12 @@ def test_colours_are_for_terminals_whose_users_want_them(monkeypatch):
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
     assert not wants_colors(Terminal())
+
+
+def test_what_is_not_known_of_an_attempt_stands_in_no_log():
+    known = msgspec.structs.replace(DONE, cpu_s=0.25)
+    assert [line.get("cpu_s", "none") for line in lines_of("info", DONE, known)] == ["none", 0.25]
+    file = io.StringIO()
+    ConsoleLog(file).on_events([DONE, known])
+    assert ["cpu_s=0.25" in line for line in file.getvalue().splitlines()] == [False, True]
+    assert "UNSET" not in file.getvalue()

@@ -1,7 +1,9 @@
 import msgspec
 import pytest
 
+from taskrunner.observe.contention import Contention, Grown
 from taskrunner.observe.summary import failure_text, shortened, summary_text
+from taskrunner.run.cpu_time import add_up
 from taskrunner.run.outcome import Call, Failure, describe
 from taskrunner.run.result import RunResult, SlowNode, Summary
 from taskrunner.tasks.command import CommandError
@@ -112,3 +114,45 @@ def test_two_long_names_are_kept():
     names = ["a" * 90, "b" * 90]
     assert shortened(names) == " -> ".join(names)
     assert shortened([names[0], "c", names[1]]) == f"{names[0]} -> (1 more) -> {names[1]}"
+
+
+def cpu(*functions):
+    return add_up([(call, ran_s, cpu_s) for call, ran_s, cpu_s in functions])
+
+
+def rows_of(text, name):
+    """Return a row and those without a name below it."""
+    lines = text.splitlines()
+    first = next(row for row, line in enumerate(lines) if line.startswith(name))
+    last = next(row for row in range(first + 1, len(lines) + 1) if row == len(lines) or lines[row][0] != " ")
+    return [line[14:] for line in lines[first:last]]
+
+
+def test_the_functions_that_waited_longest_are_named():
+    found = rows_of(text_of(cpu=cpu(("m:f", 2.0, 0.5), ("m:g", 2.0, 1.5), ("m:h", 0.2, 0.199))), "cpu ")
+    assert found == ["2.20 s of the 4.20 s in calls; waited: m:f 1.50 s, m:g 500.0 ms"]
+    assert rows_of(text_of(cpu=cpu(("m:f", 2.0, 2.0))), "cpu ") == ["2.00 s of the 2.00 s in calls"]
+    (long,) = rows_of(text_of(cpu=cpu(*[(f"m:{letter * 60}", 2.0, 1.0) for letter in "fgh"])), "cpu ")
+    assert long == f"3.00 s of the 6.00 s in calls; waited: m:{'f' * 60} 1.00 s"
+
+
+def compared(*functions, gil=False):
+    found = Contention("r1", 2, gil, 9, functions)
+    result = RunResult(SUMMARY.ok, [], {}, [], 0, lambda: SUMMARY)
+    return rows_of(summary_text(result, contention=found), "contention")
+
+
+def test_the_functions_that_have_grown_are_named():
+    grown = Grown("m:f", 64, 60, 0.45, 0.84, None)
+    assert compared(grown) == ["m:f 1.87x its time with 1 worker (64 nodes, 450.0 ms -> 840.0 ms)"]
+    assert compared(msgspec.structs.replace(grown, waiting=0.925)) == [
+        "m:f 1.87x its time with 1 worker (64 nodes, 450.0 ms -> 840.0 ms; 92% of the rise is waiting)"
+    ]
+    assert compared(grown, gil=True)[1] == "the GIL is on: calls wait for it, whatever else they share"
+    assert len(compared(*[grown] * 5)) == 5
+    assert compared(*[grown] * 7)[5:] == ["and 2 more of 9 functions"]
+
+
+def test_where_none_has_grown_it_is_said_what_was_compared():
+    assert compared() == ["none in 9 functions: compared with run r1, which had 1 worker"]
+    assert "contention" not in text_of()

@@ -79,3 +79,11 @@ def test_the_numbers_are_those_of_the_summary(tmp_path):
     found = totals_of(load_run(tmp_path, "last"))
     assert (found.parallelism, *found.busy) == pytest.approx((summary.parallelism, *summary.busy))
     assert (found.steals, found.retried) == (summary.steals, summary.retried)
+
+
+def test_cpu_time_is_added_up_where_it_was_measured(recording):
+    record = recording(*NODES, cpu_time=True).done("a", 0.0, 2.0, cpu_s=0.5).failed("b", 0.0, 1.0, cpu_s=1.0)
+    found = totals_of(record.done("s", 0.0, 2.0, worker=-1).end(4.0).run()).cpu
+    assert (found.calls, found.ran_s, found.cpu_s) == (2, 3.0, 1.5)
+    assert [(each.call, each.waited_s) for each in found.functions] == [("m:f", 1.5)]
+    assert totals_of(recording(*NODES).done("a", 0.0, 2.0).end(4.0).run()).cpu is None

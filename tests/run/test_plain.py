@@ -14,6 +14,7 @@ class Hostile:
 
 class Inner(msgspec.Struct):
     text: str
+    more: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def endless():

@@ -2,11 +2,12 @@ import sys
 import threading
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from taskrunner.run.control import Control
 from taskrunner.run.events import LEVELS, NodeDone, NodeFailed, NodeSkipped, RunWarning
-from taskrunner.run.outcome import Call, Skip, describe
+from taskrunner.run.outcome import Call, Retried, Skip, describe
 from taskrunner.run.plan import NOTHING, Demands
 from taskrunner.run.recorder import BATCH, Recorder, to_events
 
@@ -63,6 +64,16 @@ def test_a_result_from_the_cache_is_told_to_be_one():
     cached = SimpleNamespace(id="a", stolen=False, demands=Demands(cached=True))
     assert to_events(0, (cached, 0, 0, 0, None), 0)[0].cached
     assert not to_events(0, done("a", 0), 0)[0].cached
+
+
+def test_cpu_time_is_told_of_what_ran_where_it_is_measured():
+    failure = FAILED[4]
+    retried = (*FAILED[:4], Retried(failure, 0.5))
+    for note in (done("a", 1), FAILED, retried):
+        (event,) = to_events(0, note, 0, lambda task, why, note=note: 0.25 if (task, why) == (note[0], note[4]) else 0)
+        assert event.cpu_s == 0.25
+        (event,) = to_events(0, note, 0)
+        assert event.cpu_s is msgspec.UNSET
 
 
 def test_a_failure_and_a_skip_become_their_events():

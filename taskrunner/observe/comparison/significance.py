@@ -16,6 +16,11 @@ the number of the other ways, is how many chance alone cuts between the sides. A
 number is a small share of all gaps between the sides as wide has changed; the share is its q, the false
 discovery rate. It counts as R. F. Barber and E. J. Candes do with knockoffs (Annals of Statistics 43, 2015), with one
 added to the gaps by chance; that makes it hold for few nodes as well.
+
+Where there is one run a side, the nodes of one function stand for each other, and each is compared with itself. If
+nothing changed, what a node differs by could as well have the other sign. How likely a sum as large is then, is at
+most ``exp(-sum ** 2 / (2 * sum of squares))`` (W. Hoeffding, Journal of the American Statistical Association 58,
+1963). One node that the system has interrupted makes both large, however long that took.
 """
 
 import bisect
@@ -50,6 +55,12 @@ def rank_p(base: Times, other: Times) -> float:
         return _normal_p(ranks, len(base), off)
     ways = _sums(ranks, len(base))
     return sum(n for total, n in ways.items() if abs(total - middle) >= off) / math.comb(len(ranks), len(base))
+
+
+def most_p(differences: Times) -> float:
+    """Return the most that p can be: the chance of such a sum or a larger one, where each could have either sign."""
+    total, squares = sum(differences), sum([each * each for each in differences])
+    return math.exp(-total * total / (2 * squares)) if total > 0 else 1.0
 
 
 def discovery_rates(rows: Sequence[tuple[Times, Times]]) -> list[float]:

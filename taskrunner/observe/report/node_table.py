@@ -27,6 +27,7 @@ def node_table(run: RecordedRun, nodes: Sequence[str], kind: str, groups: Sequen
     last = [run.last.get(node) for node in nodes]
     attempts = {node: len(each) for node, each in run.by_node.items()}
     queued = {node: sum([attempt.queued_s for attempt in each]) for node, each in run.by_node.items()}
+    spent = {node: sum(known) for node, each in run.by_node.items() if (known := _known(each))}
     path = set(run.critical_path[1])
     columns = [
         Column("node", "text", [printable(node) for node in nodes]),
@@ -36,18 +37,27 @@ def node_table(run: RecordedRun, nodes: Sequence[str], kind: str, groups: Sequen
         time_column("started", [None if attempt is None else attempt.started for attempt in last]),
         time_column("queued", [queued.get(node) for node in nodes]),
         time_column("ran", [run.spent.get(node) for node in nodes]),
+        time_column("cpu", [spent.get(node) for node in nodes]),
         Column("attempts", "number", [attempts.get(node) for node in nodes]),
         words_column("path", ["critical" if node in path else "" for node in nodes]),
         words_column("why", [_why(run, node) for node in nodes]),
     ]
     told = [column for column in columns if _tells(column)]
-    return Table("Queued and ran are sums over all attempts of a node", told, pick=True)
+    sums = "Queued, ran and cpu" if spent else "Queued and ran"
+    return Table(f"{sums} are sums over all attempts of a node", told, pick=True)
+
+
+def _known(attempts: Sequence[Attempt]) -> list[float]:
+    """Return the CPU times that are known."""
+    return [attempt.cpu_s for attempt in attempts if attempt.cpu_s is not None]
 
 
 def _tells(column: Column) -> bool:
     """Say whether anything stands in a column that does not go without saying."""
     if column.name == "attempts":
         return any(value not in (None, 1) for value in column.values)
+    if column.name == "cpu":
+        return any(value is not None for value in column.values)
     return column.kind != "word" or any(column.words)
 
 

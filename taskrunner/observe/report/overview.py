@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from taskrunner.observe.page.page import html_text
 from taskrunner.observe.recorded import ALLOWED, RecordedRun
+from taskrunner.observe.summary import cpu_text
 from taskrunner.observe.totals import STATES, Totals
 from taskrunner.observe.words import by_culprit, counted, seconds
 from taskrunner.run.history import RUNNING, UNFINISHED
@@ -28,6 +29,7 @@ def summary_html(run: RecordedRun, totals: Totals) -> str:
             "nodes": html_text(", ".join(states)),
             "wall time": seconds(totals.wall_s),
             "work": f"{seconds(totals.work_s)} in calls and commands: parallelism {totals.parallelism:.2f} on average",
+            "cpu": html_text(cpu_text(totals.cpu)) if totals.cpu is not None else "",
             "workers": f"{len(totals.busy)}, busy {busy}, {counted(totals.steals, 'steal')}",
             "critical path": f"{seconds(length)}{share}, {counted(len(path), 'node')}" if path else "",
             "slowest": ", ".join([f"{name_html(node)} {seconds(run.spent[node])}" for node in slowest]),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from taskrunner.observe.contention import Contention
 from taskrunner.observe.kind import ASYNC, COMMAND, OFFLOADED, WORKER
 from taskrunner.observe.lanes import Lane, lanes_of
 from taskrunner.observe.page.page import page
@@ -9,6 +10,7 @@ from taskrunner.observe.page.table import table_place
 from taskrunner.observe.recorded import RecordedRun
 from taskrunner.observe.report.canvas import canvas_of
 from taskrunner.observe.report.chart import steps_chart
+from taskrunner.observe.report.contended import contention_html, contention_table
 from taskrunner.observe.report.failures import failures_html
 from taskrunner.observe.report.graph_picture import picture_of, svg
 from taskrunner.observe.report.groups import Groups, groups_of
@@ -25,8 +27,8 @@ _KINDS = {WORKER: "calls", COMMAND: "commands", ASYNC: "async nodes", OFFLOADED:
 _WAITING = (_KINDS[ASYNC], _KINDS[OFFLOADED])
 
 
-def report(run: RecordedRun) -> str:
-    """Return the page of a run. The same events give the same page."""
+def report(run: RecordedRun, contention: Contention | None = None) -> str:
+    """Return the page of a run, with what an earlier run has told of contention. The same events give the same page."""
     lanes, nodes = lanes_of(run, most=MOST_LANES), nodes_of(run)
     groups = groups_of(run.dag) if run.dag is not None else None
     rows = {node: row for row, node in enumerate(nodes)}
@@ -35,16 +37,17 @@ def report(run: RecordedRun) -> str:
         "failures": ("Failures", failures_html(run)),
         "timeline": ("Timeline", '<div id="lanes"></div>' if run.attempts else ""),
         "parallelism": ("Parallelism", _parallelism(run, lanes)),
+        "contention": ("Contention", contention_html(contention) if contention is not None else ""),
         "graph": ("Graph", _graph(run, groups, rows)),
         "path": ("Critical path", table_place("path") if run.critical_path[1] else ""),
         "nodes": ("Nodes", table_place("nodes") if nodes else "<p>The graph has no nodes.</p>"),
         "environment": ("Environment", environment_html(run)),
     }
     kind, names = groups.kind if groups else "group", group_names(run, nodes, groups)
-    data = {
-        "tables": {"nodes": node_table(run, nodes, kind, names), "path": path_table(run)},
-        "timeline": canvas_of(run, lanes, rows, kind, names),
-    }
+    tables = {"nodes": node_table(run, nodes, kind, names), "path": path_table(run)}
+    if contention is not None and contention.functions:
+        tables["contention"] = contention_table(contention)
+    data = {"tables": tables, "timeline": canvas_of(run, lanes, rows, kind, names)}
     title = f"{run.name or 'taskrunner'}: {run.state}"
     return page(title, _body(sections), data, ["report.css", "timeline.js", "report.js"])
 

@@ -144,6 +144,7 @@ def _args(run: RecordedRun, each: Slice, *, is_critical: bool) -> SliceArgs:
         critical=is_critical,
         timeout_s=attempt.timeout.timeout_s if attempt.timeout else UNSET,
         ran_us=_us(ran) if ran > each.end - each.start else UNSET,
+        cpu_us=UNSET if attempt.cpu_s is None else _us(nanoseconds(attempt.cpu_s)),
     )
 
 

@@ -29,7 +29,10 @@ class TraceEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field=
 
 
 class SliceArgs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a reader shows of a slice that is chosen. ``ran_us``: where the slice shows only the end of it."""
+    """What a reader shows of a slice that is chosen. ``ran_us``: where the slice shows only the end of it.
+
+    ``cpu_us``: where it was measured.
+    """
 
     node: str
     attempt: int
@@ -41,6 +44,7 @@ class SliceArgs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     critical: bool = False
     timeout_s: float | UnsetType = UNSET
     ran_us: float | UnsetType = UNSET
+    cpu_us: float | UnsetType = UNSET
 
 
 class Complete(TraceEvent, frozen=True, kw_only=True, tag="X"):

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from taskrunner.observe.comparison import significance
-from taskrunner.observe.comparison.significance import JITTER_S, LEVEL, can_judge, discovery_rates, gap, least_p, rank_p
+from taskrunner.observe.comparison.significance import (
+    JITTER_S,
+    LEVEL,
+    can_judge,
+    discovery_rates,
+    gap,
+    least_p,
+    most_p,
+    rank_p,
+)
 
 
 def seeded(*seed):
@@ -152,3 +161,20 @@ def test_other_changed_nodes_do_not_hide_one():
     rng = seeded(2)
     named = [found(rows_of(rng, (3, 3), 100, changed=50, factor=1.5)) for _ in range(20)]
     assert all(set(range(50)) <= set(each) for each in named)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_most_that_p_can_be_is_not_less_than_what_counting_all_ways_gives(seed):
+    rng = seeded(seed)
+    values = [rng.choice([-1.0, 0.5, 1.0, 2.0, 20.0]) for _ in range(8)]
+    ways = [sum(way) for way in itertools.product(*[(value, -value) for value in values])]
+    exact = sum(each >= sum(values) for each in ways) / len(ways)
+    assert exact <= most_p(values) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "p"),
+    [([1.0] * 8, math.exp(-4)), ([100.0], math.exp(-0.5)), ([1.0, -1.0], 1.0), ([-1.0], 1.0), ([], 1.0), ([0.0], 1.0)],
+)
+def test_the_most_that_p_can_be(values, p):
+    assert most_p(values) == pytest.approx(p)

@@ -64,3 +64,11 @@ def test_the_critical_path_with_its_waits(recording):
 
 def test_without_a_graph_there_is_no_path(recording):
     assert rows(path_table(recording().run(has_graph=False))) == []
+
+
+def test_cpu_time_is_that_of_all_attempts_and_has_a_column_only_where_it_was_measured(recording):
+    record = recording(*NODES).retried("a", 0.0, 1.0, cpu_s=0.5).done("a", 1.0, 1.0, attempt=2, cpu_s=0.25)
+    record.done("m[0]", 3.0, 1.0).end(4.0)
+    found = table(record.run())
+    assert [row["cpu"] for row in rows(found)][:2] == [750_000, None]
+    assert found.caption == "Queued, ran and cpu are sums over all attempts of a node"

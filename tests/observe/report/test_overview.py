@@ -82,3 +82,9 @@ def test_a_build_with_the_gil(recording):
         "began": "2027-01-15 08:00:00 UTC",
         "versions": "msgspec 0.22.0",
     }
+
+
+def test_cpu_time_stands_there_where_it_was_measured(recording):
+    record = recording(A, cpu_time=True).done("a<b>", 0.0, 1.0, cpu_s=0.25).end(1.0)
+    run = record.run()
+    assert facts(summary_html(run, totals_of(run)))["cpu"] == "250.0 ms of the 1.00 s in calls; waited: m:f 750.0 ms"

@@ -483,3 +483,9 @@ def test_the_trace_of_a_real_run(tmp_path):
     found = Counter(kind for kind, _, _ in arrows(events))
     assert found["dependency"] == edges
     assert len([e for e in of_phase(events, "i") if e["name"] == "steal"]) == len(stolen)
+
+
+def test_cpu_time_is_an_argument_where_it_was_measured():
+    events = [start(), done("a", 0, 0.0, 1.0, cpu_s=0.25), done("b", 1, 0.0, 1.0), end(1.0)]
+    slices = of_phase(traced(recorded(events)), "X")
+    assert [each["args"].get("cpu_us") for each in slices] == [250_000.0, None]

@@ -1,0 +1,140 @@
+"""The CPU time of each call, so that waiting is told apart from work: measured only where a run is asked to.
+
+A wrapper around each function of a plan, one for all nodes that call it, reads the clock of the thread that it
+runs on (``time.thread_time_ns``) before and after. So a run that is not asked pays nothing.
+
+Who touches what
+----------------
+Each thread has a dict of its own, which it makes the first time that it measures, and shows by ``list.append``,
+which is atomic. It alone stores into that dict; nobody takes anything out. All workers storing into one dict would
+wait for its lock: what is to find contention would make some. The key is the node and the number of the attempt, and no
+attempt runs twice. A thread stores before its runner notes the attempt, so who has read the note finds the number:
+the appending of the note, which is read by others, comes after the store, and ``dict.get`` sees what was stored,
+whole, while its owner adds more. (The keys are tuples of a ``str`` and an ``int``, so no look-up runs anybody's code.)
+
+A call that was given up stores when it returns, perhaps while others look. So its number is never asked for.
+"""
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from taskrunner.run.attempt import NodeTimeoutError
+from taskrunner.run.outcome import Failure, Retried, Skip
+from taskrunner.run.plan import ASYNC, Noted, Plan, Task
+from taskrunner.tasks.current import current
+
+# So many functions are told of, those that waited longest.
+MOST = 5
+
+type Spent = dict[tuple[str, int], int]
+
+clock = time.thread_time_ns
+
+
+class FunctionTime(msgspec.Struct, frozen=True):
+    """What the calls of one function took, in seconds: ``ran_s`` of wall time, of which ``cpu_s`` on a processor."""
+
+    call: str
+    calls: int
+    ran_s: float
+    cpu_s: float
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds without a processor: asleep, for data, for a lock, or for a processor that others had."""
+        return max(self.ran_s - self.cpu_s, 0.0)
+
+
+class CpuTimes(msgspec.Struct, frozen=True):
+    """What all calls took whose CPU time is known; ``functions``: those that waited longest, at most MOST."""
+
+    calls: int
+    ran_s: float
+    cpu_s: float
+    functions: tuple[FunctionTime, ...]
+
+
+class CpuTime:
+    """Measures the plain calls of one run."""
+
+    def __init__(self) -> None:
+        self._spent: list[Spent] = []
+        self._here = _Here(self._spent)
+
+    def wrap(self, plan: Plan) -> None:
+        """Have each plain call of a plan measured. What looks at a function's code has to look before."""
+        around: dict[int, Callable[..., Any]] = {}
+        for task in plan.tasks:
+            if task.function is None or task.demands.call_kind == ASYNC:
+                continue
+            known = id(task.function)  # a wrapper keeps its function: nothing else gets this number
+            if known not in around:
+                around[known] = _measured(task.function, self._here)
+            task.function = around[known]
+
+    def of(self, task: Task, why: Failure | Retried | Skip | None) -> float | UnsetType:
+        """Return the seconds of the attempt that a note tells of; UNSET: nothing was called, or it was given up."""
+        if isinstance(why, Skip):
+            return UNSET
+        failure = why.failure if isinstance(why, Retried) else why
+        if failure is not None and isinstance(failure.error, NodeTimeoutError):
+            return UNSET
+        key = task.id, task.demands.attempt if failure is None else failure.attempt
+        for spent in self._spent:
+            if (found := spent.get(key)) is not None:
+                return found / 1e9
+        return UNSET
+
+    def times(self, notes: Sequence[tuple[int, Sequence[Noted]]]) -> CpuTimes:
+        """Add up what was noted."""
+        return add_up(
+            (task.vertex.call, (ended - started) / 1e9, spent)
+            for _, noted in notes
+            for task, _, started, ended, why in noted
+            if not isinstance(spent := self.of(task, why), UnsetType)
+        )
+
+
+def add_up(calls: Iterable[tuple[str, float, float]]) -> CpuTimes:
+    """Add up calls: the function of each, its seconds, and those of them on a processor."""
+    found: dict[str, tuple[int, float, float]] = {}
+    for call, ran_s, cpu_s in calls:
+        count, ran, cpu = found.get(call, (0, 0.0, 0.0))
+        found[call] = count + 1, ran + ran_s, cpu + cpu_s
+    functions = [FunctionTime(call, *numbers) for call, numbers in found.items()]
+    functions.sort(key=lambda each: (-each.waited_s, each.call))
+    return CpuTimes(
+        sum([each.calls for each in functions]),
+        sum([each.ran_s for each in functions]),
+        sum([each.cpu_s for each in functions]),
+        tuple(functions[:MOST]),
+    )
+
+
+class _Here(threading.local):
+    """Each thread's own dict; whoever reads them finds it in ``all_spent``."""
+
+    def __init__(self, all_spent: list[Spent]) -> None:
+        self.spent: Spent = {}
+        all_spent.append(self.spent)
+
+
+def _measured(function: Callable[..., Any], here: _Here) -> Callable[..., Any]:
+    """Return what calls a function and leaves its CPU time, also if it raises."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        node = current()
+        began = clock()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            here.spent[node.node, node.attempt] = clock() - began
+
+    # Without its dictionary: a class has a large one, and none of it is the wrapper's.
+    return functools.update_wrapper(call, function, updated=())
