@@ -126,7 +126,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             control.on_interrupt(on_interrupt)
         _introduce(observers, control, archive.expected if archive else {})
         stack.enter_context(threads.interrupts(control))
-        cpu = CpuTime() if cpu_time else None
+        cpu = control.cpu = CpuTime() if cpu_time else None
         recorder = Recorder(control, observers, cpu.of if cpu else None)
         scribe = Scribe(control, archive.journal, recorder.note) if archive and archive.journal else None
         control.reuse = _reuse(cache_dir, plan, recorder, stack, force=force)
@@ -362,6 +362,7 @@ def _result(
         lost=control.lost,
         ok=control.is_ok,
         cached=len(control.reuse.hits) if control.reuse else 0,
+        engine=place.name,
     )
     notes = control.all_notes()
     return RunResult(

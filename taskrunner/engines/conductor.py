@@ -231,7 +231,7 @@ class Conductor:
         if report.state == DONE:
             self._take_ready(self._done(flight, task, report, began, ended))
         elif report.trouble is not None:
-            self._take_ready(self._runner.failed(task, report.trouble, began, ended))
+            self._take_ready(self._runner.failed(task, report.trouble, began, ended, report.cpu))
         else:
             self._take_ready(self._runner.not_run(task, report.state))
 

@@ -68,6 +68,7 @@ class RemoteRunner(Runner):
 
     def done(self, task: Task, value: Any, report: Report, started: int, ended: int) -> Task | None:
         """End a task with its result: a Remote, unless it is a step in the middle of a chain."""
+        self._measure(task, report.cpu)
         if report.entry is not None and self._journal is not None:
             self._journal(tuple(report.entry))
         task.let_go()
@@ -87,8 +88,9 @@ class RemoteRunner(Runner):
         self._expand(task, items, started)
         return None
 
-    def failed(self, task: Task, trouble: Trouble, started: int, ended: int) -> Task | None:
-        """End an attempt with its error."""
+    def failed(self, task: Task, trouble: Trouble, started: int, ended: int, cpu: int = 0) -> Task | None:
+        """End an attempt with its error; ``cpu`` is the nanoseconds of CPU time that it took, if they are known."""
+        self._measure(task, cpu)
         failure = self._failure(task, trouble)
         demands = task.demands
         is_over = self.control.cancelled.is_set() or (self.halted[0] and not demands.always)
@@ -102,6 +104,10 @@ class RemoteRunner(Runner):
     def not_run(self, task: Task, state: str) -> Task | None:
         """End a task that was skipped elsewhere."""
         return self.refuse(task, Skip("stopped", self.control.because) if state == STOPPED else Skip("when"), clock())
+
+    def _measure(self, task: Task, cpu: int) -> None:
+        if self.control.cpu is not None and cpu:
+            self.control.cpu.note(task.id, task.demands.attempt, cpu)
 
     def _failure(self, task: Task, trouble: Trouble) -> Failure:
         mask = self.control.mask

@@ -191,14 +191,14 @@ def run_work(work: Work, results: Sequence[Any], site: str, send: Send) -> Any:
     here = local_run(work.run)
     for number, step in enumerate(work.steps):
         began, started = time.time_ns(), time.perf_counter_ns()
-        arguments = Arguments()
+        made = Made()
         try:
-            value = _run_step(step, given, here, arguments)
+            value = _run_step(step, given, here, made)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
-            state, trouble = ended_badly(step, error, arguments)
-            teller.tell(number, state, began, started, trouble=trouble)
+            state, trouble = ended_badly(step, error, made)
+            teller.tell(number, state, began, started, trouble=trouble, cpu=made.cpu)
             return broken(step, state, trouble)
-        teller.tell(number, DONE, began, started, entry=entry_of(step, value), **_items_of(step, value))
+        teller.tell(number, DONE, began, started, entry=entry_of(step, value), cpu=made.cpu, **_items_of(step, value))
         given.previous = value
     return given.previous
 
@@ -208,10 +208,11 @@ def broken(step: Step, state: str, trouble: Trouble | None) -> Broken:
     return Broken(step.node, trouble.message if trouble else state)
 
 
-class Arguments:
-    """The arguments of a call, for the case that it fails."""
+class Made:
+    """A call that was made: its arguments, for the case that it fails, and the nanoseconds of CPU time that it took."""
 
     given: tuple[Sequence[Any], Mapping[str, Any]] | None = None
+    cpu = 0
 
 
 def check_guard(step: Step, given: Given) -> None:
@@ -250,7 +251,7 @@ def function_of(step: Step, here: LocalRun) -> Callable[..., Any]:
     return found
 
 
-def _run_step(step: Step, given: Given, here: LocalRun, arguments: Arguments) -> Any:
+def _run_step(step: Step, given: Given, here: LocalRun, made: Made) -> Any:
     with here.opened(step) as cancelled:
         check_guard(step, given)
         if step.kind == PICK:
@@ -259,18 +260,19 @@ def _run_step(step: Step, given: Given, here: LocalRun, arguments: Arguments) ->
             return inputs.items(step.templates.items, given.result_of(step))
         if step.kind != CALL:
             raise InternalError(f"a step of kind {step.kind} on a thread")
-        args, kwargs = arguments.given = bound(step, given)
-        call = functools.partial(
-            _called, Current(step.node, step.attempt, cancelled), function_of(step, here), args, kwargs
-        )
+        made.given = bound(step, given)
+        call = functools.partial(_called, Current(step.node, step.attempt, cancelled), function_of(step, here), made)
         return _in_time(step, call, cancelled) if step.timeout else call()
 
 
-def _called(current: Current, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+def _called(current: Current, function: Callable[..., Any], made: Made) -> Any:
     HERE.find = lambda: current
+    args, kwargs = made.given or ((), {})
+    began = time.thread_time_ns()
     try:
         return function(*args, **kwargs)
     finally:
+        made.cpu = time.thread_time_ns() - began
         HERE.find = None
 
 
@@ -296,13 +298,13 @@ def _in_time(step: Step, call: Callable[[], Any], cancelled: threading.Event) ->
     return found[0]
 
 
-def ended_badly(step: Step, error: BaseException, arguments: Arguments) -> tuple[str, Trouble | None]:
+def ended_badly(step: Step, error: BaseException, made: Made) -> tuple[str, Trouble | None]:
     """Return the state of a step that this error has ended, and what is to be told of it."""
     if isinstance(error, StoppedError):
         return STOPPED, None
     if isinstance(error, SkippedError):
         return SKIPPED, None
-    trouble = trouble_of(error, Call(step.node, (), step.attempt, arguments.given))
+    trouble = trouble_of(error, Call(step.node, (), step.attempt, made.given))
     wait_s = None if step.retry is None or step.kind == MAP else wait_before(step.retry, step.attempt, error)
     return FAILED, msgspec.structs.replace(trouble, wait_s=wait_s)
 

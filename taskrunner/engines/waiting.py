@@ -59,7 +59,7 @@ class _Attempt:
     def __init__(self, work: Work, results: Sequence[Any], folder: Path) -> None:
         (self.step,) = work.steps
         self._given = site.Given(results)
-        self._arguments = site.Arguments()
+        self._made = site.Made()
         self._here = site.local_run(work.run)
         self._folder = folder
 
@@ -69,7 +69,7 @@ class _Attempt:
         try:
             value = await self._cancellable()
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
-            state, trouble = site.ended_badly(self.step, error, self._arguments)
+            state, trouble = site.ended_badly(self.step, error, self._made)
             teller.tell(0, state, began, started, trouble=trouble, written=self._written())
             return site.broken(self.step, state, trouble)
         entry = site.entry_of(self.step, value)
@@ -111,7 +111,7 @@ class _Attempt:
     async def _awaited(self, cancelled: threading.Event) -> Any:
         if self.step.kind == COMMAND:
             return await self._command()
-        args, kwargs = self._arguments.given = site.bound(self.step, self._given)
+        args, kwargs = self._made.given = site.bound(self.step, self._given)
         ON_LOOP.set(Current(self.step.node, self.step.attempt, cancelled))
         return await site.function_of(self.step, self._here)(*args, **kwargs)
 

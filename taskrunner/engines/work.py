@@ -132,7 +132,8 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
 
     ``began`` is in nanoseconds since 1970 by the site's own clock, ``ran`` in nanoseconds. ``gil``: it was on after it.
     ``entry`` is the journal's, ``count`` the number of items of a mapped node, and ``items`` these themselves, as they
-    are stored, where they are small. ``written`` is what a command wrote: its output, and its errors.
+    are stored, where they are small. ``written`` is what a command wrote: its output, and its errors. ``cpu``: the
+    nanoseconds of CPU time that a plain call took; 0: nothing was called, or it was given up.
     """
 
     key: str
@@ -148,6 +149,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     count: int = 0
     items: bytes | None = None
     written: tuple[Written, Written] | None = None
+    cpu: int = 0
 
 
 _encode = msgspec.msgpack.Encoder().encode

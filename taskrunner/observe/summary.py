@@ -69,10 +69,11 @@ def _lines(summary: Summary, contention: "Contention | None") -> list[str]:
     state = _state(summary)
     busy = " ".join(f"{share:.0%}" for share in summary.busy)
     slowest = [f"{node.node} {seconds(node.ran_s)}" for node in summary.slowest]
+    where = "" if summary.engine == "threads" else f" on {summary.engine}"
     gil = ("on" if summary.gil else "off") + by_culprit(summary.gil_module, summary.gil_node)
     rows = [
         (state, f"{summary.graph}: {', '.join(counts)} in {seconds(summary.wall_s)}"),
-        ("workers", f"{summary.workers}, busy {busy}, {summary.steals} steals"),
+        ("workers", f"{summary.workers}{where}, busy {busy}, {summary.steals} steals"),
         ("parallelism", f"{summary.parallelism:.2f} on average"),
         ("critical path", f"{seconds(summary.critical_path_s)}: {shortened(summary.critical_path)}"),
         ("slowest", _fitting(slowest)),

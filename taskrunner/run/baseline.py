@@ -30,6 +30,7 @@ class _Run(msgspec.Struct):
     gil: bool
     cached: int = 0
     kept: int = 0
+    engine: str = "threads"
 
     @property
     def is_whole(self) -> bool:
@@ -79,7 +80,7 @@ def _read(folder: Path) -> _Run | None:
 
 
 def _is_same(run: _Run, other: _Run) -> bool:
-    names = ("graph", "python", "free_threaded", "gil")
+    names = ("graph", "python", "free_threaded", "gil", "engine")
     return all(getattr(run, name) == getattr(other, name) for name in names)
 
 

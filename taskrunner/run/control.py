@@ -20,6 +20,7 @@ from taskrunner.run.outcome import Failure
 from taskrunner.run.plan import Noted
 
 if TYPE_CHECKING:
+    from taskrunner.run.cpu_time import CpuTime
     from taskrunner.run.reuse import Reuse
 
 
@@ -50,6 +51,7 @@ class Control:
         self.signal = 0
         self.crash: BaseException | None = None
         self.reuse: Reuse | None = None
+        self.cpu: CpuTime | None = None
         self.ended = 0
         self._on_interrupt: list[Callable[[], None]] = []
         self._stop_after = stop_after

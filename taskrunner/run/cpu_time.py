@@ -78,6 +78,10 @@ class CpuTime:
                 around[known] = _measured(task.function, self._here)
             task.function = around[known]
 
+    def note(self, node: str, attempt: int, spent: int) -> None:
+        """Take the nanoseconds of an attempt that was measured elsewhere, before its runner notes it."""
+        self._here.spent[node, attempt] = spent
+
     def of(self, task: Task, why: Failure | Retried | Skip | None) -> float | UnsetType:
         """Return the seconds of the attempt that a note tells of; UNSET: nothing was called, or it was given up."""
         if isinstance(why, Skip):

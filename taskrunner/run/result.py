@@ -51,6 +51,7 @@ class Summary(msgspec.Struct, frozen=True):
     time-out, if that stopped it, or 0. ``lost``: how many calls were given up and had not returned at the end.
     ``failed`` counts the failures that are allowed as well, ``ok`` does not mind them.
     ``cached``: how many of those that are done took their results from the cache.
+    ``engine``: where the nodes ran; ``workers`` is how many ran at once there, and the memory this process's alone.
     ``cpu``: what calls took and how much of it on a processor, if that was measured.
     """
 
@@ -82,6 +83,7 @@ class Summary(msgspec.Struct, frozen=True):
     cached: int = 0
     gil_node: str = ""
     cpu: CpuTimes | None = None
+    engine: str = "threads"
 
 
 class RunResult:

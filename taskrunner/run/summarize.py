@@ -33,6 +33,7 @@ class Facts(msgspec.Struct, frozen=True):
     lost: int = 0
     cached: int = 0
     gil_node: str = ""
+    engine: str = "threads"
 
 
 def summarize(
@@ -72,6 +73,7 @@ def summarize(
         lost=facts.lost,
         cached=facts.cached,
         gil_node=facts.gil_node,
+        engine=facts.engine,
         cpu=cpu.times(notes) if cpu is not None else None,
     )
 
