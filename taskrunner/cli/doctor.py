@@ -16,6 +16,7 @@ from taskrunner.doctor.probe import Prober
 from taskrunner.doctor.report import OK, Report
 from taskrunner.doctor.text import report_text
 from taskrunner.doctor.trier import Choices
+from taskrunner.doctor.verdict import judge_sites
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.observe.log import wants_colors
 from taskrunner.run.folder import CACHE
@@ -34,6 +35,7 @@ Examples:
 @click.argument("graph_name", metavar="[GRAPH]", required=False)
 @encoding_option("--format", "GRAPH")
 @permit_options
+@click.option("--address", metavar="URL", help="Look at the workers of this Dask cluster as well.")
 @click.option("--strict", is_flag=True, help="Exit with 5 unless the GIL is off and is known to stay off.")
 @click.option("--no-import", is_flag=True, help="Import nothing: only read what is installed.")
 @click.option(
@@ -54,6 +56,8 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
     the modules that the nodes of GRAPH name. An import runs the module's code; --no-import does without.
     """
     report = _examine(options)
+    if options["address"]:
+        report = _with_cluster(report, options["address"])
     if options["json"]:
         click.echo(msgspec.json.format(to_json(report), indent=2).decode())
     else:
@@ -72,6 +76,20 @@ def _examine(options: dict[str, Any]) -> Report:
     with module_folders(source):
         choices = msgspec.structs.replace(choices, graph_path=tuple(sys.path))
     return examine(now, name, named, choices)
+
+
+def _with_cluster(report: Report, address: str) -> Report:
+    """Return a report with the workers of a cluster, which the verdict is about then."""
+    from taskrunner.engines.dask import DaskEngine  # only this needs it
+    from taskrunner.engines.engine import Setup
+
+    engine = DaskEngine(address)
+    try:
+        calls = [f"{module.module}:__name__" for module in report.modules]
+        sites = tuple(engine.start(Setup("doctor", calls), lambda _: None))
+    finally:
+        engine.stop()
+    return msgspec.structs.replace(report, cluster=address, sites=sites, verdict=judge_sites(sites))
 
 
 def _named(name: str, options: dict[str, Any], choices: Choices) -> tuple[list[Named], str]:

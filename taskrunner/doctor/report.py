@@ -5,6 +5,7 @@ import msgspec
 from taskrunner.doctor.interpreter import Interpreter
 from taskrunner.doctor.machine import Machine
 from taskrunner.doctor.project import Project
+from taskrunner.engines.engine import Site
 
 OK = "ok"
 PURE = "pure"
@@ -61,7 +62,10 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All of it. ``graph`` is the name of the graph, "" without one; ``modules`` are those that it names."""
+    """All of it. ``graph`` is the name of the graph, "" without one; ``modules`` are those that it names.
+
+    ``cluster`` is the address of a cluster that was looked at as well, "" without one; ``sites`` are its workers.
+    """
 
     interpreter: Interpreter
     machine: Machine
@@ -70,3 +74,5 @@ class Report(msgspec.Struct, frozen=True):
     modules: tuple[Module, ...]
     packages: tuple[Package, ...]
     verdict: Verdict
+    cluster: str = ""
+    sites: tuple[Site, ...] = ()

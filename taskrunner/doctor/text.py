@@ -8,6 +8,7 @@ from taskrunner.doctor.machine import Machine
 from taskrunner.doctor.probe import OFF, ON, UNKNOWN
 from taskrunner.doctor.project import Project
 from taskrunner.doctor.report import FREE_THREADED, OK, PURE, Module, Package, Report, Verdict
+from taskrunner.engines.engine import Site
 from taskrunner.safe.printable import printable
 
 type Paint = Callable[[str, str], str]
@@ -29,6 +30,8 @@ def report_text(report: Report, *, colors: bool = False) -> str:
     ]
     if report.graph:
         sections.append(_section(f"modules of {report.graph}", _modules(report.modules, paint), paint))
+    if report.cluster:
+        sections.append(_section(f"workers of {report.cluster}", _sites(report.sites, paint), paint))
     sections += [
         _section("packages with extension modules", _packages(report.packages, paint), paint),
         _section("pure packages", _pure(report.packages), paint),
@@ -139,6 +142,20 @@ def _why(row: Module | Package, by: str) -> str:
     if row.gil == ON:
         return f"by {row.culprit}, which {by} imports" if by != row.culprit else f"by {by}"
     return row.problem
+
+
+def _sites(sites: Sequence[Site], paint: Paint) -> list[str]:
+    """Give a line for each worker of a cluster: what it is, and in what it differs from here."""
+    rows = [("worker", "threads", "GIL", "host", "python", "")]
+    for site in sites:
+        differs = [
+            f"{name} {there or 'missing'} (here {here or 'missing'})" for name, (here, there) in site.differs.items()
+        ]
+        differs += [f"cannot import {call}" for call in site.problems]
+        sampled = ["Dask's profiler is on"] if site.is_sampled else []
+        gil = ON if site.gil else OFF
+        rows.append((site.address, str(site.threads), gil, site.host, site.python, ", ".join([*differs, *sampled])))
+    return list(_table(rows, 2, paint))
 
 
 def _pure(rows: Sequence[Package]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from taskrunner.doctor.interpreter import BUILD, IMPORT, START_UP, Interpreter
 from taskrunner.doctor.probe import ON, UNKNOWN
 from taskrunner.doctor.report import OK, Module, Package, Verdict
+from taskrunner.engines.engine import Site
 
 
 def judge(interpreter: Interpreter, modules: Sequence[Module] | None, packages: Sequence[Package]) -> Verdict:
@@ -16,6 +17,13 @@ def judge(interpreter: Interpreter, modules: Sequence[Module] | None, packages: 
         though = f", though without that {found.message}" if found.status == ON else ""
         return Verdict(OK, f"the GIL is off, and {interpreter.gil_by} keeps it off{though}")
     return found
+
+
+def judge_sites(sites: Sequence[Site]) -> Verdict:
+    """Judge the workers of a cluster: nodes run there and nowhere else."""
+    on = [f"the GIL is on at {site.address}: {site.python}" for site in sites if site.gil]
+    doubtful = [f"{site.address}: {why}" for site in sites for why in site.problems.values()]
+    return _verdict(on, doubtful, f"the GIL is off at all {len(sites)} workers")
 
 
 def _why_on(interpreter: Interpreter) -> str:
