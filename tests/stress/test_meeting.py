@@ -9,6 +9,13 @@ from taskrunner.stress import meeting
 from taskrunner.stress.meeting import Meeting
 
 
+@pytest.fixture
+def nobody_is_stuck(monkeypatch):
+    """Wait as long as it takes: a thread that the system does not run for a while is not stuck."""
+    monkeypatch.setattr(meeting, "BLOCKED", 60)
+    monkeypatch.setattr(meeting, "PATIENCE", 60)
+
+
 def met(seed, one, other):
     """Have two functions meet, each on a thread of its own."""
     found = Meeting(("one", "other"), seed)
@@ -37,12 +44,14 @@ def traced(seed):
     return written
 
 
+@pytest.mark.usefixtures("nobody_is_stuck")
 def test_the_seed_decides_who_runs_when():
     found = [traced(seed) for seed in range(10)]
     assert found == [traced(seed) for seed in range(10)]
     assert len({tuple(written) for written in found}) > 3
 
 
+@pytest.mark.usefixtures("nobody_is_stuck")
 def test_a_lost_update_is_shown_by_some_seed_and_always_by_the_same():
     def count(seed):
         box = [0]
