@@ -46,6 +46,16 @@ def test_a_seed_shuffles_children_and_goes_before_priorities(graph):
     assert len({order.index("first-0") < order.index("first-4") for order in orders}) == 2
 
 
+def test_with_one_worker_every_node_has_its_rank():
+    graph = taskrunner.Graph("apart")
+    nodes = [f"n{number}" for number in range(30)]
+    for node in nodes:
+        graph.call(give, node, id=node)
+    for seed in range(3):
+        order = starts(taskrunner.run(graph, workers=1, shuffle=seed))
+        assert order == sorted(nodes, key=shuffled(seed), reverse=True)
+
+
 def test_with_several_workers_about_half_of_the_nodes_have_no_rank_and_the_others_keep_theirs():
     nodes = [f"n{number}" for number in range(1000)]
     for seed in range(3):

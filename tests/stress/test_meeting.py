@@ -9,13 +9,6 @@ from taskrunner.stress import meeting
 from taskrunner.stress.meeting import Meeting
 
 
-@pytest.fixture
-def nobody_is_stuck(monkeypatch):
-    """Wait as long as it takes: a thread that the system does not run for a while is not stuck."""
-    monkeypatch.setattr(meeting, "BLOCKED", 60)
-    monkeypatch.setattr(meeting, "PATIENCE", 60)
-
-
 class LateMeeting(Meeting):
     """The second comes so late that the first has passed the turn on, or has ended."""
 

@@ -47,6 +47,7 @@ def test_a_missing_edge_is_found_and_shrunk_to_one_pair(tmp_path, workers):
     assert replayed["balance"] == 1600
 
 
+@pytest.mark.usefixtures("nobody_is_stuck")
 def test_a_missing_lock_is_found_by_two_deposits_and_found_again():
     report = search(load("racy"), Choices())
     assert report.finding is not None
