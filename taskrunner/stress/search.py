@@ -111,7 +111,8 @@ class _Search:
 
     def _explain(self, seed: int, watch: Watch, different: tuple[Difference, ...]) -> Finding:
         pair = watch.meeting.pair if watch.meeting else None
-        for order in [watch.starts] if pair is None else [watch.starts, _swapped(watch.starts, pair)]:
+        # Of two that ran at once the one that ended first may have been the first to act.
+        for order in [watch.starts] if pair is None else [watch.starts, watch.ends, _swapped(watch.starts, pair)]:
             if self._shows(order):
                 return self._explain_order(seed, order)
         again = sum(bool(self._differences(self._under(seed))) for _ in range(REPEATS))

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import taskrunner
+from taskrunner.stress.meeting import Meeting
 from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY
-from taskrunner.stress.search import Choices, FailsByItselfError, search
+from taskrunner.stress.search import Choices, FailsByItselfError, _Search, search
 
 FOLDER = Path(__file__).parents[2] / "workloads"
 COUNT = iter(range(1_000_000))
@@ -45,6 +46,19 @@ def test_a_missing_edge_is_found_and_shrunk_to_one_pair(tmp_path, workers):
     assert (difference.node, difference.expected, difference.found) == ("balance", "1650", "1600")
     replayed = taskrunner.run(load("racy-edge"), workers=1, run_dir=tmp_path, replay=report.finding.run)
     assert replayed["balance"] == 1600
+
+
+def test_a_missing_edge_is_explained_by_who_ended_first_where_all_began_as_usual(tmp_path, monkeypatch):
+    """Both ran at once beside a pair that has nothing to do with it."""
+
+    def under(self, seed):
+        watch = self._in_order(["account", "interest", "deposit", "receipt", "balance"])
+        watch.began, watch.meeting = self.usual.began, Meeting(("receipt", "balance"), seed)
+        return watch
+
+    monkeypatch.setattr(_Search, "_under", under)
+    finding = search(load("racy-edge"), Choices(run_dir=tmp_path)).finding
+    assert (finding.kind, finding.reorderings) == (ORDER, (("interest", "deposit"),))
 
 
 @pytest.mark.usefixtures("nobody_is_stuck")
