@@ -118,7 +118,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             stack.callback(archive.close)
             told = [*archive.keep(graph, params or {}, plan), *told]
             observers = (*observers, JsonLog(open_log(archive.folder.events), log_level))
-        order.arrange(plan, workers)
+        order.arrange(plan, place.workers)
         adapt(plan)
         folder = archive.folder.commands if archive else stack.enter_context(_temporary_folder(plan))
         is_journaled = archive is not None and archive.journal is not None
