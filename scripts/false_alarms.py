@@ -44,6 +44,8 @@ CASES: Mapping[str, Case] = {
     "stdlib": Case({"every": 250}),
     "survey": Case({"every": 150, "delay": 0.001}),
     "tour": Case(),
+    "arrays": Case({"size": 40, "hours": 5}),
+    "columns": Case({"months": 3, "rows": 300, "items": 20, "least": 5}),
 }
 
 

@@ -130,7 +130,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         cpu = control.cpu = CpuTime() if cpu_time else None
         recorder = Recorder(control, observers, cpu.of if cpu else None)
         scribe = Scribe(control, archive.journal, recorder.note) if archive and archive.journal else None
-        control.reuse = _reuse(cache_dir, plan, recorder, stack, force=force)
+        control.reuse = _reuse(cache_dir if engine is None else None, plan, recorder, stack, force=force)
         if cpu:  # now that the cache has looked at the code of what is called
             cpu.wrap(plan)
         run_id = archive.folder.id if archive else new_run_id()
