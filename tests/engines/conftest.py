@@ -26,8 +26,9 @@ if str(HERE) not in sys.path:  # the graphs of these tests call what is in nodes
 class Cluster:
     """A scheduler and its workers. ``folder`` holds what they write: their address, their output, their scratch."""
 
-    def __init__(self, folder, path=(HERE, ROOT)):
+    def __init__(self, folder, path=(HERE, ROOT), **settings):
         self.folder = folder
+        self._settings = settings
         self.processes = {}
         self._path = os.pathsep.join(map(str, path))
         self._threads = {}
@@ -57,7 +58,7 @@ class Cluster:
         profile = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"} if IS_FREE_THREADED else {}
         # One that a busy machine holds up is not dead.
         patience = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "60s"}
-        return {**kept, **profile, **patience, "PYTHONPATH": self._path}
+        return {**kept, **profile, **patience, **self._settings, "PYTHONPATH": self._path}
 
     def add(self, name, threads=1):
         """Start a worker."""
@@ -100,8 +101,8 @@ class Cluster:
         return DaskEngine(self.address, **options)
 
 
-def started(folder, threads):
-    cluster = Cluster(folder)
+def started(folder, threads, **settings):
+    cluster = Cluster(folder, **settings)
     try:
         for number, count in enumerate(threads):
             cluster.add(f"worker-{number}", count)
@@ -125,10 +126,10 @@ def new_cluster(tmp_path):
     """Return what makes a cluster whose workers have so many threads, for a test that kills some of it."""
     found = []
 
-    def make(*threads):
+    def make(*threads, **settings):
         folder = tmp_path / f"cluster-{len(found)}"
         folder.mkdir()
-        found.append(started(folder, threads))
+        found.append(started(folder, threads, **settings))
         return found[-1]
 
     yield make

@@ -346,3 +346,46 @@ def meet_and_lock(folder, name, count):
     """Return what cannot be moved, made when all the others are being made as well: on different workers."""
     meet(folder, name, count)
     return threading.Lock()
+
+
+def meet_and_note(folder, name, count):
+    """Count a call, and return once all are being made: on different workers. When it is made again, it is alone."""
+    if note(folder, name) == 1:
+        meet(folder, "met", count)
+    return name
+
+
+def noted_big(folder, name, size, *_):
+    note(folder, name)
+    return bytes(size)
+
+
+def unless_noted(path, folder, name, value, *_):
+    unless(path, value)
+    return noted(folder, name, value)
+
+
+def bigs(count, size):
+    return [bytes(size) for _ in range(count)]
+
+
+def joined_size(*parts):
+    return sum(map(len, parts))
+
+
+def meet_and_make(folder, count, size):
+    meet(folder, "made", count)
+    return {"data": bytes(size), "pid": os.getpid()}
+
+
+def meet_and_pid(folder, count, *_):
+    meet(folder, "pid", count)
+    return os.getpid()
+
+
+def pid_with(*_, more=None):
+    return os.getpid()
+
+
+def pids(earlier=()):
+    return [*earlier, os.getpid()]
