@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import UNSET
 
 from taskrunner.engines.work import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot, Step, Work
-from taskrunner.graph.dag import Templates
+from taskrunner.graph.dag import Templates, Vertex
 from taskrunner.graph.template import references
 from taskrunner.run.plan import ASYNC, CALL, MAP, RANK_BITS, Plan, Task
 from taskrunner.tasks.binding import MISSING
@@ -59,6 +59,8 @@ class Packer:
         self._number = itertools.count()
         # For mapped nodes whose children run: the inputs that all of them share.
         self.shared: dict[int, Sequence[Any]] = {}
+        # Which of these the children take, and which the node itself.
+        self._takes: dict[tuple[int, bool], Sequence[bool]] = {}
 
     def pack(self, task: Task) -> tuple[Work, Sequence[Remote], list[Task]]:
         """Return the work of a task, the results that go with it, and its tasks: those of the chain that it begins."""
@@ -93,8 +95,7 @@ class Packer:
     def _step(self, task: Task, results: Results, previous: int | None) -> Step:
         """Return a task's step; ``previous`` is the place of its input that the step before it returns."""
         vertex, demands = task.vertex, task.demands
-        source = self.shared[vertex.index] if demands.child >= 0 else task.inputs
-        inputs: list[Any] = [results.pack(value) for value in source or ()]
+        inputs: list[Any] = [results.pack(value) for value in self._taken(task)]
         if previous is not None:
             inputs[previous] = PREVIOUS
         options, is_flat = vertex.options, vertex.slots is not None and demands.kind in (CALL, ASYNC)
@@ -117,6 +118,27 @@ class Packer:
             is_guarded=demands.child < 0 and is_guarded_elsewhere(vertex.templates),
             is_kept=self._is_journaled and demands.kind != MAP and not demands.always,
         )
+
+    def _taken(self, task: Task) -> Sequence[Any]:
+        """Return the inputs of a task; MISSING is in the place of those that only its children take, or only its node.
+
+        What a list is taken from need not go where each of its items goes, and it may be large.
+        """
+        vertex, is_child = task.vertex, task.demands.child >= 0
+        source: Sequence[Any] = (self.shared[vertex.index] if is_child else task.inputs) or ()
+        if not vertex.is_mapped or not source:
+            return source
+        key = vertex.index, is_child
+        if key not in self._takes:
+            wanted = {ref.node for template in _templates(vertex, is_child=is_child) for ref, _ in references(template)}
+            self._takes[key] = [self._plan.dag.vertices[index].id in wanted for index in vertex.used]
+        return [value if is_taken else MISSING for value, is_taken in zip(source, self._takes[key], strict=True)]
+
+
+def _templates(vertex: Vertex, *, is_child: bool) -> Sequence[Any]:
+    """Return the templates of a mapped node that are filled in for each child, or once for all of them."""
+    other = vertex.templates
+    return (*vertex.args, other.kwargs, other.argv, other.env, other.stdin) if is_child else (other.items, other.guard)
 
 
 def is_guarded_elsewhere(templates: Templates) -> bool:

@@ -10,6 +10,7 @@ Any thread runs works, and each may be asked to stop. What is shared is this:
 
 import contextlib
 import functools
+import io
 import pickle
 import threading
 import time
@@ -322,12 +323,29 @@ def _readable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+class _ErrorPickler(pickle.Pickler):
+    """Pickles errors that their own ``__init__`` would not take back: it asks for more than it hands on as ``args``."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        reduce: Any = type(obj).__reduce__
+        if not isinstance(obj, BaseException) or reduce is not BaseException.__reduce__:
+            return NotImplemented
+        return made_anew, (type(obj), obj.args), obj.__dict__ or None
+
+
+def made_anew(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+    """Return an error as it was, without calling its ``__init__``."""
+    return kind.__new__(kind, *args)
+
+
 def pickled(error: BaseException) -> bytes:
     """Return an error as bytes; none, if it cannot be pickled or takes too much."""
+    file = io.BytesIO()
     try:
-        data = pickle.dumps(error)
+        _ErrorPickler(file).dump(error)
     except BaseException:  # noqa: BLE001  its methods may raise anything
         return b""
+    data = file.getvalue()
     return data if len(data) <= MOST_BYTES else b""
 
 

@@ -131,7 +131,8 @@ class _Attempt:
     def _written(self) -> tuple[Written, Written] | None:
         if self.step.kind != COMMAND:
             return None
-        return site.what_was_written(output_files(self._folder / _OUTPUT, self.step.node))
+        paths = output_files(self._folder / _OUTPUT, self.step.node)
+        return site.what_was_written(paths) if paths[0].exists() else None  # it was not even to be started
 
 
 def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:

@@ -1,0 +1,81 @@
+"""The same graph ends alike on the threads of this process and on a Dask cluster of other processes."""
+
+import shutil
+
+import pytest
+from cases import CASES, ITEM, call, ref
+from told import decoded, run
+
+import taskrunner
+
+
+def run_case(case, tmp_path, name, **options):
+    """Run a case. Its folder is new but of the same name for each engine, as it stands in what is told."""
+    folder = tmp_path / "folder"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    known = case.graph()["params"]
+    own = {"folder": folder, "lock": folder / "lock", "begun": folder / "begun", "go": folder / "go"}
+    params = {name: str(path) for name, path in own.items() if name in known} | case.options.get("params", {})
+    _, told, _ = run(decoded(case.graph()), tmp_path / name, **{**case.options, "params": params}, **options)
+    return told
+
+
+def check(case, tmp_path, engine):
+    here = run_case(case, tmp_path, "threads", workers=2)
+    there = run_case(case, tmp_path, "elsewhere", engine=engine)
+    for part, expected in here.items():
+        assert there[part] == expected, part
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_graph_ends_on_dask_as_on_threads(name, tmp_path, cluster):
+    check(CASES[name], tmp_path, cluster.engine())
+
+
+@pytest.mark.parametrize("name", ["chains", "failures"])
+def test_what_is_not_fused_ends_alike(name, tmp_path, cluster):
+    check(CASES[name], tmp_path, cluster.engine(fuses=False))
+
+
+# -- what threads do otherwise, or not at all ------------------------------------------------------------
+
+
+def go(cluster, *nodes, stop_after=0, fuses=True, ear=None, **options):
+    engine = cluster.engine(fuses=fuses)
+    observers = [] if ear is None else [ear]
+    return taskrunner.run(
+        decoded({"nodes": list(nodes)}), engine=engine, stop_after=stop_after, observers=observers, **options
+    )
+
+
+def test_a_list_does_not_go_where_its_items_go(cluster):
+    children = call("c", "name_of_slowly", ITEM, map=ref("made"))  # on both workers
+    assert go(cluster, call("made", "held", 6), children).outputs["c"] == ["int"] * 6
+
+
+def test_a_text_that_cannot_be_encoded_is_told_in_another_form(cluster):
+    result = go(cluster, call("a", "fail_with", "surrogate"))
+    assert [f.message for f in result.failures] == [r"ValueError: \ud800"]
+
+
+@pytest.mark.parametrize(("function", "arguments"), [("lock", ()), ("held", (2,))])
+def test_an_output_that_cannot_be_brought_here_is_a_failure(cluster, function, arguments):
+    result = go(cluster, call("a", "give", 1), call("b", function, *arguments), call("c", "give", 3))
+    assert result.outputs == {"a": 1, "c": 3}
+    (failure,) = result.failures
+    assert (result.ok, failure.node) == (False, "b")
+    assert "cannot pickle" in failure.message
+    assert "the result cannot be brought here" in failure.traceback
+
+
+def test_an_output_may_be_a_function(cluster):
+    assert go(cluster, call("a", "function", 7)).outputs["a"]() == 7
+
+
+@pytest.mark.xfail(strict=True, reason="Dask waits for ever for a result that cannot be pickled: distributed#6705")
+def test_a_result_that_cannot_be_moved_fails_the_node_that_takes_it(cluster, tmp_path):
+    locks = [call(node, "meet_and_lock", str(tmp_path), "both", 2) for node in "ab"]
+    result = go(cluster, *locks, call("c", "many", ref("a"), ref("b")), timeout=5)
+    (failure,) = result.failures
+    assert (failure.node, "cannot pickle" in failure.message) == ("c", True)
