@@ -9,6 +9,7 @@ take some twenty minutes, half of it the command in ``survey`` that waits.
 """
 
 import argparse
+import importlib.util
 import json
 import shlex
 import sys
@@ -29,10 +30,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Case:
-    """How a workload is run: its parameters, and which results may differ, each with the reason."""
+    """How a workload is run: its parameters, which results may differ, each with the reason, and what it imports."""
 
     params: Mapping[str, Any] = field(default_factory=dict)
     ignore: Mapping[str, str] = field(default_factory=dict)
+    module: str = ""
+
+    @property
+    def can_run(self) -> bool:
+        """Whether what it imports is installed."""
+        return not self.module or importlib.util.find_spec(self.module) is not None
 
 
 CASES: Mapping[str, Case] = {
@@ -44,8 +51,10 @@ CASES: Mapping[str, Case] = {
     "stdlib": Case({"every": 250}),
     "survey": Case({"every": 150, "delay": 0.001}),
     "tour": Case(),
-    "arrays": Case({"size": 40, "hours": 5}),
-    "columns": Case({"months": 3, "rows": 300, "items": 20, "least": 5}),
+    "arrays": Case({"size": 40, "hours": 5}, module="numpy"),
+    "columns": Case({"months": 3, "rows": 300, "items": 20, "least": 5}, module="pyarrow"),
+    "frames": Case({"stations": 3, "rows": 500}, module="polars"),
+    "queries": Case({"rows": 2000, "customers": 20, "items": 4}, module="duckdb"),
 }
 
 
@@ -91,6 +100,9 @@ def main() -> int:
     print(line("graph", "runs", "calls", "met", "alarms", "seconds"))
     code = 0
     for name in chosen.graphs:
+        if not CASES[name].can_run:
+            print(f"{name}: {CASES[name].module} is not installed")
+            continue
         report = searched(name, chosen.runs, chosen.workers)
         print(row(report), flush=True)
         if report.finding:
