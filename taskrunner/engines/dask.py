@@ -163,9 +163,7 @@ class DaskEngine:
     def submit(self, works: Sequence[tuple[Work, Sequence[Remote]]]) -> Sequence[Remote]:
         """Have works run, as many as possible with one message."""
         found: list[Remote] = []
-        for (is_waiting, priority), alike in itertools.groupby(
-            works, lambda pair: (pair[0].is_waiting, pair[0].priority)
-        ):
+        for (is_waiting, priority, place), alike in itertools.groupby(works, _alike):
             pairs = list(alike)
             futures = self._client.map(
                 _wait if is_waiting else _run,
@@ -174,6 +172,7 @@ class DaskEngine:
                 key=[work.key for work, _ in pairs],
                 pure=False,
                 priority=priority,
+                workers=[place] if place else None,
             )
             found += map(Remote, futures)
         return found
@@ -261,6 +260,11 @@ def _zipped(package: Path, folder: Path) -> Path:
             if file.is_file() and "__pycache__" not in file.parts:
                 archive.write(file, file.relative_to(package.parent))
     return path
+
+
+def _alike(pair: tuple[Work, Sequence[Remote]]) -> tuple[bool, int, str]:
+    """Return what is said for all works of one message at once."""
+    return pair[0].is_waiting, pair[0].priority, pair[0].site
 
 
 def _topic(run: str) -> str:
