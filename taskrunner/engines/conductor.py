@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 
 from taskrunner.engines.engine import Engine, SiteLost
 from taskrunner.engines.lanes import Lanes
-from taskrunner.engines.packing import ApartError, Packer, lost_with, is_guarded_elsewhere, needs_results
+from taskrunner.engines.packing import ApartError, Packer, is_guarded_elsewhere, lost_with, needs_results
 from taskrunner.engines.remote_runner import RemoteRunner
 from taskrunner.engines.site import trouble_of
 from taskrunner.engines.work import DONE, Remote, Report, Work
