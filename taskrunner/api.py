@@ -83,7 +83,8 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         timeout: stop the run after so many seconds.
         cache_dir: the folder in which the results of nodes with ``cache`` are kept; without it there is no cache.
         force: take nothing from the cache, and run also the commands that are up to date.
-        shuffle: a seed that says which of the ready nodes goes first; with one worker equal seeds give equal runs.
+        shuffle: a seed that says which of the ready nodes goes first, and with several workers also which nodes can
+            be stolen, who is robbed and who is woken first. With one worker equal seeds give equal runs.
         replay: the run in ``run_dir`` whose order of starts is kept to, as far as needs allow.
         cpu_time: measure the CPU time of each plain call, so that waiting is told apart from work.
         adapt: called with the plan before it runs: for tools that change what a run does.
@@ -117,7 +118,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
             stack.callback(archive.close)
             told = [*archive.keep(graph, params or {}, plan), *told]
             observers = (*observers, JsonLog(open_log(archive.folder.events), log_level))
-        order.arrange(plan)
+        order.arrange(plan, place.workers)
         adapt(plan)
         folder = archive.folder.commands if archive else stack.enter_context(_temporary_folder(plan))
         is_journaled = archive is not None and archive.journal is not None
@@ -129,7 +130,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         cpu = control.cpu = CpuTime() if cpu_time else None
         recorder = Recorder(control, observers, cpu.of if cpu else None)
         scribe = Scribe(control, archive.journal, recorder.note) if archive and archive.journal else None
-        control.reuse = _reuse(cache_dir, plan, recorder, stack, force=force)
+        control.reuse = _reuse(cache_dir if engine is None else None, plan, recorder, stack, force=force)
         if cpu:  # now that the cache has looked at the code of what is called
             cpu.wrap(plan)
         run_id = archive.folder.id if archive else new_run_id()
@@ -215,10 +216,10 @@ class _Order:
             self.replay = find_run(Path(run_dir), replay)
             self._nodes = recorded_order(Path(run_dir) / self.replay)
 
-    def arrange(self, plan: Plan) -> None:
-        """Have a plan take the order."""
+    def arrange(self, plan: Plan, workers: int) -> None:
+        """Have a plan take the order; under a seed several workers get something to steal as well."""
         if self.seed is not None:
-            plan.arrange(shuffled(self.seed))
+            plan.arrange(shuffled(self.seed, by_deques=workers > 1), self.seed)
         elif self.replay:
             plan.arrange(in_order(self._nodes, {v.id for v in plan.dag.vertices if v.is_mapped}))
 

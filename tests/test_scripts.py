@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+import false_alarms
 import million
 import prediction
 import taskrunner
@@ -349,6 +350,36 @@ def test_progress_measures_both_sides_and_counts_inside(tmp_path):
     for taken in found.values():
         assert {side: len(rounds) for side, rounds in taken.items()} == {"bar": 1, "none": 1, "inside": 1}
         assert 0 < taken["inside"][0] < 1
+
+
+def test_false_alarms_searches_clean_graphs():
+    done = script("false_alarms.py", "--runs", 3, "--graphs", "offload,sharded")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [line.split() for line in done.stdout.splitlines()[-2:]]
+    assert [row[:5] for row in rows] == [["offload", "5", "8", "1", "0"], ["sharded", "5", "8", "1", "0"]]
+
+
+def test_false_alarms_names_what_cannot_run(monkeypatch, capsys):
+    monkeypatch.setitem(false_alarms.CASES, "frames", false_alarms.Case(module="no_such_module"))
+    monkeypatch.setattr(sys, "argv", ["false_alarms.py", "--graphs", "frames"])
+    assert false_alarms.main() == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "frames: no_such_module is not installed"
+
+
+def test_false_alarms_tells_of_an_alarm_and_how_to_see_it_again(monkeypatch, capsys):
+    monkeypatch.setitem(false_alarms.CASES, "counter", false_alarms.Case({"nodes": 2, "steps": 20}))
+    monkeypatch.setattr(sys, "argv", ["false_alarms.py", "--graphs", "counter"])
+    assert false_alarms.main() == 1
+    told = capsys.readouterr().out
+    assert "\nfirst node    unlocked: " in told
+    command = next(line for line in told.splitlines() if line.startswith("show again"))
+    assert command.endswith(" --set nodes=2 --set steps=20")
+    assert " stress workloads/counter.json --workers 2 --runs 1 --seed " in command
+
+
+def test_every_workload_is_searched_or_is_there_to_be_found():
+    named = {path.stem for path in (SCRIPTS.parent / "workloads").glob("*.json")}
+    assert named - false_alarms.CASES.keys() == {"racy", "racy-edge"}
 
 
 def test_pages_measures_the_page_of_a_run():

@@ -66,7 +66,7 @@ Examples:
 )  # fmt: skip
 @click.option(
     "--shuffle", type=int, metavar="SEED",
-    help="Of the nodes that are ready, the seed says which goes first; exact with --workers 1.",
+    help="Let the seed say which ready node goes first, and who steals from whom; exact with --workers 1.",
 )  # fmt: skip
 @click.option(
     "--replay", metavar="RUN", help="Start nodes in the order of an earlier run; exact with --workers 1.",

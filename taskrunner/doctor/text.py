@@ -16,6 +16,7 @@ type Paint = Callable[[str, str], str]
 _WIDTH = 110
 _NAMED = 10
 _CUT = 90
+_HARD_SPACE = "\N{NO-BREAK SPACE}"
 _COLORS = {OK: "32", OFF: "32", ON: "31", UNKNOWN: "33", "head": "1"}
 _WHEELS = {"installed": "yes", "listed": "yes", "any": "any", "none": "no", "unknown": "?"}
 
@@ -159,8 +160,9 @@ def _sites(sites: Sequence[Site], paint: Paint) -> list[str]:
 
 
 def _pure(rows: Sequence[Package]) -> list[str]:
-    named = ", ".join(printable(f"{row.name} {row.version}") for row in rows if row.gil == PURE)
-    return textwrap.wrap(named, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    pure = [printable(f"{row.name} {row.version}").replace(" ", _HARD_SPACE) for row in rows if row.gil == PURE]
+    lines = textwrap.wrap(", ".join(pure), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return [line.replace(_HARD_SPACE, " ") for line in lines]
 
 
 def _verdict(verdict: Verdict, paint: Paint) -> str:

@@ -41,6 +41,7 @@ class RemoteRun:
         self._inbox: Inbox = SimpleQueue()
         self._run = ""
         self.sites: dict[str, Site] = {}
+        self._reusing: list[str] = []
 
     def prepare(self, run: str, plan: Plan) -> None:
         """Reach the sites, which are to run a plan under this id.
@@ -51,6 +52,7 @@ class RemoteRun:
 
         """
         self._run = run
+        self._reusing = [task.id for task in plan.tasks if task.vertex.options.cache or task.vertex.options.creates]
         vertices = [task.vertex for task in plan.tasks if task.vertex.call and task.vertex.id not in self._made_here]
         calls = list(dict.fromkeys([vertex.call for vertex in vertices]))
         self.sites = {site.address: site for site in self.engine.start(Setup(run, calls), self._inbox.put)}
@@ -73,6 +75,8 @@ class RemoteRun:
             events.append(RunWarning(f"{_SAMPLED}: {_named(sampled)}"))
         if spoilt := [site.address for site in self.sites.values() if site.free_threaded and site.gil]:
             events.append(RunWarning(f"the GIL is on although the build is free-threaded: {_named(spoilt)}"))
+        if self._reusing:
+            events.append(RunWarning(f"the engine {self.name} has no cache, and runs: {_named(self._reusing)}"))
         return events
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from taskrunner.pool.choice import Choice, Seeded
 from taskrunner.pool.pool import Pool
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
@@ -86,7 +87,7 @@ def execute(
 
     timer = Timer(control.crashed)
     control.on_halt(timer.hurry)
-    pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup)
+    pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup, choice=_choice(plan.seed))
     limits = Limits({**plan.dag.file.pools, COMMAND_PLACES: workers})
     dispatcher = Dispatcher(limits, pool, loop, commands, timer, control.crashed)
     dispatcher.runner = loop_runner = LoopRunner(plan, control, dispatcher)
@@ -118,6 +119,10 @@ def _expire(control: Control, timer: Timer, seconds: float) -> None:
 
     control.expire(seconds)
     timer.at(time.perf_counter_ns() + int(GRACE * 1e9), give_up)
+
+
+def _choice(seed: int | None) -> Choice:
+    return Choice() if seed is None else Seeded(seed)
 
 
 def _mark_stolen(task: Task) -> None:

@@ -3,10 +3,10 @@
 The words that are shared
 -------------------------
 ``_lock`` guards all of these, and they are read and written only while it is held: ``_idle`` (the
-gates of the workers that sleep, or are about to), ``_searching`` (whether a worker that was woken,
-or that found work when it was about to sleep, is still on its way to an item), ``_holds`` (how many
-pieces of work outside the pool will come back to it), ``_inbox`` (a heap of items that did not come
-from a worker, or that have a priority), ``_stopped``.
+gates of the workers that sleep, or are about to), ``_worker_at`` (whose gate each is), ``_searching``
+(whether a worker that was woken, or that found work when it was about to sleep, is still on its way to
+an item), ``_holds`` (how many pieces of work outside the pool will come back to it), ``_inbox`` (a heap
+of items that did not come from a worker, or that have a priority), ``_stopped``.
 
 Two words are read without the lock, and each read stands for itself:
 
@@ -49,6 +49,9 @@ S2, and for the same reason. If it finds none it parks, which raises IDLE. A sle
 S2 becomes the searcher unless there is one: who pushed that work may have read IDLE down. So while
 somebody sleeps, either IDLE is up, or a searcher is on its way to one of the two.
 
+Which sleeper is woken is left to the pool's choice, which is made while ``_lock`` is held. Nothing here depends on it:
+all that is said of the searcher holds for any worker that was taken out of ``_idle``.
+
 A gate is a lock that is acquired beforehand; a release that comes before the sleeper waits is
 remembered, so it cannot be lost either.
 
@@ -65,6 +68,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from taskrunner.pool.choice import Choice
 from taskrunner.pool.platform import Lock, Platform
 
 IDLE = 0
@@ -79,15 +83,20 @@ SEARCH = 2
 class Parking:
     """The cold half of the pool: sleeping, waking, the inbox, and the end."""
 
-    def __init__(self, workers: int, platform: Platform, on_lost_wakeup: Callable[[], None]) -> None:
+    def __init__(
+        self, workers: int, platform: Platform, on_lost_wakeup: Callable[[], None], choice: Choice | None = None
+    ) -> None:
         self._workers = workers
+        self._platform = platform
         self._on_lost_wakeup = on_lost_wakeup
+        self.choice = choice or Choice()
         self._lock = platform.lock()
         self._finished = platform.lock()
         self._finished.acquire()
         self._deques: list[deque[Any]] = []
         self._flags: list[list[int]] = []
         self._idle: list[Lock] = []
+        self._worker_at: dict[Lock, int] = {}
         self._inbox: list[tuple[int, int, Any]] = []
         self._sequence = itertools.count()
         self._searching = False
@@ -107,6 +116,14 @@ class Parking:
         """Return the flags that were entered with a deque, to their owner: for P2 in the middle of an item."""
         with self._lock:
             return next(flags for theirs, flags in zip(self._deques, self._flags, strict=True) if theirs is mine)
+
+    def gate(self, worker: int) -> Lock:
+        """Return the gate at which a worker is to sleep, closed. Who takes over its place gets another one."""
+        gate = self._platform.lock()
+        gate.acquire()
+        with self._lock:
+            self._worker_at[gate] = worker
+        return gate
 
     def park(self, gate: Lock, *, searching: bool) -> int:
         """Sleep until woken, and return what the caller has to do.
@@ -221,7 +238,7 @@ class Parking:
             return None
         self._searching = True
         self._lower(IDLE)
-        return self._idle.pop()
+        return self._idle.pop(self.choice.sleeper(self._idle, self._worker_at))
 
     def _leave(self, gate: Lock) -> None:
         self._idle.remove(gate)

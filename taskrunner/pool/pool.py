@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from taskrunner.errors import TaskrunnerError, UsageError
+from taskrunner.pool.choice import Choice
 from taskrunner.pool.local_queue import LocalQueue
 from taskrunner.pool.parking import Parking
 from taskrunner.pool.platform import Lock, Platform, Thread
@@ -21,7 +22,8 @@ class Pool:
     ``bind(worker, push)`` is called in each worker's own thread and returns ``execute(item)``, which
     runs an item, pushes what became ready but for one, and returns that one or None. The pool ends
     by itself when nothing is queued, nothing runs and nothing is held; what is put after that is lost.
-    ``on_steal`` is called by the thief with each item that it takes from another worker's deque.
+    ``on_steal`` is called by the thief with each item that it takes from another worker's deque. ``choice`` says
+    who is robbed and who is woken first.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Pool:
         platform: Platform | None = None,
         on_steal: Callable[[Any], None] = lambda _: None,
         on_lost_wakeup: Callable[[], None] = lambda: None,
+        choice: Choice | None = None,
         name: str = "taskrunner",
     ) -> None:
         if workers < 1:
@@ -41,7 +44,7 @@ class Pool:
         self._on_steal = on_steal
         self._name = name
         self._platform = platform or Platform()
-        self._parking = Parking(workers, self._platform, on_lost_wakeup)
+        self._parking = Parking(workers, self._platform, on_lost_wakeup, choice)
         self._threads: dict[int, Thread] = {}
         self._crash: list[BaseException] = []
         # The barrier: each worker's deque in its place, each worker's door, and how many are in.
@@ -131,7 +134,7 @@ class Pool:
 
     def _take_over(self, worker: int) -> None:
         with self._reporting():
-            take_over(worker, self._deques, self._bind, self._parking, self._platform, self._on_steal)
+            take_over(worker, self._deques, self._bind, self._parking, self._on_steal)
 
     @contextlib.contextmanager
     def _reporting(self) -> Iterator[None]:

@@ -8,7 +8,7 @@ thread made costs several times as much to touch.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from taskrunner.pool.parking import HOME, IDLE, INBOX, SEARCH, Parking
@@ -32,7 +32,7 @@ class Victim:
         self.take = theirs.popleft
 
 
-def steal(victims: Sequence[Victim], push: Callable[[Any], None], on_steal: Callable[[Any], None]) -> Any:
+def steal(victims: Iterable[Victim], push: Callable[[Any], None], on_steal: Callable[[Any], None]) -> Any:
     """Take half of the first deque that holds something: return its oldest item, push the others.
 
     Each is told to ``on_steal`` while it is this thread's own, before anybody can take it again.
@@ -77,7 +77,7 @@ def work(
     mine.extend(roots)
     parking.enter(mine, flags)
     if deques := meet(worker, mine):
-        _work(worker, deques, flags, execute, parking, platform, on_steal)
+        _work(worker, deques, flags, execute, parking, on_steal)
 
 
 def take_over(
@@ -85,7 +85,6 @@ def take_over(
     deques: Sequence[deque[Any]],
     bind: Bind,
     parking: Parking,
-    platform: Platform,
     on_steal: Callable[[Any], None],
 ) -> None:
     """Work on in the place of a worker that is lost in an item, with its deque and its flags.
@@ -93,7 +92,7 @@ def take_over(
     Both stay known to all others; who is lost touches neither again.
     """
     mine = deques[worker]
-    _work(worker, deques, parking.flags_of(mine), bind(worker, mine.append), parking, platform, on_steal)
+    _work(worker, deques, parking.flags_of(mine), bind(worker, mine.append), parking, on_steal)
 
 
 def _work(  # noqa: C901  the hot loop is one page on purpose
@@ -102,14 +101,13 @@ def _work(  # noqa: C901  the hot loop is one page on purpose
     flags: list[int],
     execute: Execute,
     parking: Parking,
-    platform: Platform,
     on_steal: Callable[[Any], None],
 ) -> None:
     mine = deques[worker]
-    gate = platform.lock()
-    gate.acquire()
+    gate = parking.gate(worker)
     push, pop = mine.append, mine.pop
-    victims = [Victim(theirs) for theirs in (*deques[worker + 1 :], *deques[:worker])]
+    others = [Victim(theirs) for theirs in (*deques[worker + 1 :], *deques[:worker])]
+    victims = parking.choice.victims(worker, others)
     searching = False
     while True:
         item = None

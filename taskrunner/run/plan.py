@@ -171,6 +171,7 @@ class Plan:
         self.children: Mapping[str, Entry] = {}
         self.is_ranked = False
         self.rank: Rank | None = None
+        self.seed: int | None = None
         self._restored: set[int] = set()
         self._ready: set[int] = set()
         self._by_index: list[Any] = [None] * len(dag.vertices)
@@ -269,9 +270,12 @@ class Plan:
             task.demands.priority = (task.demands.priority << RANK_BITS) + ranks[task.vertex.index]
             task.routed = True
 
-    def arrange(self, rank: Rank) -> None:
-        """Give each task a rank by its id, children as well: the higher goes first, whatever the file's priorities."""
-        self.is_ranked, self.rank = False, rank
+    def arrange(self, rank: Rank, seed: int | None = None) -> None:
+        """Give each task a rank by its id, children as well: the higher goes first, whatever the file's priorities.
+
+        A task of rank 0 goes its way as one without a priority. With a seed the pool makes its own choices by it.
+        """
+        self.is_ranked, self.rank, self.seed = False, rank, seed
         for task in self.tasks:
             if task.demands is NOTHING:
                 task.demands = Demands()
@@ -282,7 +286,7 @@ class Plan:
         if self.rank is not None:
             for task in tasks:
                 task.demands.priority = self.rank(task.id)
-                task.routed = True
+                task.routed = _is_routed(task.demands)
 
     @property
     def restored(self) -> int:

@@ -344,12 +344,12 @@ class Runner:
         if not children:
             task.ready_at = now
             self._push(task)
-        elif children[0].routed:
-            for child in children:
+        pushed = [child for child in children if not child.routed]  # all or none, but where a seed says so
+        if len(pushed) < len(children):
+            for child in [child for child in children if child.routed]:
                 self._dispatcher.route(child, self._push)
-        else:
-            for child in reversed(children):  # a worker takes its newest first: they start in order
-                self._push(child)
+        for child in reversed(pushed):  # a worker takes its newest first: they start in order
+            self._push(child)
 
     def _restore_children(self, task: Task, children: list[Task]) -> list[Task]:
         """Take the results of children that an earlier run has finished; return those that are still to run."""

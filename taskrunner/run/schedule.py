@@ -4,6 +4,9 @@ An order is a rank for each node. It goes before the file's ``priority``, which 
 are ready the one with the highest rank goes first, through the one inbox of the pool: with one worker this decides
 everything, so equal ranks give equal runs. Ranks drawn at random are those of Burckhardt et al., "A randomized
 scheduler with probabilistic guarantees of finding bugs", 2010.
+
+What goes through the inbox cannot be stolen. So where several workers are to follow a seed, it leaves about half of the
+nodes without a rank: these go by the workers' deques, as in a usual run.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -13,9 +16,10 @@ import msgspec
 
 from taskrunner.errors import TaskrunnerError
 
-# From a node's id to its rank, which is above 0.
+# From a node's id to its rank: 0 is none, such a node goes by the deques.
 type Rank = Callable[[str], int]
 
+UNRANKED = 0
 UNKNOWN = 1  # the rank of a node that an order does not name: after all that it names
 _BYTES = 6
 
@@ -30,15 +34,19 @@ _LINES = msgspec.json.Decoder(_Line)
 _STARTED = frozenset({"node.done", "node.failed", "node.retry"})
 
 
-def shuffled(seed: int) -> Rank:
-    """Return a rank for each node that follows from the seed and the node's id, and from nothing else."""
+def shuffled(seed: int, *, by_deques: bool = False) -> Rank:
+    """Return a rank for each node that follows from the seed and the node's id, and from nothing else.
+
+    ``by_deques``: about every second node gets none.
+    """
     from hashlib import blake2b  # only such a run needs it
 
     key = str(seed).encode()
 
     def rank(node: str) -> int:
         text = node.encode(errors="surrogatepass")
-        return int.from_bytes(blake2b(text, digest_size=_BYTES, key=key[:64]).digest()) + UNKNOWN + 1
+        number = int.from_bytes(blake2b(text, digest_size=_BYTES, key=key[:64]).digest())
+        return UNRANKED if by_deques and number % 2 else number + UNKNOWN + 1
 
     return rank
 

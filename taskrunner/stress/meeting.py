@@ -67,7 +67,7 @@ class Meeting:
             return function()
         self.has_happened = True
         try:
-            self._step(side)
+            self._step(side, is_first=True)
             return function()
         finally:
             with self._changed:
@@ -85,12 +85,14 @@ class Meeting:
 
         return trace
 
-    def _step(self, side: int) -> None:
+    def _step(self, side: int, *, is_first: bool = False) -> None:
         """Wait until it is this side's turn; if it is, perhaps pass it on."""
         with self._changed:
             if self._is_over or self._steps > MOST_STEPS:
                 return
             if self._turn == side:
+                if is_first:  # nothing is drawn: the other may have passed the turn on before this one came to wait
+                    return
                 self._steps += 1
                 if self._is_stuck or self._random.random() > self._share:
                     return

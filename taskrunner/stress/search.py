@@ -24,7 +24,7 @@ from taskrunner.stress.watch import Watch
 
 REPEATS = 5
 _SWITCH_S = 1e-5  # how long a thread keeps the GIL, where there is one
-_LAST = 1  # the rank of those that are to meet
+_LAST = -1  # the rank of those that are to meet: after all that is ready, the workers' deques as well
 
 
 class Choices(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,16 +102,17 @@ class _Search:
         """Run under a seed: those that are even shuffle one worker's order, odd ones have two nodes meet."""
         if seed % 2 == 0 or self._choices.workers == 1:
             return self._run(Watch(), shuffled(seed), 1)
-        pair = self.shared.pick(Random(f"pair {seed}"))  # noqa: S311  no secret
-        if pair is None:
-            return self._run(Watch(Meeting(("", ""), seed)), shuffled(seed), self._choices.workers)
-        watch = self._run(Watch(Meeting(pair, seed)), _last(pair, shuffled(seed)), self._choices.workers)
-        self.met += bool(watch.meeting and watch.meeting.has_happened)
+        pair = self.shared.pick(Random(f"pair {seed}")) or ("", "")  # noqa: S311  no secret
+        meeting = Meeting(pair, seed)
+        rank = _last(pair, shuffled(seed, by_deques=True))
+        watch = self._run(Watch(meeting), rank, self._choices.workers, seed)
+        self.met += meeting.has_happened
         return watch
 
     def _explain(self, seed: int, watch: Watch, different: tuple[Difference, ...]) -> Finding:
         pair = watch.meeting.pair if watch.meeting else None
-        for order in [watch.starts] if pair is None else [watch.starts, _swapped(watch.starts, pair)]:
+        # Of two that ran at once the one that ended first may have been the first to act.
+        for order in [watch.starts] if pair is None else [watch.starts, watch.ends, _swapped(watch.starts, pair)]:
             if self._shows(order):
                 return self._explain_order(seed, order)
         again = sum(bool(self._differences(self._under(seed))) for _ in range(REPEATS))
@@ -138,15 +139,15 @@ class _Search:
     def _in_order(self, order: Sequence[str]) -> Watch:
         return self._run(Watch(), in_order(order, self._mapped), 1)
 
-    def _run(self, watch: Watch, rank: Rank | None, workers: int) -> Watch:
-        self._run_for_id(watch, rank, workers)
+    def _run(self, watch: Watch, rank: Rank | None, workers: int, seed: int | None = None) -> Watch:
+        self._run_for_id(watch, rank, workers, seed)
         return watch
 
-    def _run_for_id(self, watch: Watch, rank: Rank | None, workers: int, **more: Any) -> str:
+    def _run_for_id(self, watch: Watch, rank: Rank | None, workers: int, seed: int | None = None, **more: Any) -> str:
         def adapt(plan: Plan) -> None:
             watch.wrap(plan)
             if rank is not None:
-                plan.arrange(rank)
+                plan.arrange(rank, seed)
 
         self.runs += 1
         options = self._choices

@@ -31,6 +31,7 @@ class Watch:
     def __init__(self, meeting: Meeting | None = None, *, is_sharing: bool = False, is_tracking: bool = False) -> None:
         self.meeting = meeting
         self.began: list[str] = []
+        self.ended: list[str] = []
         self.results: dict[str, str] = {}
         self.shown: dict[str, str] = {}
         self.handed: dict[str, list[Any]] = {}  # the objects themselves: so no other gets the number of one of them
@@ -62,6 +63,11 @@ class Watch:
         """The nodes in the order in which they first began."""
         return list(dict.fromkeys(self.began))
 
+    @property
+    def ends(self) -> list[str]:
+        """The nodes in the order in which they first ended, by an error as well."""
+        return list(dict.fromkeys(self.ended))
+
     def _keep(self, node: str, value: Any) -> None:
         self.results[node] = digest(value)
         self.shown[node] = written([value], {})[1:-1]
@@ -72,12 +78,20 @@ class Watch:
             node = served()
             self.began.append(node)
             before = self._look(node, args, kwargs)
-            value = self._disturbed(node, functools.partial(function, *args, **kwargs))
+            value = self._disturbed(node, functools.partial(self._to_its_end, node, function, args, kwargs))
             self._look_again(node, before)
             self._keep(node, value)
             return value
 
         return call
+
+    def _to_its_end(
+        self, node: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        try:
+            return function(*args, **kwargs)
+        finally:  # at once: before any yield
+            self.ended.append(node)
 
     def _around_async(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)

@@ -18,6 +18,7 @@ from taskrunner.doctor import report
 from taskrunner.doctor.interpreter import Interpreter
 from taskrunner.doctor.machine import Machine
 from taskrunner.doctor.project import Project
+from taskrunner.engines.engine import Site as DaskSite
 
 ROOT = Path(__file__).parents[2]
 DOC = (ROOT / "docs" / "doctor.md").read_text()
@@ -489,7 +490,7 @@ def test_every_option_is_documented():
     ("key", "struct"),
     [
         ("interpreter", Interpreter), ("machine", Machine), ("project", Project), ("modules", report.Module),
-        ("packages", report.Package), ("verdict", report.Verdict),
+        ("packages", report.Package), ("verdict", report.Verdict), ("sites", DaskSite),
     ],
 )  # fmt: skip
 def test_every_key_of_the_json_is_documented(key, struct):

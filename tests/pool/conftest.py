@@ -310,8 +310,9 @@ def cooperative():
 def step_through():
     """Run items on a stepped pool to its end, beside clients that are given the pool."""
 
-    def run(platform, workers, work, items=(), clients=(), on_steal=lambda _: None):
-        pool = Pool(workers, work.bind, platform=platform, on_steal=on_steal, on_lost_wakeup=lost)
+    def run(platform, workers, work, items=(), clients=(), on_steal=lambda _: None, choice=None):
+        more = {"on_steal": on_steal, "on_lost_wakeup": lost, "choice": choice}
+        pool = Pool(workers, work.bind, platform=platform, **more)
         for number, client in enumerate(clients):
             pool.hold()
             platform.spawn(_holding(pool, client), f"client-{number}")

@@ -11,6 +11,7 @@ from collections import Counter
 
 import pytest
 
+from taskrunner.pool.choice import Seeded
 from taskrunner.pool.parking import HOME, IDLE, LOOK, Parking
 
 WORKERS = (1, 2, 3, 4)
@@ -273,13 +274,15 @@ class Meetings:
         return ready
 
 
+@pytest.mark.parametrize("is_seeded", [False, True])
 @pytest.mark.parametrize("workers", [2, 3, 4])
-def test_nobody_sleeps_while_an_item_waits(cooperative, step_through, work, workers):
+def test_nobody_sleeps_while_an_item_waits(cooperative, step_through, work, workers, is_seeded):
     for seed in range(MEETINGS):
         platform = cooperative(seed)
         meetings = Meetings(platform, workers, ROUNDS, seed)
         done = work(meetings.follow, meetings.visit)
-        step_through(platform, workers, done, [meetings.expected[0]])
+        choice = Seeded(seed) if is_seeded else None
+        step_through(platform, workers, done, [meetings.expected[0]], choice=choice)
         assert sorted(done.items) == sorted(meetings.expected), seed
 
 
@@ -321,6 +324,76 @@ def test_a_crash_in_bind_sends_all_home(cooperative, step_through, work):
     for seed in range(SEEDS):
         with pytest.raises(ValueError, match="one"):
             step_through(cooperative(seed), 3, Broken(tree(15)), [0])
+
+
+# -- what a seeded choice decides ------------------------------------------------------------------
+
+
+class Noted(Seeded):
+    """Notes who was looked at by whom, and who was woken among whom."""
+
+    def __init__(self, seed):
+        super().__init__(seed)
+        self.looks, self.woken = [], []
+
+    def victims(self, worker, others):
+        seen, numbered = super().victims(worker, range(len(others))), self.looks
+
+        class Noting:
+            def __iter__(self):
+                order = list(seen)
+                numbered.append((worker, order))
+                return iter([others[number] for number in order])
+
+        return Noting()
+
+    def sleeper(self, idle, worker_at):
+        place = super().sleeper(idle, worker_at)
+        self.woken.append((worker_at[idle[place]], sorted(worker_at[gate] for gate in idle)))
+        return place
+
+
+def chosen(cooperative, step_through, work, seed, choice):
+    """Step one and the same schedule with a choice; return whom it robbed and woke, and who ran what."""
+    done = work(tree(60))
+    step_through(cooperative(seed), 4, done, [0], choice=choice)
+    return choice.looks, choice.woken, done.ran
+
+
+def test_equal_seeds_rob_and_wake_the_same_workers_and_others_do_not(cooperative, step_through, work):
+    for seed in range(SEEDS):
+        one, again, other = (chosen(cooperative, step_through, work, seed, Noted(n)) for n in (seed, seed, seed + 1))
+        assert one == again
+        assert one[:2] != other[:2]
+
+
+def test_under_a_seed_the_same_thief_looks_in_the_same_orders_in_any_schedule(cooperative, step_through, work):
+    looks = {}
+    for seed in range(SEEDS):
+        choice = Noted(7)
+        chosen(cooperative, step_through, work, seed, choice)
+        for worker in range(4):
+            for number, order in enumerate(order for thief, order in choice.looks if thief == worker):
+                assert looks.setdefault((worker, number), order) == order
+
+
+def test_under_a_seed_the_same_of_all_is_woken_in_whatever_order_they_fell_asleep(cooperative, step_through, work):
+    def first_woken(seed, choice):
+        platform = cooperative(seed)
+
+        def put_when_all_sleep(pool):
+            while len(pool._parking._idle) < 4:
+                platform.step("look")
+            pool.put(0, 0)
+
+        step_through(platform, 4, work(), [], [put_when_all_sleep], choice=choice)
+        worker, among = choice.woken[0]
+        assert among == [0, 1, 2, 3]
+        return worker
+
+    found = [{first_woken(seed, Noted(n)) for seed in range(SEEDS)} for n in range(6)]
+    assert {len(workers) for workers in found} == {1}
+    assert len(set.union(*found)) > 1
 
 
 # -- what the seeds find ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from collections import deque
 
 import pytest
 
+from taskrunner.pool.choice import Choice, Seeded
 from taskrunner.pool.parking import BACKSTOP, HOME, IDLE, INBOX, LOOK, SEARCH, Parking
 from taskrunner.pool.platform import Platform
 
@@ -45,9 +46,9 @@ class Observed(deque):
 class Pool:
     """A parking, and the deque, flags and gate of each worker."""
 
-    def __init__(self, workers):
+    def __init__(self, workers, choice=None):
         self.lost = []
-        self.parking = Parking(workers, Platform(), lambda: self.lost.append(1))
+        self.parking = Parking(workers, Platform(), lambda: self.lost.append(1), choice)
         self.flags = [[0, 0] for _ in range(workers)]
         self.deques = [Observed(flags) for flags in self.flags]
         for mine, flags in zip(self.deques, self.flags, strict=True):
@@ -263,6 +264,31 @@ def test_a_put_wakes_one_sleeper(pool):
     pool.parking.put(1, 0)
     pool.parking.put(2, 0)
     assert [gate.is_open for gate in gates].count(True) == 1
+
+
+def test_who_fell_asleep_last_is_woken_first():
+    assert woken(Choice(), range(5)) == [4, 3, 2, 1, 0]
+
+
+def test_a_seed_says_who_is_woken_in_whatever_order_they_fell_asleep():
+    orders = [woken(Seeded(seed), asleep) for seed, asleep in ((1, range(5)), (1, (3, 1, 4, 0, 2)), (2, range(5)))]
+    assert orders[0] == orders[1] != orders[2]
+    assert sorted(orders[2]) == [0, 1, 2, 3, 4]
+
+
+def woken(choice, asleep):
+    """Put workers to sleep in an order, wake them all, and return the order in which they woke."""
+    pool = Pool(6, choice)
+    gates = {}
+    for worker in asleep:
+        gates[worker] = pool.parking.gate(worker)
+        pool.parking._idle.append(gates[worker])
+    found = []
+    while len(found) < len(gates):
+        pool.parking.wake_one()
+        pool.parking.found_work()
+        found += [worker for worker in gates if worker not in found and gates[worker].acquire(blocking=False)]
+    return found
 
 
 def test_a_hold_keeps_all_from_going_home(pool):

@@ -5,6 +5,7 @@ from collections import deque
 import pytest
 
 import taskrunner.pool.worker as hot_loop
+from taskrunner.pool.choice import Choice, Seeded
 from taskrunner.pool.parking import HOME, IDLE, INBOX, LOOK, SEARCH
 from taskrunner.pool.platform import Platform
 from taskrunner.pool.worker import STEAL_AT_MOST, Victim, steal
@@ -13,8 +14,10 @@ from taskrunner.pool.worker import STEAL_AT_MOST, Victim, steal
 class Parking:
     """Notes what the worker calls; ``verdicts`` are returned by park in turn, then HOME."""
 
-    def __init__(self, calls, urgent=(), late=(), verdicts=()):
+    def __init__(self, calls, urgent=(), late=(), verdicts=(), choice=None):
         self.calls = calls
+        self.choice = choice or Choice()
+        self.asked = []
         self.urgent = list(urgent)
         self.late = list(late)
         self.verdicts = list(verdicts)
@@ -32,6 +35,12 @@ class Parking:
         item = items.pop(0) if items else None
         self.flags[INBOX] = int(bool(self.urgent))
         return item
+
+    def gate(self, worker):
+        self.asked.append(worker)
+        gate = Platform().lock()
+        gate.acquire()
+        return gate
 
     def park(self, gate, *, searching):
         assert not gate.acquire(blocking=False)
@@ -64,8 +73,9 @@ def run(calls, work):
         follow=lambda _: (),
         visit=lambda _: None,
         on_steal=lambda _: None,
+        choice=None,
     ):
-        parking = parking or Parking(calls)
+        parking = parking or Parking(calls, choice=choice)
         done = work(follow, lambda item: (calls.append(item), visit(item)))
 
         def meet(number, mine):
@@ -74,6 +84,7 @@ def run(calls, work):
             return deques
 
         hot_loop.work(worker, roots, done.bind, parking, Platform(), meet, on_steal)
+        assert parking.asked == [worker]
         return calls
 
     return act
@@ -171,6 +182,25 @@ def test_its_own_items_come_before_others(run):
 
 def test_a_thief_goes_round_from_its_neighbour(run):
     assert run(others=[deque("a"), deque("b"), deque("c")], worker=2) == ["c", "a", "b", "park"]
+
+
+def test_a_seed_says_in_which_order_a_thief_looks_and_no_victim_is_left_out(run, calls):
+    def robbed(seed):
+        calls.clear()
+        return run(others=[deque(name) for name in "abcde"], worker=2, choice=Seeded(seed))[:-1]
+
+    orders = [tuple(robbed(seed)) for seed in (1, 1, 2, 3)]
+    assert orders[0] == orders[1]
+    assert len(set(orders)) == 3
+    assert {tuple(sorted(order)) for order in orders} == {tuple("abcde")}
+
+
+def test_a_seeded_thief_looks_in_a_new_order_each_time_and_no_other_in_the_same():
+    assert len({tuple(Seeded(1).victims(worker, "abcde")) for worker in range(4)}) == 4
+    looks = Seeded(1).victims(0, "abcde")
+    orders = [tuple(looks) for _ in range(4)]
+    assert len(set(orders)) > 1
+    assert {tuple(sorted(order)) for order in orders} == {tuple("abcde")}
 
 
 def test_stolen_items_come_before_the_late_inbox(run, calls):

@@ -1,10 +1,14 @@
 """Orders that a run is asked to take."""
 
+import threading
+
 import pytest
 
 import taskrunner
+from taskrunner.engines import threads
 from taskrunner.errors import TaskrunnerError, UsageError
-from taskrunner.run.schedule import in_order, recorded_order, shuffled
+from taskrunner.pool.choice import Seeded
+from taskrunner.run.schedule import UNRANKED, in_order, recorded_order, shuffled
 
 
 def give(value):
@@ -40,6 +44,64 @@ def test_a_seed_shuffles_children_and_goes_before_priorities(graph):
     children = {tuple(node for node in order if node.startswith("each[")) for order in orders}
     assert len(children) > 1
     assert len({order.index("first-0") < order.index("first-4") for order in orders}) == 2
+
+
+def test_with_one_worker_every_node_has_its_rank():
+    graph = taskrunner.Graph("apart")
+    nodes = [f"n{number}" for number in range(30)]
+    for node in nodes:
+        graph.call(give, node, id=node)
+    for seed in range(3):
+        order = starts(taskrunner.run(graph, workers=1, shuffle=seed))
+        assert order == sorted(nodes, key=shuffled(seed), reverse=True)
+
+
+def test_with_several_workers_about_half_of_the_nodes_have_no_rank_and_the_others_keep_theirs():
+    nodes = [f"n{number}" for number in range(1000)]
+    for seed in range(3):
+        all_ranks, some = shuffled(seed), shuffled(seed, by_deques=True)
+        ranked = [node for node in nodes if some(node) != UNRANKED]
+        assert 400 < len(ranked) < 600
+        assert list(map(some, ranked)) == list(map(all_ranks, ranked))
+        assert min(map(all_ranks, nodes)) > UNRANKED
+
+
+SEED = 5
+IN_DEQUES, IN_INBOX = (
+    [node for node in map(str, range(40)) if bool(shuffled(SEED, by_deques=True)(node)) is is_ranked]
+    for is_ranked in (False, True)
+)
+
+
+@pytest.mark.parametrize(("ids", "steals"), [(IN_DEQUES, 1), (IN_INBOX, 0)])
+def test_what_has_no_rank_is_stolen_and_what_has_one_is_not(ids, steals):
+    """Two nodes wait for each other: so the worker that made them ready runs one, and the other one the other."""
+    meeting = threading.Barrier(2, timeout=60)
+    graph = taskrunner.Graph("pair")
+    first = graph.call(give, 1, id="first")
+    for node in ids[:2]:
+        graph.call(lambda _: meeting.wait() >= 0, first, id=node)
+    result = taskrunner.run(graph, workers=2, shuffle=SEED)
+    assert result.ok
+    assert sum(timing.stolen for timing in result.timing if timing.node in ids) == steals
+
+
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_on_several_workers_each_node_runs_once_whichever_way_it_goes(graph, workers):
+    usual = taskrunner.run(graph, workers=1)
+    for seed in range(10):
+        result = taskrunner.run(graph, workers=workers, shuffle=seed)
+        assert sorted(starts(result)) == sorted(starts(usual))
+        assert result.outputs == usual.outputs
+
+
+@pytest.mark.parametrize(("order", "seeds"), [({"shuffle": 5}, [5]), ({"replay": "last"}, []), ({}, [])])
+def test_only_under_a_seed_the_pool_chooses_by_it(graph, tmp_path, monkeypatch, order, seeds):
+    taskrunner.run(graph, workers=1, run_dir=tmp_path)
+    found = []
+    monkeypatch.setattr(threads, "Seeded", lambda seed: found.append(seed) or Seeded(seed))
+    taskrunner.run(graph, workers=2, run_dir=tmp_path, **order)
+    assert found == seeds
 
 
 @pytest.mark.parametrize("seed", [None, 7, 8])

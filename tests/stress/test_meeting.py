@@ -9,9 +9,24 @@ from taskrunner.stress import meeting
 from taskrunner.stress.meeting import Meeting
 
 
-def met(seed, one, other):
+class LateMeeting(Meeting):
+    """The second comes so late that the first has passed the turn on, or has ended."""
+
+    def _tracer(self, side):
+        trace = super()._tracer(side)
+        ours = LateMeeting.__name__
+        return lambda frame, *event: None if frame.f_code.co_qualname.startswith(ours) else trace(frame, *event)
+
+    def _step(self, side, **more):
+        if side and more:
+            with self._changed:
+                self._changed.wait_for(lambda: self._turn or self._is_over)
+        super()._step(side, **more)
+
+
+def met(seed, one, other, kind=Meeting):
     """Have two functions meet, each on a thread of its own."""
-    found = Meeting(("one", "other"), seed)
+    found = kind(("one", "other"), seed)
     results = {}
 
     def run(node, function):
@@ -25,7 +40,7 @@ def met(seed, one, other):
     return found, results
 
 
-def traced(seed):
+def traced(seed, kind=Meeting):
     """Return what two functions that write to one list have written."""
     written = []
 
@@ -33,16 +48,24 @@ def traced(seed):
         for number in range(5):
             written.append(f"{name}{number}")  # noqa: PERF401  its steps are what is looked at
 
-    met(seed, lambda: write("a"), lambda: write("b"))
+    met(seed, lambda: write("a"), lambda: write("b"), kind)
     return written
 
 
+@pytest.mark.usefixtures("nobody_is_stuck")
 def test_the_seed_decides_who_runs_when():
     found = [traced(seed) for seed in range(10)]
     assert found == [traced(seed) for seed in range(10)]
     assert len({tuple(written) for written in found}) > 3
 
 
+@pytest.mark.usefixtures("nobody_is_stuck")
+def test_who_comes_late_changes_no_turn():
+    seeds = range(30)
+    assert [traced(seed, LateMeeting) for seed in seeds] == [traced(seed) for seed in seeds]
+
+
+@pytest.mark.usefixtures("nobody_is_stuck")
 def test_a_lost_update_is_shown_by_some_seed_and_always_by_the_same():
     def count(seed):
         box = [0]

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 import taskrunner
+from taskrunner.stress.meeting import Meeting
 from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY
-from taskrunner.stress.search import Choices, FailsByItselfError, search
+from taskrunner.stress.search import Choices, FailsByItselfError, _Search, search
 
 FOLDER = Path(__file__).parents[2] / "workloads"
 COUNT = iter(range(1_000_000))
@@ -47,6 +48,20 @@ def test_a_missing_edge_is_found_and_shrunk_to_one_pair(tmp_path, workers):
     assert replayed["balance"] == 1600
 
 
+def test_a_missing_edge_is_explained_by_who_ended_first_where_all_began_as_usual(tmp_path, monkeypatch):
+    """Both ran at once beside a pair that has nothing to do with it."""
+
+    def under(self, seed):
+        watch = self._in_order(["account", "interest", "deposit", "receipt", "balance"])
+        watch.began, watch.meeting = self.usual.began, Meeting(("receipt", "balance"), seed)
+        return watch
+
+    monkeypatch.setattr(_Search, "_under", under)
+    finding = search(load("racy-edge"), Choices(run_dir=tmp_path)).finding
+    assert (finding.kind, finding.reorderings) == (ORDER, (("interest", "deposit"),))
+
+
+@pytest.mark.usefixtures("nobody_is_stuck")
 def test_a_missing_lock_is_found_by_two_deposits_and_found_again():
     report = search(load("racy"), Choices())
     assert report.finding is not None
