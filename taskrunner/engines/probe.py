@@ -55,10 +55,17 @@ def differences(here: Mapping[str, str], there: Mapping[str, str]) -> dict[str, 
 def _versions(modules: Sequence[str]) -> list[tuple[str, str]]:
     packages = importlib.metadata.packages_distributions()
     named = {name: packages.get(name.partition(".")[0]) for name in modules}
-    found = {name for name in _OWN if name in packages}
-    found |= {distribution for names in named.values() for distribution in names or ()}
+    found = {*_OWN, *[distribution for names in named.values() for distribution in names or ()]}
     hashes = [(f"module {name}", _hash(name)) for name, known in named.items() if not known]
-    return [(name, importlib.metadata.version(name)) for name in sorted(found)] + [h for h in hashes if h[1]]
+    return [pair for pair in [*[(name, _version(name)) for name in sorted(found)], *hashes] if pair[1]]
+
+
+def _version(name: str) -> str:
+    """Return the version of a distribution; "" if it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _hash(name: str) -> str:

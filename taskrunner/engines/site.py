@@ -16,19 +16,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import msgspec
 
 from taskrunner.engines.movable import can_move
 from taskrunner.engines.work import (
-    ABSENT,
     DONE,
     FAILED,
     MOST_BYTES,
     PICK,
     SKIPPED,
     STOPPED,
+    Absent,
     Broken,
     Gathered,
     Report,
@@ -100,7 +101,7 @@ class Given:
         if type(value) is Gathered:
             parts = [self.unpacked(part) for part in value.parts]
             return [None if part is MISSING else part for part in parts]
-        return MISSING if value == ABSENT else value
+        return MISSING if type(value) is Absent else value
 
     def result_of(self, step: Step) -> Callable[[str], Any]:
         """Return what gives a node's result, for the templates of a step."""
@@ -337,8 +338,12 @@ class _ErrorPickler(pickle.Pickler):
 
 
 def made_anew(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
-    """Return an error as it was, without calling its ``__init__``."""
-    return kind.__new__(kind, *args)
+    """Return an error as it was, by the ``__init__`` of the class that it has from Python itself."""
+    error = kind.__new__(kind, *args)
+    inits = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
+    with contextlib.suppress(Exception):  # what is missing then is a field, not the error
+        next(init for init in inits if not isinstance(init, FunctionType))(error, *args)
+    return error
 
 
 def pickled(error: BaseException) -> bytes:

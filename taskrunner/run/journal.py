@@ -19,7 +19,7 @@ import fcntl
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ _HEAD = struct.Struct("<II")
 _PACKED = 100
 _FORGOTTEN = 101
 BATCH = 1000  # entries a record
+# Whose length is what they hold; that of any other object is its own affair.
+_SIZED = {str, bytes, bytearray, list, tuple, dict, set, frozenset}
 
 type Entry = tuple[str] | tuple[str, Any]
 
@@ -55,7 +57,7 @@ def entry(node: str, value: Any) -> Entry:
 
 def bounded_entry(node: str, value: Any, most: int) -> Entry:
     """Return the entry of a node, without its result if that takes more than so many bytes; it travels as it is."""
-    if isinstance(value, Sized) and len(value) > most:  # each part takes a byte at least
+    if type(value) in _SIZED and len(value) > most:  # each part takes a byte at least
         return (node,)
     try:
         data = pack(value)

@@ -329,7 +329,7 @@ CASES = {
             call("alone", "alone", {"$param": "lock"}, ITEM, map=[1, 2, 3], timeout=LONG),
             call("free", "give", 1),
         ],
-        {"defaults": {"retries": 2, "timeout": 2.0, "pool": "one"}, "pools": {"one": 1}, "params": {"lock": None}},
+        {"defaults": {"retries": 2, "timeout": 1.0, "pool": "one"}, "pools": {"one": 1}, "params": {"lock": None}},
     ),
     "targets": Case(
         [

@@ -135,3 +135,11 @@ def new_cluster(tmp_path):
     yield make
     for cluster in found:
         cluster.stop()
+
+
+@pytest.fixture
+def check_case(tmp_path):
+    """Return what runs a case on threads and on an engine, and compares all that is told of both."""
+    import told  # noqa: PLC0415  it is on the path by now
+
+    return lambda case, engine: told.check_case(case, tmp_path, engine)

@@ -383,7 +383,7 @@ def meet_and_pid(folder, count, *_):
     return os.getpid()
 
 
-def pid_with(*_, more=None):
+def pid_with(*_, more=None):  # noqa: ARG001
     return os.getpid()
 
 

@@ -1,41 +1,20 @@
 """The same graph ends alike on the threads of this process and on a Dask cluster of other processes."""
 
-import shutil
-
 import pytest
 from cases import CASES, ITEM, call, ref
-from told import decoded, run
+from told import decoded
 
 import taskrunner
 
 
-def run_case(case, tmp_path, name, **options):
-    """Run a case. Its folder is new but of the same name for each engine, as it stands in what is told."""
-    folder = tmp_path / "folder"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    known = case.graph()["params"]
-    own = {"folder": folder, "lock": folder / "lock", "begun": folder / "begun", "go": folder / "go"}
-    params = {name: str(path) for name, path in own.items() if name in known} | case.options.get("params", {})
-    _, told, _ = run(decoded(case.graph()), tmp_path / name, **{**case.options, "params": params}, **options)
-    return told
-
-
-def check(case, tmp_path, engine):
-    here = run_case(case, tmp_path, "threads", workers=2)
-    there = run_case(case, tmp_path, "elsewhere", engine=engine)
-    for part, expected in here.items():
-        assert there[part] == expected, part
-
-
 @pytest.mark.parametrize("name", CASES)
-def test_a_graph_ends_on_dask_as_on_threads(name, tmp_path, cluster):
-    check(CASES[name], tmp_path, cluster.engine())
+def test_a_graph_ends_on_dask_as_on_threads(name, check_case, cluster):
+    check_case(CASES[name], cluster.engine())
 
 
 @pytest.mark.parametrize("name", ["chains", "failures"])
-def test_what_is_not_fused_ends_alike(name, tmp_path, cluster):
-    check(CASES[name], tmp_path, cluster.engine(fuses=False))
+def test_what_is_not_fused_ends_alike(name, check_case, cluster):
+    check_case(CASES[name], cluster.engine(fuses=False))
 
 
 # -- what threads do otherwise, or not at all ------------------------------------------------------------

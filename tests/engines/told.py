@@ -1,6 +1,7 @@
 """What a run tells, in a form in which two runs of the same graph on different engines must be equal."""
 
 import pickle
+import shutil
 from collections import defaultdict
 from pathlib import Path
 
@@ -89,3 +90,22 @@ def run(graph, run_dir, **options):
         "written": written(run_dir),
     }
     return result, told, ear
+
+
+def run_case(case, tmp_path, name, **options):
+    """Run a case. Its folder is new but of the same name for each engine, as it stands in what is told."""
+    folder = tmp_path / "folder"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    known = case.graph()["params"]
+    own = {"folder": folder, "lock": folder / "lock", "begun": folder / "begun", "go": folder / "go"}
+    params = {name: str(path) for name, path in own.items() if name in known} | case.options.get("params", {})
+    _, told, _ = run(decoded(case.graph()), tmp_path / name, **{**case.options, "params": params}, **options)
+    return told
+
+
+def check_case(case, tmp_path, engine):
+    here = run_case(case, tmp_path, "threads", workers=2)
+    there = run_case(case, tmp_path, "elsewhere", engine=engine)
+    for part, expected in here.items():
+        assert there[part] == expected, part

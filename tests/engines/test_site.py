@@ -1,0 +1,301 @@
+"""A process runs a work that has come to it, here this one: what it returns, and what it tells."""
+
+import os
+import pickle
+import threading
+import uuid
+
+import pytest
+from msgspec import UNSET
+from nodes import ClosedError, TwoPartsError, WorseError
+
+import taskrunner
+from taskrunner.engines import site
+from taskrunner.engines.work import (
+    ABSENT,
+    DONE,
+    FAILED,
+    MOST_BYTES,
+    PICK,
+    PREVIOUS,
+    SKIPPED,
+    STOPPED,
+    Broken,
+    Gathered,
+    Slot,
+    Step,
+    Work,
+    from_bytes,
+    to_bytes,
+)
+from taskrunner.graph.dag import Templates
+from taskrunner.graph.spec import Retry
+from taskrunner.graph.template import ListOf, Ref
+from taskrunner.run.journal import result_of
+from taskrunner.run.plan import CALL, MAP
+from taskrunner.run.stored import unpack
+from taskrunner.tasks.processes import CommandError
+
+
+@pytest.fixture
+def run():
+    """Return what runs steps as one work, as a run of its own; it returns the result and the reports."""
+    name = str(uuid.uuid4())
+
+    def run(*steps, results=(), quiet=False):
+        told = []
+        work = Work(name, "key", steps, is_quiet=quiet)
+        value = site.run_work(work, results, "here", lambda reports: told.extend(from_bytes(to_bytes(reports))))
+        return value, told
+
+    run.name = name
+    yield run
+    site.forget(name)
+
+
+def step(function, *args, node="n", **fields):
+    return Step(node, CALL, call=function, args=args, is_flat=True, **fields)
+
+
+def boom(error):
+    raise error
+
+
+def test_a_step_returns_its_result_and_tells_of_it(run):
+    value, (told,) = run(step("operator:add", 1, Slot(0)), results=[2])
+    assert value == 3
+    assert (told.key, told.step, told.site, told.state) == ("key", 0, "here", DONE)
+    assert (told.thread, told.trouble, told.entry) == (threading.get_ident(), None, None)
+    assert told.ran >= 0
+
+
+def test_each_step_takes_what_the_one_before_returned(run):
+    steps = [step("operator:add", 1, 1), step("operator:mul", PREVIOUS, 5), step("operator:sub", PREVIOUS, Slot(0))]
+    value, told = run(*steps, results=[3])
+    assert value == 7
+    assert [(report.step, report.state) for report in told] == [(0, DONE), (1, DONE), (2, DONE)]
+
+
+def test_steps_behind_one_that_fails_do_not_run(run):
+    calls = []
+    value, told = run(step(calls.append, 1), step(boom, ValueError("no")), step(calls.append, 3))
+    assert calls == [1]
+    assert value == Broken("n", "ValueError: no")
+    assert [report.state for report in told] == [DONE, FAILED]
+    assert "ValueError: no" in told[1].trouble.traceback
+    assert "taskrunner/engines/" not in told[1].trouble.traceback
+    assert told[1].trouble.arguments == "(ValueError('no'))"
+
+
+def test_a_quiet_work_tells_nothing(run):
+    assert run(Step("m", PICK, args=(Slot(0),), item=1), results=[["a", "b"]], quiet=True) == ("b", [])
+
+
+def test_slots_stand_for_results_at_any_place(run):
+    gathered = Gathered([Slot(1), ABSENT, Slot(0), 5])
+    value, _ = run(step(lambda *args: args, Slot(0), gathered, ABSENT, "x"), results=[1, [2]])
+    assert value[:2] == (1, [[2], None, 1, 5])
+    assert value[3] == "x"
+
+
+class Odd:
+    """Whoever compares it learns nothing, and it has no length."""
+
+    def __eq__(self, other):
+        raise TypeError("compared")
+
+    def __len__(self):
+        raise TypeError("measured")
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_arguments_and_results_of_any_kind_pass(run, is_kept):
+    odd = Odd()
+    value, (told,) = run(step(lambda value: value, odd, is_kept=is_kept))
+    assert value is odd
+    assert (told.state, told.entry) == (DONE, ["n"] if is_kept else None)
+
+
+def test_templates_are_filled_where_the_results_are(run):
+    templates = Templates(guard=Ref("a", ("go",)))
+    given = {"a": Slot(0), "b": Slot(1)}
+    args = (ListOf((Ref("a", ("x",)), Ref("b", ()))),)
+    made = Step("n", CALL, call="builtins:tuple", args=args, templates=templates, given=given, is_guarded=True)
+    value, (told,) = run(made, results=[{"go": 1, "x": 2}, "b"])
+    assert (value, told.state) == ((2, "b"), DONE)
+    value, (told,) = run(made, results=[{"go": 0, "x": 2}, "b"])
+    assert (value, told.state, told.trouble) == (Broken("n", "skipped"), SKIPPED, None)
+    _, (told,) = run(made, results=[{"x": 2}, "b"])
+    assert told.state == FAILED
+
+
+def test_a_mapped_node_s_items_are_counted_and_told_if_they_are_small(run):
+    made = Step("m", MAP, templates=Templates(items=Ref("a", ())), given={"a": Slot(0)})
+    value, (told,) = run(made, results=[(1, "x")])
+    assert (value, told.count, unpack(told.items)) == ([1, "x"], 2, [1, "x"])
+    for large in (["x" * MOST_BYTES], [object(), 1], range(MOST_BYTES + 1)):
+        value, (told,) = run(made, results=[large])
+        assert (value, told.count, told.items) == (list(large), len(large), None)
+    _, (told,) = run(made, results=["text"])
+    assert "map needs a list, not str" in told.trouble.message
+
+
+def test_a_broken_result_fails_who_takes_it(run):
+    _, (told,) = run(step("builtins:len", Slot(0)), results=[Broken("lost", "ValueError: no")])
+    assert told.trouble.message == 'needs "lost", which failed when it was run again: ValueError: no'
+
+
+def test_the_journal_s_entry_comes_with_the_report(run):
+    _, (told,) = run(step("builtins:dict", [("a", 1)], is_kept=True))
+    assert result_of(tuple(told.entry)) == {"a": 1}
+    _, (told,) = run(step("builtins:bytes", MOST_BYTES, is_kept=True))
+    assert told.entry == ["n"]
+
+
+def test_a_function_knows_which_node_it_runs_as(run):
+    def who():
+        here = taskrunner.current()
+        return here.node, here.attempt, here.cancelled
+
+    assert run(step(who, node="w", attempt=3))[0] == ("w", 3, False)
+    assert run(step(who, node="w", timeout=30.0))[0] == ("w", 1, False)
+    with pytest.raises(taskrunner.UsageError):
+        taskrunner.current()
+
+
+def test_a_call_that_takes_too_long_is_told_to_be_lost(run):
+    returned = threading.Event()
+
+    def wait():
+        assert not taskrunner.current().sleep(30)
+        returned.set()
+
+    value, (told,) = run(step(wait, timeout=0.05))
+    assert (told.state, told.trouble.timeout_s, told.trouble.is_lost) == (FAILED, 0.05, True)
+    assert isinstance(value, Broken)
+    assert returned.wait(30)
+
+
+@pytest.mark.parametrize(("on", "wait_s"), [((), 1.0), (("ValueError",), 1.0), (("OSError",), None)])
+def test_whether_another_attempt_is_worth_it_is_told(run, on, wait_s):
+    _, (told,) = run(step(boom, ValueError("no"), retry=Retry(2, backoff=1.0, on=on)))
+    assert told.trouble.wait_s == wait_s
+    _, (told,) = run(step(boom, ValueError("no"), retry=Retry(2, backoff=1.0, on=on), attempt=3))
+    assert told.trouble.wait_s is None
+
+
+# -- a run that is stopped -------------------------------------------------------------------------------
+
+
+def test_nothing_begins_in_a_run_that_is_stopped_but_what_runs_always(run):
+    site.local_run(run.name).halt(cancel=False)
+    value, (told,) = run(step("builtins:int", 1))
+    assert (value, told.state, told.trouble) == (Broken("n", "stopped"), STOPPED, None)
+    value, (told,) = run(step("builtins:int", 1, always=True))
+    assert (value, told.state) == (1, DONE)
+
+
+def test_a_chain_ends_where_the_run_is_stopped(run):
+    halt = lambda: site.local_run(run.name).halt(cancel=False)  # noqa: E731
+    value, told = run(step(halt, node="a"), step("builtins:int", 1, node="b"), step("builtins:int", 2, node="c"))
+    assert [(report.step, report.state) for report in told] == [(0, DONE), (1, STOPPED)]
+    assert value == Broken("b", "stopped")
+
+
+def test_what_runs_is_told_to_be_cancelled(run):
+    begun = threading.Event()
+
+    def wait():
+        begun.set()
+        return taskrunner.current().sleep(30)
+
+    found = []
+    thread = threading.Thread(target=lambda: found.append(run(step(wait))))
+    thread.start()
+    assert begun.wait(30)
+    site.local_run(run.name).halt(cancel=True)
+    thread.join(30)
+    assert found[0][0] is False
+
+
+def test_runs_do_not_mind_each_other(run):
+    other = str(uuid.uuid4())
+    site.local_run(other).halt(cancel=True)
+    assert run(step("builtins:int", 1))[0] == 1
+    site.forget(other)
+
+
+# -- errors ----------------------------------------------------------------------------------------------
+
+
+class OwnReduceError(Exception):
+    def __init__(self, a, b):
+        super().__init__(a)
+        self.b = b
+
+    def __reduce__(self):
+        return OwnReduceError, (self.args[0], self.b)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("x"), TwoPartsError(1, b"2"), WorseError(5, "input/output"), OwnReduceError(1, 2), SystemExit(3),
+        CommandError("false", 1, "tail"), FileNotFoundError(2, "no", "name"), KeyError("k"),
+        ExceptionGroup("g", [TwoPartsError(1, 2), ValueError("v")]), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_errors_travel_as_they_are(run, error):
+    error.add_note("noted")
+    _, (told,) = run(step(boom, error))
+    found = pickle.loads(told.trouble.error)  # noqa: S301  it is our own
+    assert (type(found), str(found), repr(found.args)) == (type(error), str(error), repr(error.args))
+    assert found.__dict__.keys() | {"__notes__"} == error.__dict__.keys()  # whose own ``__reduce__`` may drop notes
+
+
+class WorstError(Exception):
+    def __str__(self):
+        raise KeyboardInterrupt
+
+    __repr__ = __str__
+
+    def __reduce__(self):
+        raise SystemExit
+
+
+@pytest.mark.parametrize("error", [ClosedError("x"), WorstError(), ValueError("x" * MOST_BYTES)], ids=type)
+def test_an_error_that_cannot_travel_is_told_in_words(run, error):
+    _, (told,) = run(step(boom, error))
+    assert told.trouble.error == b""
+    assert type(error).__name__ in told.trouble.message
+
+
+def test_texts_of_any_kind_are_told(run):
+    _, (told,) = run(step(boom, ValueError("\ud800")))
+    assert told.trouble.message == r"ValueError: \ud800"
+
+
+def test_what_a_command_has_written_is_told(tmp_path):
+    small, large = tmp_path / "out", tmp_path / "err"
+    small.write_bytes(b"x")
+    large.write_bytes(bytes(MOST_BYTES + 1))
+    out, err = site.what_was_written((small, large))
+    assert (out.path, out.size, out.data) == (str(small), 1, b"x")
+    assert (err.size, err.data) == (MOST_BYTES + 1, None)
+    missing, _ = site.what_was_written((tmp_path / "no", small))
+    assert (missing.size, missing.data) == (0, b"")
+
+
+def test_a_call_that_cannot_be_imported_is_a_failure(run):
+    _, (told,) = run(step("no_such_module:f"))
+    assert 'no module named "no_such_module"' in told.trouble.message
+
+
+def test_a_run_that_is_forgotten_is_not_stopped_any_more(run):
+    site.local_run(run.name).halt(cancel=False)
+    site.forget(run.name)
+    assert run(step("os:getpid"))[0] == os.getpid()
+    assert UNSET is not None
