@@ -348,6 +348,10 @@ def meet_and_lock(folder, name, count):
     return threading.Lock()
 
 
+def locks(count):
+    return [threading.Lock() for _ in range(count)]
+
+
 def meet_and_note(folder, name, count):
     """Count a call, and return once all are being made: on different workers. When it is made again, it is alone."""
     if note(folder, name) == 1:
