@@ -34,6 +34,7 @@ from taskrunner.engines.work import (
     Report,
     Slot,
     Step,
+    Stuck,
     Trouble,
     Work,
     Written,
@@ -65,16 +66,18 @@ class SkippedError(TaskrunnerError):
 
 
 class NeedsBrokenError(TaskrunnerError):
-    """A result that was there once is not there any more."""
+    """A result that was there once is not there any more, or cannot come here."""
 
 
 def check_whole(value: Any) -> None:
     """Refuse a result that is none.
 
     Raises:
-        NeedsBrokenError: it was lost, and its node failed when it ran again.
+        NeedsBrokenError: it was lost, and its node failed when it ran again; or it could not be moved.
 
     """
+    if type(value) is Stuck:
+        raise NeedsBrokenError(f"a result cannot be moved: {value.message}")
     if type(value) is Broken:
         raise NeedsBrokenError(f'needs "{value.node}", which failed when it was run again: {value.message}')
 

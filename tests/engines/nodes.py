@@ -389,3 +389,19 @@ def pid_with(*_, more=None):  # noqa: ARG001
 
 def pids(earlier=()):
     return [*earlier, os.getpid()]
+
+
+class Closed:
+    """It can be pickled, and then no more."""
+
+    def __reduce__(self):
+        return stay_closed, ()
+
+
+def stay_closed():
+    raise ValueError("it stays closed")
+
+
+def meet_and_close(folder, name, count):
+    meet(folder, name, count)
+    return Closed()
