@@ -201,8 +201,10 @@ class DaskEngine:
             EngineLostError: the scheduler does not answer any more.
 
         """
+        from taskrunner.engines.kept import kept
+
         try:
-            values: list[Any] = self._client.gather([remote.handle for remote in results])
+            values = [kept(value) for value in self._client.gather([remote.handle for remote in results])]
         except Exception:
             self._check()
             raise
@@ -288,19 +290,23 @@ def _look(calls: Sequence[str], dask_worker: "Worker") -> tuple[Probe, int, bool
 
 def _run(work: Work, results: Sequence[Any]) -> Any:
     """Run a work on a thread of a worker."""
-    worker = _worker()
-    return site.run_work(work, results, worker.address, lambda reports: _send(worker, work, reports))
+    from taskrunner.engines.kept import keep, kept
+
+    worker, given = _worker(), [kept(result) for result in results]
+    return keep(site.run_work(work, given, worker.address, lambda reports: _send(worker, work, reports)))
 
 
 async def _wait(work: Work, results: Sequence[Any]) -> Any:
     """Run a work that waits; it takes none of the worker's threads meanwhile, and none of its places."""
     from distributed.worker_state_machine import SecedeEvent
 
-    worker = _worker()
+    from taskrunner.engines.kept import keep, kept
+
+    worker, given = _worker(), [kept(result) for result in results]
     worker.handle_stimulus(SecedeEvent(key=work.key, compute_duration=0.0, stimulus_id=f"taskrunner-{work.key}"))
     scratch = Path(worker.local_directory)
-    future = waiting.start_work(work, results, worker.address, lambda reports: _send(worker, work, reports), scratch)
-    return await asyncio.wrap_future(future)
+    future = waiting.start_work(work, given, worker.address, lambda reports: _send(worker, work, reports), scratch)
+    return keep(await asyncio.wrap_future(future))
 
 
 def _worker() -> "Worker":

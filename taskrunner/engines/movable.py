@@ -1,7 +1,7 @@
 """Whether a result can be moved to another process: whether it can be pickled.
 
-An engine may find that out too late, when somebody waits for the result elsewhere; Dask tries for ever then
-(dask/distributed issue 6705). So it is found out where the result is made, and who takes it is sent there.
+An engine finds that out when somebody waits for the result elsewhere, which is too late. So it is found out where the
+result is made, and who takes it is sent there. What is overlooked fails its taker (``engines.kept``).
 """
 
 import itertools

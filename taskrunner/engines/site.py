@@ -6,6 +6,7 @@ Any thread runs works, and each may be asked to stop. What is shared is this:
   reads a copy. Each of these is atomic for a dict.
 * ``_stopped``: set once, never taken back. An attempt is put into ``_open`` before it reads it; ``halt`` stores it
   before it copies ``_open``: so one of both sees the other.
+* The reports that wait in a ``Teller``: its lock, which is held while they are sent, so that they stay in order.
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from queue import SimpleQueue
 from types import FunctionType
 from typing import Any
 
@@ -35,6 +37,7 @@ from taskrunner.engines.work import (
     Report,
     Slot,
     Step,
+    Stuck,
     Trouble,
     Work,
     Written,
@@ -66,16 +69,18 @@ class SkippedError(TaskrunnerError):
 
 
 class NeedsBrokenError(TaskrunnerError):
-    """A result that was there once is not there any more."""
+    """A result that was there once is not there any more, or cannot come here."""
 
 
 def check_whole(value: Any) -> None:
     """Refuse a result that is none.
 
     Raises:
-        NeedsBrokenError: it was lost, and its node failed when it ran again.
+        NeedsBrokenError: it was lost, and its node failed when it ran again; or it could not be moved.
 
     """
+    if type(value) is Stuck:
+        raise NeedsBrokenError(f"a result cannot be moved: {value.message}")
     if type(value) is Broken:
         raise NeedsBrokenError(f'needs "{value.node}", which failed when it was run again: {value.message}')
 
@@ -168,6 +173,7 @@ class Teller:
         self._work, self._site, self._thread, self._send = work, site, thread, send
         self._waiting: list[Report] = []
         self._told = time.perf_counter_ns()
+        self._lock = threading.Lock()
 
     def tell(self, number: int, state: str, began: int, started: int, **found: Any) -> None:
         """Tell what became of a step that began at this time of day and at this moment of the clock."""
@@ -175,16 +181,49 @@ class Teller:
         report = Report(
             self._work.key, number, self._site, self._thread, began, now - started, state, gil.is_enabled(), **found
         )
-        self._waiting.append(report)
+        with self._lock:
+            self._waiting.append(report)
+            is_first = len(self._waiting) == 1
         if state != DONE or number + 1 == len(self._work.steps) or now - self._told > FLUSH:
             self.flush()
+        elif is_first:
+            _late.flush(self, now + FLUSH)
 
     def flush(self) -> None:
         """Send what waits."""
-        if self._waiting and not self._work.is_quiet:
-            self._send(self._waiting)
-        self._waiting = []
-        self._told = time.perf_counter_ns()
+        with self._lock:
+            if self._waiting and not self._work.is_quiet:
+                self._send(self._waiting)
+            self._waiting = []
+            self._told = time.perf_counter_ns()
+
+
+class _Late:
+    """Has a thread send what would wait for the end of a step that takes long."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[tuple[int, Teller]] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._is_running = False
+
+    def flush(self, teller: Teller, moment: int) -> None:
+        """Have a teller flushed at a moment of the clock; those of later calls are never earlier by much."""
+        with self._lock:
+            if not self._is_running:
+                threading.Thread(target=self._run, name="taskrunner-late", daemon=True).start()
+                self._is_running = True
+        self._queue.put((moment, teller))
+
+    def _run(self) -> None:
+        while True:
+            moment, teller = self._queue.get()
+            time.sleep(max(0, moment - time.perf_counter_ns()) / 1e9)
+            with contextlib.suppress(Exception):  # nobody is there any more
+                teller.flush()
+            del teller
+
+
+_late = _Late()
 
 
 def run_work(work: Work, results: Sequence[Any], site: str, send: Send) -> Any:

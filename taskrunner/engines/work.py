@@ -109,6 +109,12 @@ class Broken(msgspec.Struct, frozen=True):
     message: str
 
 
+class Stuck(msgspec.Struct, frozen=True):
+    """Stands for a result that could not be moved to where it is needed, and says why."""
+
+    message: str
+
+
 class Trouble(msgspec.Struct, frozen=True, array_like=True):
     """How a step failed: the texts of ``run.outcome.Failure``, the pickled error if it has one, and what follows.
 

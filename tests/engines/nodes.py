@@ -348,6 +348,12 @@ def meet_and_lock(folder, name, count):
     return threading.Lock()
 
 
+def meet_and_hide(folder, name, count):
+    """Return what cannot be moved either, which does not show at first sight."""
+    meet(folder, name, count)
+    return [*range(5_000), threading.Lock()]
+
+
 def locks(count):
     return [threading.Lock() for _ in range(count)]
 
@@ -393,3 +399,19 @@ def pid_with(*_, more=None):  # noqa: ARG001
 
 def pids(earlier=()):
     return [*earlier, os.getpid()]
+
+
+class Closed:
+    """It can be pickled, and then no more."""
+
+    def __reduce__(self):
+        return stay_closed, ()
+
+
+def stay_closed():
+    raise ValueError("it stays closed")
+
+
+def meet_and_close(folder, name, count):
+    meet(folder, name, count)
+    return Closed()

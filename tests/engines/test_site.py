@@ -186,6 +186,20 @@ def test_whether_another_attempt_is_worth_it_is_told(run, on, wait_s):
     assert told.trouble.wait_s is None
 
 
+def test_a_step_is_told_of_while_the_next_one_takes_long(run):
+    told = []
+    is_told = threading.Event()
+
+    def hear(reports):
+        told.append([report.step for report in reports])
+        is_told.set()
+
+    steps = [step("builtins:int", 1), step("builtins:int", 2), step(lambda: is_told.wait(30)), step("builtins:int", 3)]
+    assert site.run_work(Work(run.name, "key", tuple(steps)), [], "here", hear) == 3
+    assert [number for numbers in told for number in numbers] == [0, 1, 2, 3]
+    assert 3 not in told[0]
+
+
 # -- a run that is stopped -------------------------------------------------------------------------------
 
 
