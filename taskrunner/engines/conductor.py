@@ -24,12 +24,12 @@ from taskrunner.engines.lanes import Lanes
 from taskrunner.engines.packing import ApartError, Packer, is_guarded_elsewhere, lost_with, needs_results
 from taskrunner.engines.remote_runner import RemoteRunner
 from taskrunner.engines.site import trouble_of
-from taskrunner.engines.work import DONE, Remote, Report, Work
+from taskrunner.engines.work import BEGUN, DONE, Remote, Report, Work
 from taskrunner.errors import InternalError
 from taskrunner.run.attempt import NodeTimeoutError
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Push, Router, to_be_skipped
-from taskrunner.run.events import EVENT_LOOP
+from taskrunner.run.events import EVENT_LOOP, Running
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import COMMAND_PLACES, GATHER, MAP, Plan, Task
 from taskrunner.run.stored import NotStorableError, unpack
@@ -114,6 +114,8 @@ class Conductor:
         self._flights: dict[str, Flight] = {}
         self._ended: dict[str, Sequence[Task]] = {}  # by the keys of works that have ended
         self._again: dict[str, None] = {}
+        # By the keys of their works, the tasks that take long: the worker of each, when it began, when that was told.
+        self._running: dict[str, tuple[Task, int, int, int]] = {}
         # By the keys of their works, the results that cannot be moved, as long as somebody holds them.
         self._fixed: WeakValueDictionary[str, Remote] = WeakValueDictionary()
         self._travelling: set[Task] = set()  # all tasks of all works on their way
@@ -244,9 +246,13 @@ class Conductor:
                 result.site = report.site
             self._again |= dict.fromkeys([task.id for task in tasks[report.step : report.step + 1]])
             return
+        if report.state == BEGUN:
+            self._running[report.key] = flight.tasks[report.step], *self._place(report, flight)
+            return
+        self._running.pop(report.key, None)
         self._around.heard(report, flight.tasks[report.step].id)
-        began, ended = self._lanes.times(report, flight.sent)
-        self._runner.at(self._lanes.number(report))
+        lane, began, ended = self._place(report, flight)
+        self._runner.at(lane)
         task = self._advance(flight, is_last=report.state != DONE)
         if report.state == DONE:
             self._take_ready(self._done(flight, task, report, began, ended))
@@ -254,6 +260,17 @@ class Conductor:
             self._take_ready(self._runner.failed(task, report.trouble, began, ended, report.cpu))
         else:
             self._take_ready(self._runner.not_run(task, report.state))
+
+    def _place(self, report: Report, flight: Flight) -> tuple[int, int, int]:
+        """Return the worker that a report is of, and when its step began and ended by the run's clock."""
+        return self._lanes.number(report), *self._lanes.times(report, flight.sent)
+
+    def look(self, now: int) -> list[Running]:
+        """Return what runs at a moment, if it has been running for a while; any thread may ask: a copy is atomic."""
+        return [
+            Running(task.id, lane, task.demands.attempt, max(now - began, 0) / 1e9)
+            for task, lane, began, _ in self._running.copy().values()
+        ]
 
     def _advance(self, flight: Flight, *, is_last: bool) -> Task:
         """Take the next task of a work as ended; ``is_last``: those behind it do not run."""
@@ -263,6 +280,7 @@ class Conductor:
         if is_last or flight.ended == len(flight.tasks):
             self._travelling.difference_update(flight.tasks)
             self._ended[flight.work.key] = flight.tasks
+            self._running.pop(flight.work.key, None)
             del self._flights[flight.work.key]
         return task
 

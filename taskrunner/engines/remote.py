@@ -115,6 +115,7 @@ class RemoteRun:
         timer = Timer(control.crashed)
         around = _Around(self, plan, commands, tell)
         conductor = Conductor(self.engine, packer, plan, control, timer, self._inbox, around)
+        control.open_view(conductor.look)
         control.on_halt(timer.hurry)
         control.on_halt(lambda: self._inbox.put(None))
         control.started = time.perf_counter_ns()
@@ -126,6 +127,7 @@ class RemoteRun:
             self._fetch(plan, control)
         finally:
             control.ended = control.ended or time.perf_counter_ns()
+            control.close_views()
             timer.stop()
         if control.crash is not None:
             raise control.crash

@@ -25,6 +25,7 @@ import msgspec
 
 from taskrunner.engines.movable import can_move
 from taskrunner.engines.work import (
+    BEGUN,
     DONE,
     FAILED,
     MOST_BYTES,
@@ -56,8 +57,9 @@ from taskrunner.tasks.retry import wait_before
 
 type Send = Callable[[Sequence[Report]], None]
 
-# Nanoseconds for which reports of a chain may wait for the next ones.
+# Nanoseconds for which reports of a chain may wait for the next ones, and after which a step that goes on is told of.
 FLUSH = 50_000_000
+LONG = 50_000_000
 
 
 class StoppedError(TaskrunnerError):
@@ -167,27 +169,30 @@ def forget(run: str) -> None:
 
 
 class Teller:
-    """Tells of the steps of one work that runs on this thread."""
+    """Tells of the steps of one work. ``_lock`` guards what waits to be sent, and which step runs."""
 
     def __init__(self, work: Work, site: str, thread: int, send: Send) -> None:
         self._work, self._site, self._thread, self._send = work, site, thread, send
         self._waiting: list[Report] = []
         self._told = time.perf_counter_ns()
+        self._runs: tuple[int, int, int] | None = None  # the step's number, and when it began, by both clocks
         self._lock = threading.Lock()
 
-    def tell(self, number: int, state: str, began: int, started: int, **found: Any) -> None:
-        """Tell what became of a step that began at this time of day and at this moment of the clock."""
-        now = time.perf_counter_ns()
-        report = Report(
-            self._work.key, number, self._site, self._thread, began, now - started, state, gil.is_enabled(), **found
-        )
+    def begin(self, number: int, began: int, started: int) -> None:
+        """Take that a step begins at this time of day and at this moment of the clock."""
         with self._lock:
+            self._runs = number, began, started
+        _late.look(self, number, started + LONG)
+
+    def tell(self, number: int, state: str, **found: Any) -> None:
+        """Tell what became of the step that has begun last."""
+        with self._lock:
+            report = self._report(number, state, **found)
+            self._runs = None
             self._waiting.append(report)
-            is_first = len(self._waiting) == 1
+        now = time.perf_counter_ns()
         if state != DONE or number + 1 == len(self._work.steps) or now - self._told > FLUSH:
             self.flush()
-        elif is_first:
-            _late.flush(self, now + FLUSH)
 
     def flush(self) -> None:
         """Send what waits."""
@@ -197,29 +202,41 @@ class Teller:
             self._waiting = []
             self._told = time.perf_counter_ns()
 
+    def look(self, number: int) -> None:
+        """Send what waits, and that a step goes on, if it does: called some time after it has begun."""
+        with self._lock:
+            if self._runs is not None and self._runs[0] == number:
+                self._waiting.append(self._report(number, BEGUN))
+        self.flush()
+
+    def _report(self, number: int, state: str, **found: Any) -> Report:
+        _, began, started = self._runs or (number, 0, 0)
+        ran = time.perf_counter_ns() - started
+        return Report(self._work.key, number, self._site, self._thread, began, ran, state, gil.is_enabled(), **found)
+
 
 class _Late:
-    """Has a thread send what would wait for the end of a step that takes long."""
+    """Has a thread look at steps that take long: at what waits for their end, and at themselves."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[tuple[int, Teller]] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[int, Teller, int]] = SimpleQueue()
         self._lock = threading.Lock()
         self._is_running = False
 
-    def flush(self, teller: Teller, moment: int) -> None:
-        """Have a teller flushed at a moment of the clock; those of later calls are never earlier by much."""
+    def look(self, teller: Teller, number: int, moment: int) -> None:
+        """Have a teller look at its step at a moment of the clock; those of later calls are never earlier by much."""
         with self._lock:
             if not self._is_running:
                 threading.Thread(target=self._run, name="taskrunner-late", daemon=True).start()
                 self._is_running = True
-        self._queue.put((moment, teller))
+        self._queue.put((moment, teller, number))
 
     def _run(self) -> None:
         while True:
-            moment, teller = self._queue.get()
+            moment, teller, number = self._queue.get()
             time.sleep(max(0, moment - time.perf_counter_ns()) / 1e9)
             with contextlib.suppress(Exception):  # nobody is there any more
-                teller.flush()
+                teller.look(number)
             del teller
 
 
@@ -232,17 +249,17 @@ def run_work(work: Work, results: Sequence[Any], site: str, send: Send) -> Any:
     teller = Teller(work, site, threading.get_ident(), send)
     here = local_run(work.run)
     for number, step in enumerate(work.steps):
-        began, started = time.time_ns(), time.perf_counter_ns()
+        teller.begin(number, time.time_ns(), time.perf_counter_ns())
         made = Made()
         try:
             value = _run_step(step, given, here, made)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             state, trouble = ended_badly(step, error, made)
-            teller.tell(number, state, began, started, trouble=trouble, cpu=made.cpu)
+            teller.tell(number, state, trouble=trouble, cpu=made.cpu)
             return broken(step, state, trouble)
         found = {"entry": entry_of(step, value), "cpu": made.cpu, **_items_of(step, value)}
         is_fixed = step is work.steps[-1] and not can_move(value)
-        teller.tell(number, DONE, began, started, is_fixed=is_fixed, **found)
+        teller.tell(number, DONE, is_fixed=is_fixed, **found)
         given.previous = value
     return given.previous
 

@@ -66,15 +66,15 @@ class _Attempt:
 
     async def run(self, teller: site.Teller) -> Any:
         """Run to the end, and tell of it."""
-        began, started = time.time_ns(), time.perf_counter_ns()
+        teller.begin(0, time.time_ns(), time.perf_counter_ns())
         try:
             value = await self._cancellable()
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             state, trouble = site.ended_badly(self.step, error, self._made)
-            teller.tell(0, state, began, started, trouble=trouble, written=self._written())
+            teller.tell(0, state, trouble=trouble, written=self._written())
             return site.broken(self.step, state, trouble)
         entry = site.entry_of(self.step, value)
-        teller.tell(0, DONE, began, started, entry=entry, written=self._written(), is_fixed=not can_move(value))
+        teller.tell(0, DONE, entry=entry, written=self._written(), is_fixed=not can_move(value))
         return value
 
     async def _cancellable(self) -> Any:

@@ -15,7 +15,8 @@ from taskrunner.graph.spec import Capture, Retry
 # A kind of step beside those of a task (``run.plan``): take one item of a list. MAP there is: evaluate the items.
 PICK = 5
 
-# How a step ended.
+# What a report tells of a step: that it has begun, if it takes long, or how it ended.
+BEGUN = "begun"
 DONE = "done"
 FAILED = "failed"
 SKIPPED = "skipped"  # its guard was falsy
@@ -140,7 +141,7 @@ class Written(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Report(msgspec.Struct, frozen=True, array_like=True):
-    """What became of one step of a work. ``site`` is where it ran, ``thread`` on which thread there; 0: on none.
+    """What became of one step of a work, or that it goes on. ``site`` is where, ``thread`` on which thread; 0: on none.
 
     ``began`` is in nanoseconds since 1970 by the site's own clock, ``ran`` in nanoseconds. ``gil``: it was on after it.
     ``entry`` is the journal's, ``count`` the number of items of a mapped node, and ``items`` these themselves, as they

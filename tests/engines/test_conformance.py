@@ -51,6 +51,33 @@ def test_an_output_may_be_a_function(cluster):
     assert go(cluster, call("a", "function", 7)).outputs["a"]() == 7
 
 
+class Watcher:
+    """Sees what runs, and lets it end then."""
+
+    def __init__(self, path):
+        self.path = path
+        self.seen = {}
+
+    def on_events(self, events):
+        pass
+
+    def on_running(self, running, _):
+        for node in running:
+            self.seen.setdefault(node.node, node)
+            if node.node == "long":
+                self.path.touch()
+
+    def close(self):
+        pass
+
+
+def test_what_takes_long_is_seen_to_run(cluster, tmp_path):
+    watcher = Watcher(tmp_path / "go")
+    nodes = [call("a", "give", 1), call("long", "touch_and_wait", str(tmp_path / "begun"), str(watcher.path), ref("a"))]
+    assert go(cluster, *nodes, ear=watcher, timeout=60).ok
+    assert (watcher.seen["long"].worker, watcher.seen["long"].attempt) in [(0, 1), (1, 1)]
+
+
 def test_a_result_that_cannot_be_moved_stays_and_who_takes_it_comes(cluster, tmp_path):
     locks = [call(node, "meet_and_lock", str(tmp_path), "both", 2) for node in "ab"]
     takers = [call(f"{node}-pid", "pid_with", ref(node)) for node in "ab"]
