@@ -106,8 +106,10 @@ class DaskEngine:
         import dask
         from distributed import LocalCluster
 
-        # Dask's sampling profiler reads the frames of threads that run, which crashes workers of 3.13t.
-        config = {"distributed.worker.profile.enabled": False} if gil.IS_FREE_THREADED else {}
+        config: dict[str, Any] = {"distributed.worker.preload": ["taskrunner.engines.preload"]}
+        if gil.IS_FREE_THREADED:
+            # Dask's sampling profiler reads the frames of threads that run, which crashes workers of 3.13t.
+            config["distributed.worker.profile.enabled"] = False
         with dask.config.set(config):
             cluster = LocalCluster(
                 n_workers=self._workers,

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -29,14 +31,22 @@ def inside(tmp_path):
     """Return what runs taskrunner in an empty folder in which the graph and its module can be found."""
     (tmp_path / "small.json").write_text(json.dumps(GRAPH))
 
-    def run(*words, path=(Path(__file__).parent,)):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("TASKRUNNER", "DASK"))}
-        environment["PYTHONPATH"] = os.pathsep.join(map(str, [*path, ROOT]))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TASKRUNNER", "DASK"))}
+    environment["PYTHONPATH"] = os.pathsep.join(map(str, [Path(__file__).parent, ROOT]))
+
+    def start(*words):
         command = [sys.executable, "-m", "taskrunner", *map(str, words)]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=BOUND, check=False
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
         )
 
+    def run(*words):
+        process = start(*words)
+        out, err = process.communicate(timeout=BOUND)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    run.start = start
     return run
 
 
@@ -67,6 +77,35 @@ def test_a_cluster_is_made_for_a_run_and_ended_with_it(inside, tmp_path):
         os.kill(site["pid"], 0)
     measured = [event["node"] for event in events(tmp_path) if "cpu_s" in event]
     assert measured == ["a", "b"]
+
+
+def test_ctrl_c_in_a_terminal_stops_the_run_and_not_its_workers(inside, tmp_path):
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    nodes = [
+        {"id": "a", "call": "nodes:touch_and_wait", "args": [str(begun), str(go)]},
+        {"id": "b", "call": "nodes:add", "args": [1, 2], "needs": ["a"]},
+        {"id": "c", "call": "nodes:add", "args": [3, 4], "needs": ["a"], "always": True},
+    ]
+    (tmp_path / "own.json").write_text(json.dumps({"taskrunner": 1, "nodes": nodes}))
+    process = inside.start("exec", "own.json", "--engine", "dask", "--workers", 1)
+    end = time.monotonic() + BOUND
+    while not begun.exists():
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # the workers are in the terminal's group as well
+    while "interrupted" not in (line := process.stderr.readline()):
+        assert line
+    go.touch()
+    out, err = process.communicate(timeout=BOUND)
+    assert (process.returncode, json.loads(out)["c"]) == (130, 7)
+    states = {event["node"]: event["event"] for event in events(tmp_path) if event["event"].startswith("node.")}
+    assert states == {"a": "node.done", "b": "node.skipped", "c": "node.done"}
+    assert "Traceback" not in err
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < end:  # multiprocessing's own helper ends when it hears that the others have
+            os.killpg(process.pid, 0)
+            time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
