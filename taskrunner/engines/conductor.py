@@ -17,10 +17,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from taskrunner.engines.engine import Engine, SiteLost
 from taskrunner.engines.lanes import Lanes
-from taskrunner.engines.packing import Packer, is_guarded_elsewhere, needs_results
+from taskrunner.engines.packing import ApartError, Packer, is_guarded_elsewhere, lost_with, needs_results
 from taskrunner.engines.remote_runner import RemoteRunner
 from taskrunner.engines.site import trouble_of
 from taskrunner.engines.work import DONE, Remote, Report, Work
@@ -113,6 +114,8 @@ class Conductor:
         self._flights: dict[str, Flight] = {}
         self._ended: dict[str, Sequence[Task]] = {}  # by the keys of works that have ended
         self._again: dict[str, None] = {}
+        # By the keys of their works, the results that cannot be moved, as long as somebody holds them.
+        self._fixed: WeakValueDictionary[str, Remote] = WeakValueDictionary()
         self._travelling: set[Task] = set()  # all tasks of all works on their way
         self._here: deque[Task] = deque()
         self._ready: list[tuple[int, int, Task]] = []
@@ -167,15 +170,24 @@ class Conductor:
         packed: list[tuple[Work, Sequence[Remote], list[Task]]] = []
         while self._ready and len(self._flights) + len(packed) < self._ahead:
             task = heapq.heappop(self._ready)[2]
-            if not self._runs_not(task):
-                packed.append(self._packer.pack(task))
-                self._travelling.update(packed[-1][2])
+            if not self._runs_not(task) and (found := self._pack(task)):
+                packed.append(found)
+                self._travelling.update(found[2])
         if not packed:
             return
         now = time.perf_counter_ns()
         results = self._engine.submit([(work, remotes) for work, remotes, _ in packed])
         for (work, _, tasks), result in zip(packed, results, strict=True):
             self._flights[work.key] = Flight(work, tasks, result, now)
+
+    def _pack(self, task: Task) -> tuple[Work, Sequence[Remote], list[Task]] | None:
+        """Pack a task; None: what it takes cannot be brought together, and it has failed."""
+        started = time.perf_counter_ns()
+        try:
+            return self._packer.pack(task)
+        except ApartError as error:
+            self._take_ready(self._runner.failed(task, trouble_of(error), started, time.perf_counter_ns()))
+            return None
 
     def _runs_not(self, task: Task) -> bool:
         """End a task that is not to be run, and say whether that was so."""
@@ -208,11 +220,17 @@ class Conductor:
             message.ready_at = time.perf_counter_ns()
             self._router.route(message, self._take_ready)
         elif isinstance(message, SiteLost):
-            nodes = [task.id for key in message.keys for task in self._unfinished(key)]
-            self._around.lost(message.address, nodes)
+            self._take_loss(message)
         elif message is not None:
             for report in message:
                 self._take_report(report)
+
+    def _take_loss(self, loss: SiteLost) -> None:
+        """Take that a process is gone. What had to run there, for what lay there, has failed."""
+        self._packer.lost.add(loss.address)
+        self._around.lost(loss.address, [task.id for key in loss.keys for task in self._unfinished(key)])
+        for flight in [flight for flight in self._flights.values() if flight.work.site == loss.address]:
+            self._fail(flight, lost_with(loss.address))
 
     def _unfinished(self, key: str) -> Sequence[Task]:
         flight = self._flights.get(key)
@@ -222,6 +240,8 @@ class Conductor:
         flight = self._flights.get(report.key)
         if flight is None or report.step < flight.ended:
             tasks = flight.tasks if flight else self._ended.get(report.key, ())
+            if report.is_fixed and (result := self._fixed.get(report.key)) is not None:
+                result.site = report.site
             self._again |= dict.fromkeys([task.id for task in tasks[report.step : report.step + 1]])
             return
         self._around.heard(report, flight.tasks[report.step].id)
@@ -250,6 +270,9 @@ class Conductor:
         if task.demands.kind == MAP:
             return self._runner.expanded(task, self._items(task, flight.result, report), began)
         is_whole = flight.ended == len(flight.tasks)
+        if report.is_fixed:
+            flight.result.site = report.site
+            self._fixed[report.key] = flight.result
         return self._runner.done(task, flight.result if is_whole else MISSING, report, began, ended)
 
     def _items(self, task: Task, items: Remote, report: Report) -> list[Any]:
@@ -261,7 +284,11 @@ class Conductor:
                 pass
             else:
                 return found
-        return [*self._engine.submit([self._packer.pick(task.id, items, number) for number in range(report.count)])]
+        items.site = report.site if report.is_fixed else ""
+        picks = self._engine.submit([self._packer.pick(task.id, items, number) for number in range(report.count)])
+        for pick in picks:
+            pick.site = items.site
+        return list(picks)
 
     # -- what goes wrong ---------------------------------------------------------------------------
 

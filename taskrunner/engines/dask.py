@@ -169,7 +169,7 @@ class DaskEngine:
         packed = [_packed(work) for work, _ in works]
         sent = [(*pair, data) for pair, data in zip(works, packed, strict=True) if isinstance(data, bytes)]
         futures: list[Any] = []
-        for (is_waiting, priority), alike in itertools.groupby(sent, lambda one: (one[0].is_waiting, one[0].priority)):
+        for (is_waiting, priority, place), alike in itertools.groupby(sent, lambda one: _alike(one[:2])):
             some = list(alike)
             futures += self._client.map(
                 _wait if is_waiting else _run,
@@ -178,6 +178,7 @@ class DaskEngine:
                 key=[work.key for work, _, _ in some],
                 pure=False,
                 priority=priority,
+                workers=[place] if place else None,
             )
         found = iter(futures)
         return [Remote(next(found) if isinstance(data, bytes) else data) for data in packed]
@@ -290,6 +291,11 @@ def _zipped(package: Path, folder: Path) -> Path:
             if file.is_file() and "__pycache__" not in file.parts:
                 archive.write(file, file.relative_to(package.parent))
     return path
+
+
+def _alike(pair: tuple[Work, Sequence[Remote]]) -> tuple[bool, int, str]:
+    """Return what is said for all works of one message at once."""
+    return pair[0].is_waiting, pair[0].priority, pair[0].site
 
 
 def _topic(run: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import UNSET
 
 from taskrunner.engines.work import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot, Step, Work
+from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.dag import Templates, Vertex
 from taskrunner.graph.template import references
 from taskrunner.run.plan import ASYNC, CALL, MAP, RANK_BITS, Plan, Task
@@ -59,23 +60,33 @@ class Packer:
         self._number = itertools.count()
         # For mapped nodes whose children run: the inputs that all of them share.
         self.shared: dict[int, Sequence[Any]] = {}
+        self.lost: set[str] = set()  # the addresses of processes that are gone
         # Which of these the children take, and which the node itself.
         self._takes: dict[tuple[int, bool], Sequence[bool]] = {}
 
     def pack(self, task: Task) -> tuple[Work, Sequence[Remote], list[Task]]:
-        """Return the work of a task, the results that go with it, and its tasks: those of the chain that it begins."""
+        """Return the work of a task, the results that go with it, and its tasks: those of the chain that it begins.
+
+        Raises:
+            ApartError: it takes results that cannot be moved from different processes, or from one that is gone.
+
+        """
         results, tasks = Results(), self._chain(task)
         steps = [self._step(task, results, None)]
         for before, after in itertools.pairwise(tasks):
             steps.append(self._step(after, results, before.slots[0]))
         is_waiting = task.demands.kind not in (CALL, MAP)
-        work = Work(self._run, self._key(task), tuple(steps), _priority(task, self._plan), is_waiting=is_waiting)
+        site = place_of(results.remotes)
+        if site in self.lost:
+            raise lost_with(site)
+        work = Work(self._run, self._key(task), tuple(steps), _priority(task, self._plan), site, is_waiting=is_waiting)
         return work, results.remotes, tasks
 
     def pick(self, node: str, items: Remote, number: int) -> tuple[Work, Sequence[Remote]]:
         """Return a work that takes one of a mapped node's items, where they are."""
         step = Step(node, PICK, args=(Slot(0),), item=number)
-        return Work(self._run, f"item-{next(self._number)}-{self._run}", (step,), is_quiet=True), [items]
+        key = f"item-{next(self._number)}-{self._run}"
+        return Work(self._run, key, (step,), site=items.site, is_quiet=True), [items]
 
     def _key(self, task: Task) -> str:
         """Return a key; dashboards count together what is equal before the first number."""
@@ -139,6 +150,28 @@ def _templates(vertex: Vertex, *, is_child: bool) -> Sequence[Any]:
     """Return the templates of a mapped node that are filled in for each child, or once for all of them."""
     other = vertex.templates
     return (*vertex.args, other.kwargs, other.argv, other.env, other.stdin) if is_child else (other.items, other.guard)
+
+
+class ApartError(TaskrunnerError):
+    """A node takes results that cannot be brought together."""
+
+
+def lost_with(site: str) -> ApartError:
+    """Return the error of a node that has to run in a process that is gone."""
+    return ApartError(f"takes a result that cannot be pickled, and was lost with {site}")
+
+
+def place_of(results: Sequence[Remote]) -> str:
+    """Return where a node has to run that takes these results; "": anywhere.
+
+    Raises:
+        ApartError: there is no such place.
+
+    """
+    places = sorted({result.site for result in results if result.site})
+    if len(places) > 1:
+        raise ApartError(f"takes results that cannot be pickled, and lie in different processes: {', '.join(places)}")
+    return places[0] if places else ""
 
 
 def is_guarded_elsewhere(templates: Templates) -> bool:

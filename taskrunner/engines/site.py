@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from taskrunner.engines.movable import can_move
 from taskrunner.engines.work import (
     DONE,
     FAILED,
@@ -239,7 +240,9 @@ def run_work(work: Work, results: Sequence[Any], site: str, send: Send) -> Any:
             state, trouble = ended_badly(step, error, made)
             teller.tell(number, state, began, started, trouble=trouble, cpu=made.cpu)
             return broken(step, state, trouble)
-        teller.tell(number, DONE, began, started, entry=entry_of(step, value), cpu=made.cpu, **_items_of(step, value))
+        found = {"entry": entry_of(step, value), "cpu": made.cpu, **_items_of(step, value)}
+        is_fixed = step is work.steps[-1] and not can_move(value)
+        teller.tell(number, DONE, began, started, is_fixed=is_fixed, **found)
         given.previous = value
     return given.previous
 

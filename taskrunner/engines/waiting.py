@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from taskrunner.engines import site
+from taskrunner.engines.movable import can_move
 from taskrunner.engines.work import DONE, Work, Written
 from taskrunner.errors import InternalError
 from taskrunner.run.attempt import NodeTimeoutError
@@ -73,7 +74,7 @@ class _Attempt:
             teller.tell(0, state, began, started, trouble=trouble, written=self._written())
             return site.broken(self.step, state, trouble)
         entry = site.entry_of(self.step, value)
-        teller.tell(0, DONE, began, started, entry=entry, written=self._written())
+        teller.tell(0, DONE, began, started, entry=entry, written=self._written(), is_fixed=not can_move(value))
         return value
 
     async def _cancellable(self) -> Any:

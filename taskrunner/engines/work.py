@@ -26,12 +26,16 @@ MOST_BYTES = 64 * 1024
 
 
 class Remote:
-    """A result that lies elsewhere. ``handle`` is the engine's; the result is dropped with the last Remote of it."""
+    """A result that lies elsewhere. ``handle`` is the engine's; the result is dropped with the last Remote of it.
 
-    __slots__ = ("__weakref__", "handle")
+    ``site`` is the address where it lies if it cannot be moved; "" if it can, or if that is not known yet.
+    """
+
+    __slots__ = ("__weakref__", "handle", "site")
 
     def __init__(self, handle: Any) -> None:
         self.handle = handle
+        self.site = ""
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -84,7 +88,8 @@ class Step(msgspec.Struct, frozen=True):
 class Work(msgspec.Struct, frozen=True):
     """Steps to be run one after the other, up to the first that does not end well. ``key`` names the last result.
 
-    ``run`` is the id of the run, ``priority`` the node's own: higher first. ``is_waiting``: it holds no worker while
+    ``run`` is the id of the run, ``priority`` the node's own: higher first. ``site``: it has to run there, since it
+    takes what cannot be moved; "": it may run anywhere. ``is_waiting``: it holds no worker while
     it waits, as async nodes and commands do. ``is_quiet``: nobody wants a report of it.
     """
 
@@ -92,6 +97,7 @@ class Work(msgspec.Struct, frozen=True):
     key: str
     steps: tuple[Step, ...]
     priority: int = 0
+    site: str = ""
     is_waiting: bool = False
     is_quiet: bool = False
 
@@ -139,7 +145,8 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     ``began`` is in nanoseconds since 1970 by the site's own clock, ``ran`` in nanoseconds. ``gil``: it was on after it.
     ``entry`` is the journal's, ``count`` the number of items of a mapped node, and ``items`` these themselves, as they
     are stored, where they are small. ``written`` is what a command wrote: its output, and its errors. ``cpu``: the
-    nanoseconds of CPU time that a plain call took; 0: nothing was called, or it was given up.
+    nanoseconds of CPU time that a plain call took; 0: nothing was called, or it was given up. ``is_fixed``: the result
+    of the work cannot be moved.
     """
 
     key: str
@@ -156,6 +163,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     items: bytes | None = None
     written: tuple[Written, Written] | None = None
     cpu: int = 0
+    is_fixed: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -348,6 +348,16 @@ def meet_and_lock(folder, name, count):
     return threading.Lock()
 
 
+def meet_and_hide(folder, name, count):
+    """Return what cannot be moved either, which does not show at first sight."""
+    meet(folder, name, count)
+    return [*range(5_000), threading.Lock()]
+
+
+def locks(count):
+    return [threading.Lock() for _ in range(count)]
+
+
 def meet_and_note(folder, name, count):
     """Count a call, and return once all are being made: on different workers. When it is made again, it is alone."""
     if note(folder, name) == 1:

@@ -61,11 +61,28 @@ def test_an_output_may_be_a_function(cluster):
     assert go(cluster, call("a", "function", 7)).outputs["a"]() == 7
 
 
-def test_a_result_that_cannot_be_moved_fails_the_node_that_takes_it(cluster, tmp_path):
+def test_a_result_that_cannot_be_moved_stays_and_who_takes_it_comes(cluster, tmp_path):
     locks = [call(node, "meet_and_lock", str(tmp_path), "both", 2) for node in "ab"]
-    result = go(cluster, *locks, call("c", "many", ref("a"), ref("b")), timeout=30)
+    takers = [call(f"{node}-pid", "pid_with", ref(node)) for node in "ab"]
+    result = go(cluster, *locks, *takers, call("c", "many", ref("a"), ref("b")), fuses=False, timeout=60)
     (failure,) = result.failures
-    assert (failure.node, "cannot pickle" in failure.message) == ("c", True)
+    assert failure.node == "c"
+    assert "cannot be pickled, and lie in different processes" in failure.message
+    assert result.outputs["a-pid"] != result.outputs["b-pid"]
+
+
+def test_items_that_cannot_be_moved_are_taken_where_they_are(cluster):
+    result = go(cluster, call("made", "locks", 5), call("c", "pid_with", ITEM, map=ref("made")), timeout=60)
+    assert len(set(result.outputs["c"])) == 1
+
+
+def test_a_result_that_turns_out_not_to_move_fails_the_node_that_takes_it(cluster, tmp_path):
+    hiding = [call(node, "meet_and_hide", str(tmp_path), "both", 2) for node in "ab"]
+    result = go(cluster, *hiding, call("c", "many", ref("a"), ref("b")), timeout=30)
+    (failure,) = result.failures
+    assert failure.node == "c"
+    assert failure.message.startswith("a result cannot be moved: ")
+    assert "cannot pickle" in failure.message
 
 
 def test_a_result_that_cannot_be_made_anew_fails_the_node_that_takes_it(cluster, tmp_path):

@@ -4,18 +4,28 @@ import pytest
 from cases import ITEM, call, ref
 from told import decoded
 
-from taskrunner.engines.packing import LONGEST_CHAIN, Packer, Results, is_gathered, is_guarded_elsewhere, needs_results
+from taskrunner.engines.packing import (
+    LONGEST_CHAIN,
+    ApartError,
+    Packer,
+    Results,
+    is_gathered,
+    is_guarded_elsewhere,
+    needs_results,
+    place_of,
+)
 from taskrunner.engines.work import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot
 from taskrunner.run.plan import ASYNC, CALL, COMMAND, MAP, Plan
 from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.resolve import resolve_all
 
 
-def packed(*nodes, first=None, inputs=None, fuses=True, is_journaled=False, **fields):
+def packed(*nodes, first=None, inputs=None, fuses=True, is_journaled=False, lost=(), **fields):
     """Pack the task of a node, whose inputs are these, as if it were ready."""
     dag = decoded({"nodes": list(nodes), **fields}).link({})
     plan = Plan(dag, resolve_all(dag, {}))
     packer = Packer(plan, "run", {}, fuses=fuses, is_journaled=is_journaled)
+    packer.lost.update(lost)
     task = next(task for task in plan.tasks if task.id == (first or nodes[0]["id"]))
     if inputs is not None:
         task.inputs[:] = inputs
@@ -31,6 +41,23 @@ def test_results_are_taken_along_once():
     assert [results.pack(value) for value in (b, a, b, 5, [1], MISSING)] == [Slot(0), Slot(1), Slot(0), 5, [1], ABSENT]
     assert results.pack([a, 1, MISSING]) == Gathered([Slot(1), 1, ABSENT])
     assert results.remotes == [b, a]
+
+
+def test_who_takes_what_cannot_be_moved_runs_where_it_is():
+    free, one, other = Remote("a"), Remote("b"), Remote("c")
+    one.site, other.site = "tcp://1", "tcp://2"
+    assert [place_of([]), place_of([free]), place_of([one, free, one])] == ["", "", "tcp://1"]
+    with pytest.raises(ApartError, match="different processes: tcp://1, tcp://2"):
+        place_of([one, other])
+
+
+def test_who_takes_what_is_lost_cannot_run():
+    lost = Remote("a")
+    lost.site = "tcp://1"
+    nodes = [call("b", "give", ref("a")), call("a", "give")]
+    assert packed(*nodes, inputs=[lost])[0].site == "tcp://1"
+    with pytest.raises(ApartError, match="was lost with tcp://1"):
+        packed(*nodes, inputs=[lost], lost={"tcp://1"})
 
 
 def test_a_list_is_gathered_if_a_part_of_it_is_elsewhere():

@@ -1,0 +1,50 @@
+"""What can be moved to another process, without copying what is large to find that out."""
+
+import threading
+
+import pytest
+
+from taskrunner.engines.movable import MOST, can_move
+
+
+class Rude:
+    def __reduce__(self):
+        raise BaseException("no")  # noqa: TRY002
+
+
+class Counted:
+    looked_at = 0
+
+    def __reduce__(self):
+        Counted.looked_at += 1
+        return int, ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 2**70, "text", b"", bytearray(3), [1, {"a": (2.5,)}], {1, 2}, ValueError("x"), threading.Lock, range(5)],
+    ids=repr,
+)
+def test_what_can_be_pickled_moves(value):
+    assert can_move(value)
+
+
+def test_a_function_without_a_name_moves_with_its_code():
+    assert can_move(lambda: 1)
+
+
+@pytest.mark.parametrize("value", [threading.Lock(), (number for number in []), Rude(), [1, Rude()], {"a": Rude()}])
+def test_what_cannot_stays(value):
+    assert not can_move(value)
+
+
+def test_of_a_large_list_some_parts_are_looked_at():
+    assert can_move([Counted() for _ in range(3 * MOST)])
+    assert Counted.looked_at == MOST
+
+
+def test_an_array_is_not_copied():
+    numpy = pytest.importorskip("numpy")
+    array = numpy.zeros(10)
+    assert can_move(array)
+    assert not can_move(numpy.array([threading.Lock()], dtype=object))
