@@ -163,21 +163,27 @@ class DaskEngine:
     # -- the run -------------------------------------------------------------------------------------
 
     def submit(self, works: Sequence[tuple[Work, Sequence[Remote]]]) -> Sequence[Remote]:
-        """Have works run, as many as possible with one message."""
-        found: list[Remote] = []
-        for (is_waiting, priority, place), alike in itertools.groupby(works, _alike):
-            pairs = list(alike)
-            futures = self._client.map(
+        """Have works run, as many as possible with one message.
+
+        Each is pickled by itself: the scheduler need not know what they are made of, and one that cannot be pickled
+        or unpickled keeps no other from running.
+        """
+        packed = [_packed(work) for work, _ in works]
+        sent = [(*pair, data) for pair, data in zip(works, packed, strict=True) if isinstance(data, bytes)]
+        futures: list[Any] = []
+        for (is_waiting, priority, place), alike in itertools.groupby(sent, lambda one: _alike(one[:2])):
+            some = list(alike)
+            futures += self._client.map(
                 _wait if is_waiting else _run,
-                [work for work, _ in pairs],
-                [[remote.handle for remote in remotes] for _, remotes in pairs],
-                key=[work.key for work, _ in pairs],
+                [data for _, _, data in some],
+                [[remote.handle for remote in remotes] for _, remotes, _ in some],
+                key=[work.key for work, _, _ in some],
                 pure=False,
                 priority=priority,
                 workers=[place] if place else None,
             )
-            found += map(Remote, futures)
-        return found
+        found = iter(futures)
+        return [Remote(next(found) if isinstance(data, bytes) else data) for data in packed]
 
     def broken(self, results: Mapping[str, Remote]) -> Mapping[str, BaseException]:
         """Return the works that Dask could not run: their workers died again and again, or their inputs cannot move.
@@ -243,6 +249,29 @@ class DaskEngine:
             self._client.close(timeout=LEAVE)
 
 
+class _Unsent:
+    """Stands for the future of a work that could not even be sent."""
+
+    status = "error"
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def exception(self) -> Exception:
+        """Return why."""
+        return self._error
+
+
+def _packed(work: Work) -> bytes | _Unsent:
+    """Return a work as it travels."""
+    from distributed.protocol import pickle
+
+    try:
+        return bytes(pickle.dumps(work))
+    except Exception as error:  # noqa: BLE001  what was given in Python may raise anything
+        return _Unsent(error)
+
+
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
     """Have Dask not log what is told as errors and events here."""
@@ -290,20 +319,25 @@ def _look(calls: Sequence[str], dask_worker: "Worker") -> tuple[Probe, int, bool
     return probe(calls), dask_worker.state.nthreads, is_sampled
 
 
-def _run(work: Work, results: Sequence[Any]) -> Any:
+def _run(data: bytes, results: Sequence[Any]) -> Any:
     """Run a work on a thread of a worker."""
+    from distributed.protocol import pickle
+
     from taskrunner.engines.kept import keep, kept
 
+    work: Work = pickle.loads(data)
     worker, given = _worker(), [kept(result) for result in results]
     return keep(site.run_work(work, given, worker.address, lambda reports: _send(worker, work, reports)))
 
 
-async def _wait(work: Work, results: Sequence[Any]) -> Any:
+async def _wait(data: bytes, results: Sequence[Any]) -> Any:
     """Run a work that waits; it takes none of the worker's threads meanwhile, and none of its places."""
+    from distributed.protocol import pickle
     from distributed.worker_state_machine import SecedeEvent
 
     from taskrunner.engines.kept import keep, kept
 
+    work: Work = pickle.loads(data)
     worker, given = _worker(), [kept(result) for result in results]
     worker.handle_stimulus(SecedeEvent(key=work.key, compute_duration=0.0, stimulus_id=f"taskrunner-{work.key}"))
     scratch = Path(worker.local_directory)

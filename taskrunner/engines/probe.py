@@ -7,7 +7,6 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from pathlib import Path
 
 import msgspec
 
@@ -69,9 +68,10 @@ def _version(name: str) -> str:
 
 
 def _hash(name: str) -> str:
-    """Return the hash of a module's file; "" if it has none that can be read."""
-    file = getattr(sys.modules.get(name), "__file__", None)
+    """Return the hash of a module's file, in an archive or not; "" if it has none that can be read."""
+    module = sys.modules.get(name)
+    file, loader = getattr(module, "__file__", None), getattr(module, "__loader__", None)
     try:
-        return blake2b(Path(file).read_bytes(), digest_size=6).hexdigest() if file else ""
-    except OSError:  # in an archive
+        return blake2b(loader.get_data(file), digest_size=6).hexdigest() if file and loader else ""
+    except (AttributeError, OSError):  # its loader has no files
         return ""

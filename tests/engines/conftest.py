@@ -58,7 +58,7 @@ class Cluster:
         profile = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"} if IS_FREE_THREADED else {}
         # One that a busy machine holds up is not dead.
         patience = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "60s"}
-        return {**kept, **profile, **patience, **self._settings, "PYTHONPATH": self._path}
+        return {**kept, **profile, **patience, "PYTHONPATH": self._path, **self._settings}
 
     def add(self, name, threads=1):
         """Start a worker."""

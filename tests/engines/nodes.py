@@ -415,3 +415,23 @@ def stay_closed():
 def meet_and_close(folder, name, count):
     meet(folder, name, count)
     return Closed()
+
+
+# -- random graphs -------------------------------------------------------------------------------------------
+
+
+def compute(number, fails, item, *parts):
+    """Return a small number that every part decides on."""
+    if fails:
+        raise ValueError(f"{number} {item}")
+    values = [sum(part) if isinstance(part, list) else -1 if part is None else part for part in parts]
+    return (sum((place + 2) * value for place, value in enumerate(values)) + number + 3 * (item or 0)) % 101
+
+
+async def compute_async(number, fails, item, *parts):
+    await asyncio.sleep(0)
+    return compute(number, fails, item, *parts)
+
+
+def width(value):
+    return list(range((sum(value) if isinstance(value, list) else value or 0) % 4))

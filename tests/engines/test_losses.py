@@ -166,3 +166,25 @@ def test_no_scheduler_is_told_at_once(tmp_path, monkeypatch):
     with pytest.raises(taskrunner.TaskrunnerError, match="no Dask scheduler with a worker answers at tcp"):
         taskrunner.run(graph, engine=taskrunner.DaskEngine("tcp://127.0.0.1:1"), run_dir=tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_what_cannot_move_and_is_lost_fails_its_taker(new_cluster, tmp_path):
+    cluster, begun, go = new_cluster(1, 1), tmp_path / "begun", tmp_path / "go"
+    nodes = [
+        call("stays", "lock"),
+        call("waits", "touch_pid_and_wait", str(begun), str(go), ref("stays")),
+        call("end", "name_of", ref("stays"), needs=["waits"]),
+    ]
+    graph = decoded({"outputs": ["end"], "nodes": nodes})
+    running = Running(graph, engine=cluster.engine(fuses=False), timeout=60)
+    name = victim(cluster, begun)
+    begun.unlink()
+    cluster.kill(name)
+    go.touch()
+    running.end()
+    assert running.error is None
+    assert running.result.outputs == {}
+    (failure,) = running.result.failures
+    assert failure.node == "waits"
+    assert "takes a result that cannot be pickled, and was lost with tcp://" in failure.message
+    assert [left.nodes for left in running.ear.of(SiteLeft)] == [("waits",)]
