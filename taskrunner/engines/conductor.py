@@ -19,12 +19,12 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
-from taskrunner.engines.engine import Engine, SiteLost
+from taskrunner.engines.engine import Engine, SiteCame, SiteLost
 from taskrunner.engines.lanes import Lanes
 from taskrunner.engines.packing import ApartError, Packer, is_guarded_elsewhere, lost_with, needs_results
 from taskrunner.engines.remote_runner import RemoteRunner
 from taskrunner.engines.site import trouble_of
-from taskrunner.engines.work import BEGUN, DONE, Remote, Report, Work
+from taskrunner.engines.work import BEGUN, DONE, STOPPED, Remote, Report, Work
 from taskrunner.errors import InternalError
 from taskrunner.run.attempt import NodeTimeoutError
 from taskrunner.run.control import Control
@@ -37,7 +37,7 @@ from taskrunner.run.timer import Timer, nanoseconds
 from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.processes import GRACE
 
-type Inbox = SimpleQueue[Sequence[Report] | SiteLost | Task | None]
+type Inbox = SimpleQueue[Sequence[Report] | SiteLost | SiteCame | Task | None]
 
 # So many works are on their way at most, for each that can run at once; and at least so many in all.
 AHEAD = 16
@@ -114,11 +114,12 @@ class Conductor:
         self._flights: dict[str, Flight] = {}
         self._ended: dict[str, Sequence[Task]] = {}  # by the keys of works that have ended
         self._again: dict[str, None] = {}
-        # By the keys of their works, the tasks that take long: the worker of each, when it began, when that was told.
-        self._running: dict[str, tuple[Task, int, int, int]] = {}
+        # By the keys of their works, the tasks that take long: the worker of each, and when it began.
+        self._running: dict[str, tuple[Task, int, int]] = {}
         # By the keys of their works, the results that cannot be moved, as long as somebody holds them.
         self._fixed: WeakValueDictionary[str, Remote] = WeakValueDictionary()
         self._travelling: set[Task] = set()  # all tasks of all works on their way
+        self._waiting = 0  # how many of the works on their way only wait
         self._here: deque[Task] = deque()
         self._ready: list[tuple[int, int, Task]] = []
         self._sequence = itertools.count()
@@ -161,16 +162,20 @@ class Conductor:
 
     def _go_on(self) -> bool:
         """Settle what is for here and send what there is room for; say whether there is anything to wait for."""
-        while self._here or (self._ready and len(self._flights) < self._ahead):
+        while self._here or (self._ready and self._room() > 0):
             while self._here:
                 self._take_ready(self._runner.settle(self._here.popleft()))
             self._send()
         return bool(self._flights or self._router.waiting)
 
+    def _room(self) -> int:
+        """Return how many more works may be sent; those that only wait take no room from others."""
+        return self._ahead - len(self._flights) + self._waiting
+
     def _send(self) -> None:
         """Send as many of the ready tasks as there is room for."""
         packed: list[tuple[Work, Sequence[Remote], list[Task]]] = []
-        while self._ready and len(self._flights) + len(packed) < self._ahead:
+        while self._ready and len(packed) < self._room():
             task = heapq.heappop(self._ready)[2]
             if not self._runs_not(task) and (found := self._pack(task)):
                 packed.append(found)
@@ -181,6 +186,7 @@ class Conductor:
         results = self._engine.submit([(work, remotes) for work, remotes, _ in packed])
         for (work, _, tasks), result in zip(packed, results, strict=True):
             self._flights[work.key] = Flight(work, tasks, result, now)
+            self._waiting += work.is_waiting
 
     def _pack(self, task: Task) -> tuple[Work, Sequence[Remote], list[Task]] | None:
         """Pack a task; None: what it takes cannot be brought together, and it has failed."""
@@ -216,13 +222,16 @@ class Conductor:
         except Empty:
             pass
 
-    def _take(self, message: Sequence[Report] | SiteLost | Task | None) -> None:
+    def _take(self, message: Sequence[Report] | SiteLost | SiteCame | Task | None) -> None:
         if isinstance(message, Task):
             self._router.waiting -= 1
             message.ready_at = time.perf_counter_ns()
             self._router.route(message, self._take_ready)
         elif isinstance(message, SiteLost):
             self._take_loss(message)
+        elif isinstance(message, SiteCame):
+            if self._is_told:  # it does not know yet
+                self._engine.halt(cancel=self._is_cancelled)
         elif message is not None:
             for report in message:
                 self._take_report(report)
@@ -239,6 +248,7 @@ class Conductor:
         return flight.tasks[flight.ended :] if flight else ()
 
     def _take_report(self, report: Report) -> None:
+        self._packer.lost.discard(report.site)  # another process may have come with the address of one that is gone
         flight = self._flights.get(report.key)
         if flight is None or report.step < flight.ended:
             tasks = flight.tasks if flight else self._ended.get(report.key, ())
@@ -247,7 +257,8 @@ class Conductor:
             self._again |= dict.fromkeys([task.id for task in tasks[report.step : report.step + 1]])
             return
         if report.state == BEGUN:
-            self._running[report.key] = flight.tasks[report.step], *self._place(report, flight)
+            lane, began, _ = self._place(report, flight)
+            self._running[report.key] = flight.tasks[report.step], lane, began
             return
         self._running.pop(report.key, None)
         self._around.heard(report, flight.tasks[report.step].id)
@@ -269,7 +280,7 @@ class Conductor:
         """Return what runs at a moment, if it has been running for a while; any thread may ask: a copy is atomic."""
         return [
             Running(task.id, lane, task.demands.attempt, max(now - began, 0) / 1e9)
-            for task, lane, began, _ in self._running.copy().values()
+            for task, lane, began in self._running.copy().values()
         ]
 
     def _advance(self, flight: Flight, *, is_last: bool) -> Task:
@@ -281,6 +292,7 @@ class Conductor:
             self._travelling.difference_update(flight.tasks)
             self._ended[flight.work.key] = flight.tasks
             self._running.pop(flight.work.key, None)
+            self._waiting -= flight.work.is_waiting
             del self._flights[flight.work.key]
         return task
 
@@ -322,9 +334,18 @@ class Conductor:
             self._give_up(self._control.timed_out)
 
     def _give_up(self, seconds: float) -> None:
+        """Give up the calls that have been running for long, and what has not begun: nobody will tell of it in time.
+
+        What runs always is waited for until it has begun, as on threads.
+        """
         now = time.perf_counter_ns()
-        for flight in [flight for flight in self._flights.values() if now - flight.sent > GRACE * 1e9]:
-            self._fail(flight, NodeTimeoutError(seconds, is_lost=True))
+        for key, flight in [*self._flights.items()]:
+            _, _, began = self._running.get(key, (None, 0, 0))
+            if began and not flight.work.is_waiting and now - began > GRACE * 1e9:
+                self._fail(flight, NodeTimeoutError(seconds, is_lost=True))
+            elif not began and not flight.tasks[flight.ended].demands.always and now - flight.sent > GRACE * 1e9:
+                self._runner.at(EVENT_LOOP)
+                self._take_ready(self._runner.not_run(self._advance(flight, is_last=True), STOPPED))
 
     def _look_after(self) -> None:
         """Ask the engine, now and then, for works that it could not run to their end."""
@@ -338,6 +359,7 @@ class Conductor:
         """Fail the next task of a work that will not be told of any more."""
         self._runner.at(EVENT_LOOP)
         task = self._advance(flight, is_last=True)
+        del self._ended[flight.work.key]  # a report that still comes is of no node that ran again
         self._take_ready(self._runner.failed(task, trouble_of(error), flight.sent, time.perf_counter_ns()))
 
 

@@ -14,13 +14,13 @@ import shutil
 import sys
 import zipfile
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from taskrunner.engines import site, waiting
-from taskrunner.engines.engine import EngineLostError, Setup, Site, SiteLost, Tell
+from taskrunner.engines.engine import EngineLostError, Setup, Site, SiteCame, SiteLost, Tell
 from taskrunner.engines.probe import Probe, differences, probe
 from taskrunner.engines.work import Remote, Report, Work, from_bytes, to_bytes
 from taskrunner.errors import TaskrunnerError, UsageError
@@ -77,14 +77,14 @@ class DaskEngine:
                 self._upload(path)
             self._listen(tell)
             self._here = probe(setup.calls)
-            return list(self._look(None))
+            return list(self._look(None, CONNECT))
         except BaseException:
             self.stop()
             raise
 
     def look(self, address: str) -> Site:
         """Say what a worker is that has come since."""
-        return next(self._look([address]))
+        return next(self._look([address], LEAVE))
 
     def _connect(self) -> "Client":
         try:
@@ -96,7 +96,7 @@ class DaskEngine:
             client = Client(self._address or self._local(), timeout=CONNECT)
             self._stack.callback(self._leave)
             client.wait_for_workers(1, timeout=CONNECT)
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             where = self._address or "this machine"
             raise TaskrunnerError(f"no Dask scheduler with a worker answers at {where}: {error}") from None
         return client
@@ -141,6 +141,8 @@ class DaskEngine:
         def on_change(event: tuple[float, dict[str, Any]]) -> None:
             if event[1].get("action") == "remove-worker":
                 tell(SiteLost(event[1]["worker"], list(event[1]["processing-tasks"])))
+            elif event[1].get("action") == "add-worker":
+                tell(SiteCame(event[1]["worker"]))
 
         topic = _topic(self._setup.run)
         with contextlib.suppress(Exception):  # else it keeps the newest of them, which is a matter of memory alone
@@ -148,8 +150,20 @@ class DaskEngine:
         self._client.subscribe_topic(topic, on_report)
         self._client.subscribe_topic("all", on_change)
 
-    def _look(self, addresses: list[str] | None) -> Iterator[Site]:
-        found = self._client.run(_look, self._setup.calls, workers=addresses, on_error="return")
+    def _ask(self, function: Callable[..., Any], *args: Any, workers: list[str] | None = None, **more: Any) -> Any:
+        """Have workers call a function at once, all of them if none is named; return what each answers.
+
+        Raises:
+            TimeoutError: one does not answer in time: it hangs, or something holds its GIL.
+
+        """
+        seconds = more.pop("seconds", LEAVE)
+        asked = {"workers": workers, "wait": True, "nanny": False, "on_error": "raise", **more}
+        run = self._client._run  # noqa: SLF001  ``run`` itself has no time-out
+        return self._client.sync(run, function, *args, callback_timeout=seconds, **asked)
+
+    def _look(self, addresses: list[str] | None, seconds: float) -> Iterator[Site]:
+        found = self._ask(_look, self._setup.calls, workers=addresses, seconds=seconds, on_error="return")
         for address, answer in found.items():
             if isinstance(answer, BaseException):
                 raise TaskrunnerError(f"the Dask worker {address} cannot run nodes: {answer!r}; is taskrunner there?")
@@ -222,13 +236,13 @@ class DaskEngine:
 
     def read(self, address: str, path: str, start: int, size: int) -> bytes:
         """Read a part of a file that a worker has written."""
-        found: Mapping[str, bytes] = self._client.run(_read, path, start, size, workers=[address])
+        found: Mapping[str, bytes] = self._ask(_read, path, start, size, workers=[address], seconds=CONNECT)
         return found[address]
 
     def halt(self, *, cancel: bool) -> None:
         """Have workers begin no more steps; ``cancel``: and end what can be cancelled."""
         with contextlib.suppress(Exception):  # one that is gone has stopped
-            self._client.run(_halt, self._setup.run, cancel=cancel)
+            self._ask(_halt, self._setup.run, cancel=cancel, on_error="ignore")
 
     def stop(self) -> None:
         """Leave the cluster, or end the one that was made."""
@@ -244,7 +258,7 @@ class DaskEngine:
             if self._client.status == "running":
                 self._client.unsubscribe_topic(_topic(self._setup.run))
                 self._client.unsubscribe_topic("all")
-                self._client.run(_forget, self._setup.run, on_error="ignore")
+                self._ask(_forget, self._setup.run, on_error="ignore")
         with contextlib.suppress(Exception):
             self._client.close(timeout=LEAVE)
 

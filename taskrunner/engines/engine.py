@@ -56,8 +56,14 @@ class SiteLost(msgspec.Struct, frozen=True):
     keys: Sequence[str]
 
 
-# Whom an engine tells, on any thread: reports, and the loss of a site.
-type Tell = Callable[[Sequence[Report] | SiteLost], None]
+class SiteCame(msgspec.Struct, frozen=True):
+    """A process has come that was not there at the start."""
+
+    address: str
+
+
+# Whom an engine tells, on any thread: reports, and which sites come and go.
+type Tell = Callable[[Sequence[Report] | SiteLost | SiteCame], None]
 
 
 class Place(Protocol):

@@ -40,9 +40,6 @@ class Lanes:
         self._offsets: dict[str, Offset] = {}
         self._epoch = time.time_ns() - time.perf_counter_ns()
 
-    def __len__(self) -> int:
-        return len(self._numbers)
-
     def number(self, report: Report) -> int:
         """Return the worker that a report comes from; what waited was nobody's."""
         if not report.thread:

@@ -100,6 +100,8 @@ class Packer:
             (task,) = task.after
             if len(task.vertex.before) != 1 or not _is_plain(task) or task.blocked is not None:
                 break
+            if task.vertex.options.priority != found[0].vertex.options.priority:
+                break
             found.append(task)
         return found
 

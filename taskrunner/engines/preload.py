@@ -9,6 +9,9 @@ from typing import Any
 
 
 def dask_setup(worker: Any) -> None:  # noqa: ARG001  the form that Dask asks for
-    """Leave the terminal's signals to the process that runs the graph."""
+    """Leave the terminal's signals to the process that runs the graph.
+
+    They are heard and not ignored: what is ignored would be ignored by the commands that are started here as well.
+    """
     for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, lambda *_: None)

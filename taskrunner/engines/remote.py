@@ -63,20 +63,27 @@ class RemoteRun:
 
     def introduction(self) -> list[Event]:
         """Return what is to be said of the sites before the first node runs."""
-        events: list[Event] = [joined(site) for site in self.sites.values()]
+        return [*self.told_of([*self.sites.values()]), *self._told_of_cache()]
+
+    def _told_of_cache(self) -> list[Event]:
+        if not self._reusing:
+            return []
+        return [RunWarning(f"the engine {self.name} has no cache, and runs: {_named(self._reusing)}")]
+
+    def told_of(self, sites: Sequence[Site]) -> list[Event]:
+        """Return what is to be said of some sites."""
+        events: list[Event] = [joined(site) for site in sites]
         differing: dict[str, list[str]] = {}
-        for site in self.sites.values():
+        for site in sites:
             for name, (here, there) in site.differs.items():
                 differing.setdefault(f"{name} is {here or 'not there'} here and {there or 'not there'}", []).append(
                     site.address
                 )
         events += [RunWarning(f"{what} at {_named(where)}") for what, where in differing.items()]
-        if sampled := [site.address for site in self.sites.values() if site.is_sampled]:
+        if sampled := [site.address for site in sites if site.is_sampled]:
             events.append(RunWarning(f"{_SAMPLED}: {_named(sampled)}"))
-        if spoilt := [site.address for site in self.sites.values() if site.free_threaded and site.gil]:
+        if spoilt := [site.address for site in sites if site.free_threaded and site.gil]:
             events.append(RunWarning(f"the GIL is on although the build is free-threaded: {_named(spoilt)}"))
-        if self._reusing:
-            events.append(RunWarning(f"the engine {self.name} has no cache, and runs: {_named(self._reusing)}"))
         return events
 
     @property
@@ -142,7 +149,8 @@ class RemoteRun:
             except Exception as error:  # noqa: BLE001  it cannot be pickled, say
                 task.value = MISSING
                 error.add_note("the result cannot be brought here")
-                control.failed(describe(Call(task.id, plan.path_to(task)), error, control.mask))
+                call = Call(task.id, plan.path_to(task), allowed=task.demands.allow_failure)
+                control.failed(describe(call, error, control.mask))
 
     def _brought(self, value: Any) -> Any:
         if type(value) is Remote:
@@ -165,15 +173,26 @@ class _Around:
     def heard(self, report: Report, node: str) -> None:
         site = self._run.sites.get(report.site)
         if site is None:
-            site = self._run.sites[report.site] = self._run.engine.look(report.site)
-            self._tell(joined(site))
+            site = self._run.sites[report.site] = self._met(report)
         if report.gil and not site.gil:
             self._run.sites[report.site] = msgspec.structs.replace(site, gil=True)
             self._tell(RunWarning(f"the GIL came on at {report.site} while it ran {node}"))
         if report.written is not None:
             self._bring(node, report.site, report.written)
 
+    def _met(self, report: Report) -> Site:
+        """Return what a process is that has come since; it may be gone again, or not answer."""
+        try:
+            site = self._run.engine.look(report.site)
+        except Exception as error:  # noqa: BLE001  that is no reason to end the run
+            self._tell(RunWarning(f"nothing is known of {report.site}, which has run a node: {error}"))
+            return Site(report.site, 1, "", free_threaded=False, gil=report.gil, host="", pid=0)
+        for event in self._run.told_of([site]):
+            self._tell(event)
+        return site
+
     def lost(self, address: str, nodes: Sequence[str]) -> None:
+        self._run.sites.pop(address, None)
         self._tell(SiteLeft(address, tuple(nodes)))
 
     def ran_again(self, nodes: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.run.attempt import NodeTimeoutError
 from taskrunner.run.outcome import Failure, Retried, Skip
 from taskrunner.run.plan import MAP, Noted, Task
-from taskrunner.run.runner import Runner, clock
+from taskrunner.run.runner import SHORTEST, Runner, clock
 
 
 class RemoteError(TaskrunnerError):
@@ -50,7 +50,10 @@ class RemoteRunner(Runner):
         self.at(self._worker)
         if task.demands.kind == MAP:
             self._share(task)
-            return self._execute_special(task)
+            following = self._execute_special(task)
+            if task.demands.kind == MAP:  # it has no children: it has ended
+                self.packer.shared.pop(task.vertex.index, None)
+            return following
         self.packer.shared.pop(task.vertex.index, None)
         journal = self._journal
         if is_gathered(task.inputs):  # the children's entries say all of it
@@ -71,6 +74,8 @@ class RemoteRunner(Runner):
         self._measure(task, report.cpu)
         if report.entry is not None and self._journal is not None:
             self._journal(tuple(report.entry))
+            if clock() - self.control.looked[0] > SHORTEST:
+                self.control.wake()
         task.let_go()
         if task.kept:
             task.value = value
@@ -81,10 +86,10 @@ class RemoteRunner(Runner):
 
     def expanded(self, task: Task, items: list[Any], started: int) -> Task | None:
         """Make a mapped node's children and place them; without any the node itself is ready."""
-        self._share(task)
-        task.let_go()
         if not items:
             return self.finish(task, [], started)
+        self._share(task)
+        task.let_go()
         self._expand(task, items, started)
         return None
 

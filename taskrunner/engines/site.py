@@ -45,7 +45,7 @@ from taskrunner.engines.work import (
 )
 from taskrunner.errors import InternalError, TaskrunnerError
 from taskrunner.run.attempt import NodeTimeoutError
-from taskrunner.run.journal import Entry, bounded_entry
+from taskrunner.run.journal import Entry, bounded_entry, is_larger
 from taskrunner.run.outcome import Call, describe
 from taskrunner.run.plan import CALL, MAP
 from taskrunner.run.stored import NotStorableError, pack
@@ -184,10 +184,10 @@ class Teller:
             self._runs = number, began, started
         _late.look(self, number, started + LONG)
 
-    def tell(self, number: int, state: str, **found: Any) -> None:
-        """Tell what became of the step that has begun last."""
+    def tell(self, number: int, state: str, ended: int, **found: Any) -> None:
+        """Tell what became of the step that has begun last, and ended at this moment of the clock."""
         with self._lock:
-            report = self._report(number, state, **found)
+            report = self._report(number, state, ended, **found)
             self._runs = None
             self._waiting.append(report)
         now = time.perf_counter_ns()
@@ -206,12 +206,12 @@ class Teller:
         """Send what waits, and that a step goes on, if it does: called some time after it has begun."""
         with self._lock:
             if self._runs is not None and self._runs[0] == number:
-                self._waiting.append(self._report(number, BEGUN))
+                self._waiting.append(self._report(number, BEGUN, time.perf_counter_ns()))
         self.flush()
 
-    def _report(self, number: int, state: str, **found: Any) -> Report:
-        _, began, started = self._runs or (number, 0, 0)
-        ran = time.perf_counter_ns() - started
+    def _report(self, number: int, state: str, ended: int, **found: Any) -> Report:
+        _, began, started = self._runs or (number, 0, ended)
+        ran = ended - started
         return Report(self._work.key, number, self._site, self._thread, began, ran, state, gil.is_enabled(), **found)
 
 
@@ -225,11 +225,15 @@ class _Late:
 
     def look(self, teller: Teller, number: int, moment: int) -> None:
         """Have a teller look at its step at a moment of the clock; those of later calls are never earlier by much."""
+        if not self._is_running:  # once it is, it stays so: only the first ones take the lock
+            self._start()
+        self._queue.put((moment, teller, number))
+
+    def _start(self) -> None:
         with self._lock:
             if not self._is_running:
                 threading.Thread(target=self._run, name="taskrunner-late", daemon=True).start()
                 self._is_running = True
-        self._queue.put((moment, teller, number))
 
     def _run(self) -> None:
         while True:
@@ -254,12 +258,15 @@ def run_work(work: Work, results: Sequence[Any], site: str, send: Send) -> Any:
         try:
             value = _run_step(step, given, here, made)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+            ended = time.perf_counter_ns()
             state, trouble = ended_badly(step, error, made)
-            teller.tell(number, state, trouble=trouble, cpu=made.cpu)
+            teller.tell(number, state, ended, trouble=trouble, cpu=made.cpu)
             return broken(step, state, trouble)
-        found = {"entry": entry_of(step, value), "cpu": made.cpu, **_items_of(step, value)}
-        is_fixed = step is work.steps[-1] and not can_move(value)
-        teller.tell(number, DONE, is_fixed=is_fixed, **found)
+        ended = time.perf_counter_ns()
+        entry = entry_of(step, value)
+        found = {"entry": entry, "cpu": made.cpu, **_items_of(step, value)}
+        is_fixed = step is work.steps[-1] and is_stuck(value, entry)
+        teller.tell(number, DONE, ended, is_fixed=is_fixed, **found)
         given.previous = value
     return given.previous
 
@@ -418,12 +425,17 @@ def entry_of(step: Step, value: Any) -> Entry | None:
     return bounded_entry(step.node, value, MOST_BYTES) if step.is_kept else None
 
 
+def is_stuck(value: Any, entry: Entry | None) -> bool:
+    """Say whether a result cannot be moved; what the journal could store can be."""
+    return (entry is None or len(entry) == 1) and not can_move(value)
+
+
 def _items_of(step: Step, value: Any) -> dict[str, Any]:
     """Return what is told of a mapped node's items: how many, and themselves if they are small."""
     if step.kind != MAP:
         return {}
     try:
-        data = pack(value) if len(value) <= MOST_BYTES else None
+        data = None if is_larger(value, MOST_BYTES) else pack(value)
     except NotStorableError:
         data = None
     return {"count": len(value), "items": data if data is not None and len(data) <= MOST_BYTES else None}

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from taskrunner.engines import site
-from taskrunner.engines.movable import can_move
 from taskrunner.engines.work import DONE, Work, Written
 from taskrunner.errors import InternalError
 from taskrunner.run.attempt import NodeTimeoutError
@@ -70,11 +69,13 @@ class _Attempt:
         try:
             value = await self._cancellable()
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+            ended = time.perf_counter_ns()
             state, trouble = site.ended_badly(self.step, error, self._made)
-            teller.tell(0, state, trouble=trouble, written=self._written())
+            teller.tell(0, state, ended, trouble=trouble, written=self._written())
             return site.broken(self.step, state, trouble)
+        ended = time.perf_counter_ns()
         entry = site.entry_of(self.step, value)
-        teller.tell(0, DONE, entry=entry, written=self._written(), is_fixed=not can_move(value))
+        teller.tell(0, DONE, ended, entry=entry, written=self._written(), is_fixed=site.is_stuck(value, entry))
         return value
 
     async def _cancellable(self) -> Any:

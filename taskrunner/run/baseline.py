@@ -50,7 +50,7 @@ def baseline(runs: Path, run_id: str, *, is_patient: bool = True) -> str:
     """
     folder = runs / run_id
     run = _read(folder)
-    if run is None or run.workers == 1 or not run.is_whole or not _is_small(folder):
+    if run is None or run.engine != "threads" or run.workers == 1 or not run.is_whole or not _is_small(folder):
         return ""
     if not is_patient and run.done > FEW + FEW_A_SECOND * run.wall_s:
         return ""

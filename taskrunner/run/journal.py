@@ -37,7 +37,8 @@ _PACKED = 100
 _FORGOTTEN = 101
 BATCH = 1000  # entries a record
 # Whose length is what they hold; that of any other object is its own affair.
-_SIZED = {str, bytes, bytearray, list, tuple, dict, set, frozenset}
+_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
+_SIZED = _CONTAINERS | {str, bytes, bytearray}
 
 type Entry = tuple[str] | tuple[str, Any]
 
@@ -57,13 +58,28 @@ def entry(node: str, value: Any) -> Entry:
 
 def bounded_entry(node: str, value: Any, most: int) -> Entry:
     """Return the entry of a node, without its result if that takes more than so many bytes; it travels as it is."""
-    if type(value) in _SIZED and len(value) > most:  # each part takes a byte at least
+    if is_larger(value, most):
         return (node,)
     try:
         data = pack(value)
     except NotStorableError:
         return (node,)
     return (node, Ext(_PACKED, data)) if len(data) <= most else (node,)
+
+
+def is_larger(value: Any, most: int) -> bool:
+    """Say whether a value takes more than so many bytes, as far as its own parts tell; each takes one at least."""
+    waiting, size = [value], 0
+    for part in waiting:  # it grows while it is read, up to so many
+        size += 1
+        kind = type(part)
+        if kind in _SIZED:
+            size += len(part)
+            if size <= most and kind in _CONTAINERS:
+                waiting += part.values() if kind is dict else part
+        if size > most:
+            return True
+    return False
 
 
 def forgotten(node: str) -> Entry:

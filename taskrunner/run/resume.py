@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from taskrunner.graph.dag import Dag, Vertex
-from taskrunner.graph.template import DictOf, Item, ListOf, Ref
+from taskrunner.graph.template import DictOf, Item, ListOf, Ref, references
 from taskrunner.run.journal import Entry, result_of
 from taskrunner.run.stored import NotStorableError
 from taskrunner.tasks.binding import MISSING
@@ -50,8 +50,14 @@ def resume(dag: Dag, earlier: Dag, entries: Mapping[str, Entry], outputs: Iterab
         wanted.update(vertex.used)
     changed = tuple([v.id for v in dag.vertices if v.index not in unchanged and v.id in entries])
     mapped = {v.id for v in dag.vertices if v.is_mapped and v.index in unchanged and v.index not in results}
+    mapped -= {v.id for v in dag.vertices if v.id in mapped and not _items_are_known(dag, v, results)}
     children = {node: found for node, found in entries.items() if node.rpartition("[")[0] in mapped}
     return Resumption(results, children, changed, tuple(reversed(unstored)))
+
+
+def _items_are_known(dag: Dag, vertex: Vertex, results: Mapping[int, Any]) -> bool:
+    """Say whether a mapped node's items are those that it had: what runs again may list them in another order."""
+    return all(dag.index[ref.node] in results for ref, _ in references(vertex.templates.items))
 
 
 def _unchanged(dag: Dag, earlier: Dag) -> set[int]:
