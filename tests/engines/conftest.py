@@ -17,6 +17,8 @@ from taskrunner.engines.dask import DaskEngine
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 BOUND = 60.0
+# Seconds after which a scheduler that has nothing to do ends, and a worker without a scheduler.
+ALONE = 600
 IS_FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 if str(HERE) not in sys.path:  # the graphs of these tests call what is in nodes.py; inline.py is an engine
@@ -33,7 +35,8 @@ class Cluster:
         self._path = os.pathsep.join(map(str, path))
         self._threads = {}
         self._file = folder / "scheduler.json"
-        self.start("scheduler", "scheduler", "--port", 0, "--scheduler-file", self._file)
+        # Should nobody be there to end it, it ends by itself.
+        self.start("scheduler", "scheduler", "--port", 0, "--idle-timeout", ALONE, "--scheduler-file", self._file)
 
     @functools.cached_property
     def address(self):
@@ -63,7 +66,18 @@ class Cluster:
     def add(self, name, threads=1):
         """Start a worker."""
         scratch = self.folder / f"{name}-scratch"
-        options = (self.address, "--no-nanny", "--nthreads", threads, "--name", name, "--local-directory", scratch)
+        options = (
+            self.address,
+            "--no-nanny",
+            "--death-timeout",
+            ALONE,
+            "--nthreads",
+            threads,
+            "--name",
+            name,
+            "--local-directory",
+            scratch,
+        )
         self.start(name, "worker", *options)
         self._threads[name] = threads
 
