@@ -1090,3 +1090,28 @@ def test_a_wide_and_deep_graph_again_and_again():
             layer = [graph.call(lambda *parts: sum(parts) % 1009, *layer) for _ in range(8)]
         total = graph.call(lambda *parts: sum(parts), *layer, id="total")
         assert taskrunner.run(graph, workers=workers)[total] == 8 * (8**8 % 1009)
+
+
+def test_children_run_again_where_their_list_is_made_again(tmp_path):
+    class Item:  # it cannot be stored, so the list is made again, here in another order
+        def __init__(self, name):
+            self.name = name
+
+    names = ["x", "y"]
+    broken = ["y"]
+
+    def listed():
+        return [Item(name) for name in names]
+
+    def name_of(item):
+        if item.name in broken:
+            raise ValueError(item.name)
+        return item.name
+
+    graph = taskrunner.Graph("listed")
+    handle = graph.map(name_of, graph.call(listed))
+    assert not taskrunner.run(graph, workers=1, run_dir=tmp_path).ok
+    names.reverse()
+    broken.clear()
+    result = taskrunner.run(graph, workers=1, run_dir=tmp_path, resume="last")
+    assert result[handle] == ["y", "x"]

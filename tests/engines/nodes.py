@@ -209,6 +209,14 @@ def noted(folder, name, value=None, *_):
     return value
 
 
+async def wait_for_async(path):
+    end = time.monotonic() + BOUND
+    while not os.path.exists(path):  # noqa: ASYNC240, PTH110
+        if time.monotonic() > end:
+            raise TimeoutError(path)
+        await asyncio.sleep(0.01)
+
+
 def touch(path):
     Path(path).touch()
 

@@ -7,8 +7,10 @@ from inline import InlineEngine
 from told import Ear, decoded
 
 import taskrunner
+from taskrunner.engines import conductor
+from taskrunner.engines.engine import SiteCame
 from taskrunner.errors import GraphError, UsageError
-from taskrunner.run.events import NodeDone, RunStart, SiteJoined
+from taskrunner.run.events import NodeDone, NodeTimeout, RunStart, RunWarning, SiteJoined
 
 # These need several nodes at once, which the submitting thread alone cannot run.
 TOGETHER = {"asyncs", "stopped"}
@@ -106,3 +108,73 @@ def test_what_a_site_cannot_import_is_a_problem_of_the_graph():
 
     with pytest.raises(GraphError, match="cannot import it"):
         go(Ignorant(), *CHAIN)
+
+
+def test_a_chain_is_of_one_priority():
+    engine = InlineEngine()
+    nodes = [CHAIN[0], {**CHAIN[1], "priority": -1}, {**CHAIN[2], "priority": -1}]
+    assert go(engine, *nodes).outputs == {"c": 3}
+    assert steps_of(engine) == [["a"], ["b", "c"]]
+
+
+def test_what_only_waits_takes_no_room_from_calls(monkeypatch, tmp_path):
+    monkeypatch.setattr(conductor, "LEAST_AHEAD", 3)
+    monkeypatch.setattr(conductor, "AHEAD", 1)
+    waiting = [{"id": f"w{n}", "run": f"until [ -e {tmp_path}/go ]; do sleep 0.01; done"} for n in range(9)]
+    waits = [call(f"a{n}", "wait_for_async", str(tmp_path / "go")) for n in range(9)]
+    result = go(InlineEngine(2), *waiting, *waits, call("opens", "touch", str(tmp_path / "go")))
+    assert result.ok
+
+
+def test_what_has_not_begun_is_skipped_when_the_time_is_over(monkeypatch, tmp_path):
+    monkeypatch.setattr(conductor, "GRACE", 0.2)
+    go_on = tmp_path / "go"
+    nodes = [
+        call("long", "wait_for", str(go_on)),
+        call("queued", "give", 1),
+        call("cleans", "touch", str(tmp_path / "cleaned"), always=True, needs=["queued"]),
+    ]
+
+    class Opens(Ear):
+        def on_events(self, events):
+            super().on_events(events)
+            if self.of(NodeTimeout):
+                go_on.touch()  # the call that was given up
+
+    result = go(InlineEngine(1), *nodes, ear=(ear := Opens()), timeout=0.3)
+    assert [event.node for event in ear.of(NodeTimeout)] == ["long"]
+    assert (set(result.skipped), [failure.node for failure in result.failures]) == ({"queued"}, ["long"])
+    assert (tmp_path / "cleaned").exists()
+
+
+def test_a_process_of_which_nothing_can_be_known_ends_no_run():
+    class Silent(InlineEngine):
+        def start(self, setup, tell):
+            return [msgspec.structs.replace(super().start(setup, tell)[0], address="gone")]
+
+        def look(self, address):
+            if hasattr(self, "is_asked"):
+                raise TimeoutError("it does not answer")
+            self.is_asked = True
+            return super().look(address)
+
+    ear = Ear()
+    assert go(Silent(), *CHAIN, ear=ear).ok
+    assert [event.message for event in ear.of(RunWarning)] == [
+        "nothing is known of here, which has run a node: it does not answer"
+    ]
+
+
+def test_a_process_that_comes_after_the_stop_is_stopped_as_well():
+    halted = []
+
+    class Growing(InlineEngine):
+        def halt(self, *, cancel):
+            super().halt(cancel=cancel)
+            halted.append(cancel)
+            if len(halted) == 1:
+                self._tell(SiteCame("another"))
+
+    nodes = [call("a", "fail_with", "two"), call("cleans", "give", 1, always=True, needs=["a"])]
+    assert go(Growing(1), *nodes).outputs == {"cleans": 1}
+    assert halted == [False, False]
