@@ -32,9 +32,10 @@ from benchmark.shapes import SHAPES, Needs, layers
 THREADS, DASK, UNFUSED = "threads", "dask", "dask, not fused"
 CHAINS = 20
 LENGTHS = (0.001, 0.01, 0.1, 1.0)
-# Seconds of work for each worker in the graphs of one length, and the least number of nodes.
-WORK_S = 4.0
-LEAST = 8
+# Seconds of work for each worker in the graphs of one length, and the least and the largest number of nodes for each.
+WORK_S = 2.0
+LEAST = 3
+MOST = 200
 LAYER = 1_000
 
 type Run = Callable[[taskrunner.Graph], taskrunner.RunResult]
@@ -82,7 +83,7 @@ def lengths(runs: dict[str, Run], workers: int, rounds: int) -> dict[str, tuple[
     """Measure nodes that compute so long, beside each other; with the seconds that a worker computes at best."""
     found = {}
     for seconds in LENGTHS:
-        nodes = max(int(WORK_S / seconds), LEAST // workers) * workers
+        nodes = min(max(int(WORK_S / seconds), LEAST), MOST) * workers
         graph = taskrunner.Graph()
         for _ in range(nodes):
             graph.call(bodies.busy, seconds)
