@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+import cluster_cost
 import false_alarms
 import million
 import prediction
@@ -350,6 +351,29 @@ def test_progress_measures_both_sides_and_counts_inside(tmp_path):
     for taken in found.values():
         assert {side: len(rounds) for side, rounds in taken.items()} == {"bar": 1, "none": 1, "inside": 1}
         assert 0 < taken["inside"][0] < 1
+
+
+def test_cluster_cost_measures_threads_and_a_cluster(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(cluster_cost, "LENGTHS", (0.001,))
+    monkeypatch.setattr(cluster_cost, "WORK_S", 0.005)
+    words = ["--rounds", "1", "--nodes", "40", "--large", "30", "--json", str(tmp_path / "found.json")]
+    monkeypatch.setattr(sys, "argv", ["cluster_cost.py", *words])
+    cluster_cost.main()
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["large"]["nodes"] == 30
+    assert found["large"]["peak_bytes"] > 0
+    assert set(found["cost"]) == {"wide", "layered", "chains of 20"}
+    for measured in found["cost"].values():
+        assert {side: len(rounds) for side, rounds in measured.items()} == {
+            "threads": 1,
+            "dask": 1,
+            "dask, not fused": 1,
+        }
+    best, rounds = found["lengths"]["1 ms"]
+    assert (best, set(rounds)) == (0.005, {"threads", "dask"})
+    told = capsys.readouterr().out
+    assert "\n30 nodes: " in told
+    assert "microseconds a node, 40 empty nodes" in told
 
 
 def test_false_alarms_searches_clean_graphs():
