@@ -77,12 +77,7 @@ class RemoteRunner(Runner):
             if clock() - self.control.looked[0] > SHORTEST:
                 self.control.wake()
         task.let_go()
-        if task.kept:
-            task.value = value
-        for successor, slot in zip(task.after, task.slots, strict=True):
-            if slot is not None:
-                successor.inputs[slot] = value
-        return self._end(task, started, ended, None, None)
+        return self.hand_on(task, value, started, ended)
 
     def expanded(self, task: Task, items: list[Any], started: int) -> Task | None:
         """Make a mapped node's children and place them; without any the node itself is ready."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from taskrunner.engines import site
+from taskrunner.engines.teller import Send, Teller
 from taskrunner.engines.work import DONE, Work, Written
 from taskrunner.errors import InternalError
 from taskrunner.run.attempt import NodeTimeoutError
@@ -30,13 +31,13 @@ _lock = threading.Lock()
 _threads: list[LoopThread] = []
 
 
-def start_work(work: Work, results: Sequence[Any], address: str, send: site.Send, scratch: Path) -> Future[Any]:
+def start_work(work: Work, results: Sequence[Any], address: str, send: Send, scratch: Path) -> Future[Any]:
     """Start a work that waits, of one step; the future has its result, or a Broken.
 
     A command works in the run's folder in ``scratch``, and leaves its output there.
     """
     attempt = _Attempt(work, results, folder_of(work.run, scratch))
-    return asyncio.run_coroutine_threadsafe(attempt.run(site.Teller(work, address, 0, send)), _loop())
+    return asyncio.run_coroutine_threadsafe(attempt.run(Teller(work, address, 0, send)), _loop())
 
 
 def folder_of(run: str, scratch: Path) -> Path:
@@ -63,7 +64,7 @@ class _Attempt:
         self._here = site.local_run(work.run)
         self._folder = folder
 
-    async def run(self, teller: site.Teller) -> Any:
+    async def run(self, teller: Teller) -> Any:
         """Run to the end, and tell of it."""
         teller.begin(0, time.time_ns(), time.perf_counter_ns())
         try:

@@ -154,6 +154,10 @@ class Runner:
             self._journal(entry(task.id, value))
             if ended - self.control.looked[0] > SHORTEST:
                 self.control.wake()
+        return self.hand_on(task, value, started, ended)
+
+    def hand_on(self, task: Task, value: Any, started: int, ended: int) -> Task | None:
+        """Keep a result that outlives the run, put it where it is taken, and end the task."""
         if task.kept:
             task.value = value
         for successor, slot in zip(task.after, task.slots, strict=True):
