@@ -98,7 +98,7 @@ def test_a_random_graph_ends_on_dask_as_on_threads(cluster, plan, fuses):
 
 @pytest.mark.stress
 @pytest.mark.timeout(900)
-@given_plans(max_examples=200)
+@given_plans(max_examples=60)
 @given(plans(), st.booleans())
 def test_many_random_graphs_end_on_dask_as_on_threads(cluster, plan, fuses):
     check(plan, cluster.engine(fuses=fuses))
@@ -106,7 +106,7 @@ def test_many_random_graphs_end_on_dask_as_on_threads(cluster, plan, fuses):
 
 @pytest.mark.stress
 @pytest.mark.timeout(900)
-@given_plans(max_examples=2000)
+@given_plans(max_examples=400)
 @given(plans(), st.integers(0, 4), st.booleans())
 def test_many_random_graphs_end_as_on_threads(plan, threads, fuses):
     check(plan, InlineEngine(threads, fuses=fuses))
