@@ -120,7 +120,7 @@ class RemoteRun:
         """
         packer = Packer(plan, self._run, self._made_here, fuses=self.engine.fuses, is_journaled=control.is_journaled)
         timer = Timer(control.crashed)
-        around = _Around(self, plan, commands, tell)
+        around = _Around(self, commands, tell)
         conductor = Conductor(self.engine, packer, plan, control, timer, self._inbox, around)
         control.open_view(conductor.look)
         control.on_halt(timer.hurry)
@@ -164,9 +164,8 @@ class RemoteRun:
 class _Around:
     """Tells of sites, and brings what commands have written."""
 
-    def __init__(self, run: RemoteRun, plan: Plan, commands: Path, tell: Callable[[Event], None]) -> None:
+    def __init__(self, run: RemoteRun, commands: Path, tell: Callable[[Event], None]) -> None:
         self._run = run
-        self._plan = plan
         self._commands = commands
         self._tell = tell
 
