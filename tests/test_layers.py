@@ -1,4 +1,4 @@
-"""The rooms of the package: which may import which, and that no module waits for itself."""
+"""The layers of the package: imports point downwards only."""
 
 import ast
 import graphlib
@@ -8,23 +8,29 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "taskrunner"
-# from below to above
-ROOMS = (
-    "safe",
-    "errors",
-    "collector",
-    "graph",
-    "pool",
-    "tasks",
-    "run",
-    "engines",
-    "observe",
-    "doctor",
-    "api",
-    "stress",
-    "cli",
+# From the lowest layer to the highest. The packages of one layer do not import each other.
+LAYERS = (
+    ("safe", "system"),
+    ("errors",),
+    ("collector",),
+    ("graph", "pool", "events"),
+    ("storage", "futures"),
+    ("nodes",),
+    ("plan",),
+    ("tasks",),
+    ("reuse",),
+    ("execution",),
+    ("run",),
+    ("engines", "analysis"),
+    ("observe",),
+    ("session", "doctor"),
+    ("api",),
+    ("console",),
+    ("stress",),
+    ("cli",),
 )
-TOP = ("taskrunner", "taskrunner.__main__")  # the package's face and its door: above every room
+LEVELS = {package: level for level, packages in enumerate(LAYERS) for package in packages}
+TOP = ("taskrunner", "taskrunner.__main__")  # the public names and the entry point: above every layer
 
 
 def name_of(path):
@@ -33,6 +39,7 @@ def name_of(path):
 
 
 MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
+IN_LAYERS = sorted(set(MODULES) - set(TOP))
 
 
 def imports(statements):
@@ -41,74 +48,71 @@ def imports(statements):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert not node.level, "relative imports hide what is imported"
+            assert not node.level, "a relative import hides the imported module"
             inner = [f"{node.module}.{alias.name}" for alias in node.names]
             yield from ((name if name in MODULES else node.module, node) for name in inner)
 
 
 def at_import_time(tree):
     """Yield the statements that run while a module is imported."""
-    waiting = list(ast.iter_child_nodes(tree))
-    for node in waiting:
+    pending = list(ast.iter_child_nodes(tree))
+    for node in pending:
         yield node
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            waiting += ast.iter_child_nodes(node)
+            pending += ast.iter_child_nodes(node)
 
 
 def tree_of(module):
     return ast.parse(MODULES[module].read_text())
 
 
-def room_of(module):
+def package_of(module):
     return module.split(".")[1]
 
 
-IN_ROOMS = sorted(set(MODULES) - set(TOP))
+def test_every_module_is_in_a_layer():
+    assert [module for module in IN_LAYERS if package_of(module) not in LEVELS] == []
 
 
-def test_every_module_is_in_a_room():
-    assert [module for module in IN_ROOMS if room_of(module) not in ROOMS] == []
-
-
-@pytest.mark.parametrize("module", IN_ROOMS)
-def test_a_room_imports_only_rooms_below_it(module):
-    own = ROOMS.index(room_of(module))
+@pytest.mark.parametrize("module", IN_LAYERS)
+def test_a_package_imports_only_from_lower_layers(module):
+    own = package_of(module)
     wrong = [
         (node.lineno, name)
         for name, node in imports(ast.walk(tree_of(module)))
         if name.partition(".")[0] == "taskrunner"
-        and (name in TOP or (room_of(name) != room_of(module) and ROOMS.index(room_of(name)) >= own))
+        and (name in TOP or (package_of(name) != own and LEVELS[package_of(name)] >= LEVELS[own]))
     ]
     assert wrong == []
 
 
 @pytest.mark.parametrize(
-    ("room", "banned"),
-    [("graph", "threading"), ("graph", "taskrunner.pool"), ("observe", "threading"), ("observe", "taskrunner.pool")],
+    ("package", "banned"),
+    [(package, banned) for package in ("graph", "observe") for banned in ("threading", "taskrunner.pool")],
 )
-def test_what_a_room_never_imports(room, banned):
+def test_a_package_never_imports(package, banned):
     found = {
         (module, name)
-        for module in IN_ROOMS
-        if room_of(module) == room
+        for module in IN_LAYERS
+        if package_of(module) == package
         for name, _ in imports(ast.walk(tree_of(module)))
     }
     assert found
     assert [pair for pair in found if f"{pair[1]}.".startswith(f"{banned}.")] == []
 
 
-def test_no_module_imports_itself_by_way_of_others():
-    needs = {
+def test_no_import_cycles():
+    dependencies = {
         module: {name for name, _ in imports(at_import_time(tree_of(module))) if name in MODULES} for module in MODULES
     }
-    assert sorted(graphlib.TopologicalSorter(needs).static_order()) == sorted(MODULES)
+    assert sorted(graphlib.TopologicalSorter(dependencies).static_order()) == sorted(MODULES)
 
 
 def test_only_the_command_line_prints_or_exits():
     calls = [
         (module, node.lineno)
-        for module in IN_ROOMS
-        if room_of(module) != "cli"
+        for module in IN_LAYERS
+        if package_of(module) != "cli"
         for node in ast.walk(tree_of(module))
         if isinstance(node, ast.Call) and ast.unparse(node.func) in {"print", "sys.exit", "exit", "click.echo"}
     ]
