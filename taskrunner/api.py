@@ -8,27 +8,27 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taskrunner import collector
 from taskrunner.engines import threads
 from taskrunner.engines.engine import Engine, Place
 from taskrunner.errors import GilEnabledError, GraphError, TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.observe.log import JsonLog, open_log
-from taskrunner.observe.words import culprit
 from taskrunner.run.archive import Archive
 from taskrunner.run.conceal import mask_of
 from taskrunner.run.control import Control
 from taskrunner.run.cpu_time import CpuTime
 from taskrunner.run.events import LEVELS, Event, GilSwitchedOn, Observer, RunDone, RunStart, RunWarning
 from taskrunner.run.folder import find_run, new_run_id
-from taskrunner.run.host import peak_memory, processors, python_build, system, versions
 from taskrunner.run.plan import COMMAND, Plan
 from taskrunner.run.recorder import Recorder
 from taskrunner.run.result import RunResult, Summary
 from taskrunner.run.schedule import in_order, recorded_order, shuffled
 from taskrunner.run.scribe import Scribe
 from taskrunner.run.summarize import Facts, summarize
-from taskrunner.tasks import gil
+from taskrunner.system import gc_tuning as collector
+from taskrunner.system import gil
+from taskrunner.system.gil import culprit
+from taskrunner.system.host import peak_memory, processors, python_build, system, versions
 from taskrunner.tasks.current import served
 from taskrunner.tasks.permit import Permit
 from taskrunner.tasks.resolve import module_folders, resolve_all

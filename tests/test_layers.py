@@ -12,7 +12,6 @@ PACKAGE = ROOT / "taskrunner"
 LAYERS = (
     ("safe", "system"),
     ("errors",),
-    ("collector",),
     ("graph", "pool", "events"),
     ("storage", "futures"),
     ("nodes",),

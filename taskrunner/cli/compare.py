@@ -6,12 +6,12 @@ from typing import Any
 import click
 import msgspec
 
-from taskrunner import collector
 from taskrunner.cli.graphs import output_option, write
 from taskrunner.cli.past import find_recorded, run_dir_option
 from taskrunner.errors import UsageError
 from taskrunner.observe.comparison.compare import Comparison, compare
 from taskrunner.observe.comparison.measures import Digest, digest
+from taskrunner.system import gc_tuning as collector
 
 VERSUS = "vs"
 EXAMPLE = """\b

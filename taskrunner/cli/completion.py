@@ -16,7 +16,7 @@ import msgspec
 
 from taskrunner.graph import codec
 from taskrunner.run.folder import DEFAULT, find_run, run_ids
-from taskrunner.safe.secret import looks_secret
+from taskrunner.safe.secrets import looks_secret
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -20,7 +20,7 @@ from taskrunner.doctor.verdict import judge_sites
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.observe.log import wants_colors
 from taskrunner.run.folder import CACHE
-from taskrunner.run.plain import to_json
+from taskrunner.safe.reprs import to_json
 from taskrunner.tasks.resolve import module_folders
 
 EXAMPLE = """\b

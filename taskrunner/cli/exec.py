@@ -24,9 +24,9 @@ from taskrunner.observe.words import seconds
 from taskrunner.run.baseline import baseline
 from taskrunner.run.events import LEVELS, Observer
 from taskrunner.run.folder import CACHE, DEFAULT, commands_of
-from taskrunner.run.plain import to_json
 from taskrunner.run.result import RunResult
 from taskrunner.safe.printable import printable
+from taskrunner.safe.reprs import to_json
 from taskrunner.tasks.permit import Permit
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from importlib.machinery import ExtensionFileLoader
 
 import msgspec
 
-from taskrunner.run.host import python_build
-from taskrunner.tasks import gil
+from taskrunner.system import gil
+from taskrunner.system.host import python_build
 
 BUILD = "build"
 IMPORT = "import"

@@ -7,7 +7,7 @@ import time
 import msgspec
 
 from taskrunner.doctor.cgroup import cpu_limit
-from taskrunner.run.host import processors, system
+from taskrunner.system.host import processors, system
 
 READINGS = 1000
 

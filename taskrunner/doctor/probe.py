@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from taskrunner.doctor import child
-from taskrunner.tasks import gil
+from taskrunner.system import gil
 from taskrunner.tasks.processes import groups, kill_all, signal_name
 
 ON = "on"

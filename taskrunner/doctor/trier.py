@@ -15,7 +15,7 @@ from taskrunner.doctor.probe import Prober, Tried
 from taskrunner.doctor.tries import Tries
 from taskrunner.pool.executor import WorkStealingExecutor
 from taskrunner.run.cache import Cache
-from taskrunner.run.host import processors
+from taskrunner.system.host import processors
 
 
 class Choices(msgspec.Struct, frozen=True):

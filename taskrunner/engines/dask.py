@@ -24,8 +24,8 @@ from taskrunner.engines.engine import EngineLostError, Setup, Site, SiteCame, Si
 from taskrunner.engines.probe import Probe, differences, probe
 from taskrunner.engines.work import Remote, Report, Work, from_bytes, to_bytes
 from taskrunner.errors import TaskrunnerError, UsageError
-from taskrunner.run.host import processors
-from taskrunner.tasks import gil
+from taskrunner.system import gil
+from taskrunner.system.host import processors
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster, Scheduler, Worker

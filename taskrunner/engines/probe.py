@@ -11,8 +11,8 @@ from hashlib import blake2b
 import msgspec
 
 from taskrunner.errors import UsageError
-from taskrunner.run.host import python_build
-from taskrunner.tasks import gil
+from taskrunner.system import gil
+from taskrunner.system.host import python_build
 from taskrunner.tasks.resolve import resolve_attribute
 
 # Also compared: what both sides must agree on to understand each other.

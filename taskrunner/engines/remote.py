@@ -19,7 +19,7 @@ from taskrunner.run.events import Event, RunWarning, SiteJoined, SiteLeft
 from taskrunner.run.outcome import Call, describe
 from taskrunner.run.plan import Plan
 from taskrunner.run.timer import Timer, nanoseconds
-from taskrunner.safe.private import write_private
+from taskrunner.safe.private_files import write_private
 from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.written import output_files
 

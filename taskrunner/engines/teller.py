@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from taskrunner.engines.work import BEGUN, DONE, Report, Work
-from taskrunner.tasks import gil
+from taskrunner.system import gil
 
 type Send = Callable[[Sequence[Report]], None]
 

@@ -20,7 +20,7 @@ from taskrunner.run.loop_runner import LoopRunner
 from taskrunner.run.plan import CALL, COMMAND_PLACES, Plan, Task
 from taskrunner.run.runner import Runner
 from taskrunner.run.timer import Timer, nanoseconds
-from taskrunner.tasks import gil
+from taskrunner.system import gil
 from taskrunner.tasks.current import HERE
 from taskrunner.tasks.processes import GRACE, kill_all
 

@@ -18,7 +18,7 @@ from taskrunner.engines.work import DONE, Work, Written
 from taskrunner.errors import InternalError
 from taskrunner.run.attempt import NodeTimeoutError
 from taskrunner.run.plan import COMMAND
-from taskrunner.safe.private import make_private
+from taskrunner.safe.private_files import make_private
 from taskrunner.tasks.binding import fill
 from taskrunner.tasks.command import Command, run_command
 from taskrunner.tasks.current import ON_LOOP, Current

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from taskrunner import collector
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.graph import codec, params
 from taskrunner.graph.dag import Dag
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import FORMAT_VERSION, Defaults, GraphFile, Node
+from taskrunner.system import gc_tuning as collector
 
 
 class Handle:

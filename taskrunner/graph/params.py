@@ -9,7 +9,7 @@ from taskrunner.errors import UsageError
 from taskrunner.graph.hints import did_you_mean
 from taskrunner.graph.spec import GraphFile
 from taskrunner.graph.template import OPEN
-from taskrunner.safe.secret import MASK, looks_secret
+from taskrunner.safe.secrets import MASK, looks_secret
 
 
 def parse_setting(file: GraphFile, text: str) -> tuple[str, Any]:

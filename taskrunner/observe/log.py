@@ -19,8 +19,8 @@ from msgspec import UNSET
 from taskrunner.errors import TaskrunnerError
 from taskrunner.observe.summary import shortened
 from taskrunner.run.events import LEVELS, Event
-from taskrunner.run.plain import safe_repr, to_json
-from taskrunner.safe.private import open_private
+from taskrunner.safe.private_files import open_private
+from taskrunner.safe.reprs import safe_repr, to_json
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskrunner.observe.words import by_culprit, counted, seconds
+from taskrunner.observe.words import counted, seconds
 from taskrunner.run.cpu_time import CpuTimes
 from taskrunner.run.outcome import Failure
 from taskrunner.run.result import RunResult, Summary
 from taskrunner.safe.printable import printable, printable_lines
+from taskrunner.system.gil import by_culprit
 from taskrunner.tasks.written import output_files
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from taskrunner.observe.words import culprit, first_line
+from taskrunner.observe.words import first_line
 from taskrunner.run.events import (
     Event,
     GilSwitchedOn,
@@ -14,6 +14,7 @@ from taskrunner.run.events import (
     SiteLeft,
 )
 from taskrunner.safe.printable import printable
+from taskrunner.system.gil import culprit
 
 _NAMED = 10
 _WIDTH = 100

@@ -18,13 +18,3 @@ def counted(number: int, noun: str) -> str:
 def first_line(text: str) -> str:
     """Return the first line of an error that says anything."""
     return text.strip().partition("\n")[0]
-
-
-def culprit(module: str, node: str) -> str:
-    """Say which import switched the GIL on, and for which node, if that is known."""
-    return f'importing "{module}"{f' for node "{node}"' if node else ""} switched it on'
-
-
-def by_culprit(module: str | None, node: str) -> str:
-    """Say that behind the word that the GIL is on; nothing where nobody knows."""
-    return f" ({culprit(module, node)})" if module else ""

@@ -12,9 +12,9 @@ from taskrunner.run.events import RunResumed
 from taskrunner.run.folder import RunFolder, find_run, new_run_id, read_graph
 from taskrunner.run.journal import Journal, forgotten, hold, read
 from taskrunner.run.order import among, durations, ranks
-from taskrunner.run.plain import to_json
 from taskrunner.run.plan import Plan
 from taskrunner.run.resume import Resumption, resume
+from taskrunner.safe.reprs import to_json
 
 
 class Archive:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from taskrunner.safe.private import make_private, write_private
+from taskrunner.safe.private_files import make_private, write_private
 
 MAGIC = b"taskrunner cache 1\n"
 _START = len(MAGIC) + hashlib.sha256().digest_size

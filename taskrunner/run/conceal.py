@@ -16,8 +16,8 @@ import msgspec
 
 from taskrunner.graph.dag import Dag
 from taskrunner.graph.template import CONTAINERS, OPEN, TEMPLATES, DictOf
-from taskrunner.run.plain import to_json
-from taskrunner.safe.secret import MASK, Mask, looks_secret
+from taskrunner.safe.reprs import to_json
+from taskrunner.safe.secrets import MASK, Mask, looks_secret
 
 _REFERENCES = frozenset({"$ref", "$param", "$item"})
 

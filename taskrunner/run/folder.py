@@ -11,9 +11,9 @@ import msgspec
 
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.run.conceal import Fingerprints, Kept
-from taskrunner.run.plain import to_json
 from taskrunner.run.result import Summary
-from taskrunner.safe.private import make_private, write_private
+from taskrunner.safe.private_files import make_private, write_private
+from taskrunner.safe.reprs import to_json
 
 DEFAULT = Path(".taskrunner") / "runs"
 CACHE = Path(".taskrunner") / "cache"  # which belongs to no run

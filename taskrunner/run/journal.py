@@ -28,7 +28,7 @@ from msgspec.msgpack import Ext
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.run.stored import ATOMS, NotStorableError, pack, unpack
-from taskrunner.safe.private import open_private
+from taskrunner.safe.private_files import open_private
 
 MAGIC = b"taskrunner journal 1\n"
 _HEAD = struct.Struct("<II")

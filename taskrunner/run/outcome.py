@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.run.shown import written
+from taskrunner.safe.reprs import written
 
 DONE = "done"
 FAILED = "failed"

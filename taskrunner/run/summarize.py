@@ -7,11 +7,11 @@ import msgspec
 from taskrunner.graph.dag import Dag
 from taskrunner.run.cpu_time import CpuTime
 from taskrunner.run.events import EVENT_LOOP
-from taskrunner.run.host import python_build
 from taskrunner.run.outcome import Retried, Skip
 from taskrunner.run.plan import ASYNC, Noted, Task
 from taskrunner.run.result import SlowNode, Summary
-from taskrunner.tasks import gil
+from taskrunner.system import gil
+from taskrunner.system.host import python_build
 
 SLOWEST = 5
 

@@ -18,8 +18,8 @@ from msgspec import UNSET
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.spec import Capture
-from taskrunner.safe.private import open_private
-from taskrunner.safe.secret import Mask, looks_secret
+from taskrunner.safe.private_files import open_private
+from taskrunner.safe.secrets import Mask, looks_secret
 from taskrunner.tasks.processes import GRACE, CommandError, groups, starting
 from taskrunner.tasks.written import output_files
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from taskrunner.doctor.probe import ALREADY, OFF, UNKNOWN, Prober, Tried, unclear
-from taskrunner.tasks import gil
+from taskrunner.system import gil
 
 LONG = 60.0
 # What a harmless import is, and how it is told: where the GIL is always on, it is on before.

@@ -13,7 +13,7 @@ from taskrunner.doctor.project import Project
 from taskrunner.doctor.report import Module, Package, Report, Verdict
 from taskrunner.doctor.text import report_text
 from taskrunner.doctor.verdict import judge
-from taskrunner.tasks import gil
+from taskrunner.system import gil
 
 OFF = Interpreter(
     version="CPython 3.13", build="main", compiler="GCC", abi="own", free_threaded=True, gil=False, gil_by="default",

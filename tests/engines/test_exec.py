@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from taskrunner.tasks import gil
+from taskrunner.system import gil
 
 ROOT = Path(__file__).parents[2]
 BOUND = 100.0

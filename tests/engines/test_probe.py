@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from taskrunner.engines.probe import differences, probe
-from taskrunner.tasks import gil
+from taskrunner.system import gil
 
 
 def test_a_process_tells_what_it_is():

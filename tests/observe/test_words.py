@@ -1,6 +1,7 @@
 import pytest
 
-from taskrunner.observe.words import by_culprit, counted, first_line, seconds
+from taskrunner.observe.words import counted, first_line, seconds
+from taskrunner.system.gil import by_culprit
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import taskrunner
 from taskrunner.graph.graph import Graph
 from taskrunner.run.conceal import conceal, mask_of, reveal
-from taskrunner.safe.secret import MASK
+from taskrunner.safe.secrets import MASK
 
 PARAMS = {"n": 1, "api_token": "t0ken-default", "host": "h"}
 NODES = [

@@ -6,8 +6,8 @@ import pytest
 
 import taskrunner
 from taskrunner import RunFailedError
-from taskrunner.run.host import peak_memory
 from taskrunner.run.result import RunResult
+from taskrunner.system.host import peak_memory
 
 
 def fail():

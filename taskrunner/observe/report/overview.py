@@ -7,8 +7,9 @@ from taskrunner.observe.page.page import html_text
 from taskrunner.observe.recorded import ALLOWED, RecordedRun
 from taskrunner.observe.summary import cpu_text
 from taskrunner.observe.totals import STATES, Totals
-from taskrunner.observe.words import by_culprit, counted, seconds
+from taskrunner.observe.words import counted, seconds
 from taskrunner.run.history import RUNNING, UNFINISHED
+from taskrunner.system.gil import by_culprit
 
 _SLOWEST = 5
 _SAID = {ALLOWED: "failed, which is allowed"}

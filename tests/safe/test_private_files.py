@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from taskrunner.safe.private import make_private, open_private, write_private
+from taskrunner.safe.private_files import make_private, open_private, write_private
 
 
 def mode(path):

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from taskrunner.run.events import NodeSkipped
-from taskrunner.run.plain import safe_repr, to_json
+from taskrunner.safe.reprs import safe_repr, to_json
 
 
 class Hostile:

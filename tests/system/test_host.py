@@ -3,7 +3,7 @@
 import sys
 from importlib import metadata
 
-from taskrunner.run.host import processors, versions
+from taskrunner.system.host import processors, versions
 
 
 def test_the_versions_of_what_was_imported_are_those_that_are_installed():

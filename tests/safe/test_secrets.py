@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from taskrunner.safe.secret import MASK, Mask, looks_secret
+from taskrunner.safe.secrets import MASK, Mask, looks_secret
 
 
 @pytest.mark.parametrize(

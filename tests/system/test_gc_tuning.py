@@ -7,8 +7,8 @@ import threading
 import pytest
 
 import taskrunner
-from taskrunner import collector
 from taskrunner.run.plan import Task
+from taskrunner.system import gc_tuning as collector
 
 BOUND = 30.0
 

@@ -12,6 +12,17 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Self
 
+
+def culprit(module: str, node: str) -> str:
+    """Say which import switched the GIL on, and for which node, if that is known."""
+    return f'importing "{module}"{f' for node "{node}"' if node else ""} switched it on'
+
+
+def by_culprit(module: str | None, node: str) -> str:
+    """Say that behind the word that the GIL is on; nothing where nobody knows."""
+    return f" ({culprit(module, node)})" if module else ""
+
+
 # PEP 703 gives such a build the ABI flag "t"; ``sysconfig`` knows it as well, but takes longer to import.
 IS_FREE_THREADED = "t" in sys.abiflags
 

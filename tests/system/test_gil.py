@@ -6,8 +6,8 @@ from importlib.machinery import SourceFileLoader
 
 import pytest
 
-from taskrunner.tasks import gil
-from taskrunner.tasks.gil import GilWatch
+from taskrunner.system import gil
+from taskrunner.system.gil import GilWatch
 
 needs_free_threading = pytest.mark.skipif(not gil.IS_FREE_THREADED, reason="this build always has the GIL")
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler (cc)")
@@ -59,7 +59,7 @@ def folder(tmp_path_factory):
 WATCHED = """
 import sys
 sys.path.insert(0, {folder!r})
-from taskrunner.tasks.gil import GilWatch, is_enabled
+from taskrunner.system.gil import GilWatch, is_enabled
 with GilWatch() as watch:
     before = is_enabled()
     {code}

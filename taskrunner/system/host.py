@@ -5,7 +5,7 @@ import os
 import resource
 import sys
 
-from taskrunner.tasks import gil
+from taskrunner.system import gil
 
 _NAMES = {"cpython": "CPython", "pypy": "PyPy"}
 
