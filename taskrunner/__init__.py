@@ -20,13 +20,13 @@ from taskrunner.tasks.current import Current, current
 
 if TYPE_CHECKING:
     from taskrunner.engines.dask import DaskEngine
-    from taskrunner.pool.executor import WorkStealingExecutor
+    from taskrunner.futures.executor import WorkStealingExecutor
 else:
 
     def __getattr__(name: str) -> object:
         """Import what most runs do without when it is first asked for."""
         if name == "WorkStealingExecutor":
-            from taskrunner.pool.executor import WorkStealingExecutor
+            from taskrunner.futures.executor import WorkStealingExecutor
 
             return WorkStealingExecutor
         if name == "DaskEngine":

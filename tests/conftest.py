@@ -8,6 +8,9 @@ from taskrunner.observe.recorded import RecordedRun
 from taskrunner.run import events
 from taskrunner.run.history import PastRun
 
+# Fixtures that tests of several packages share: the modules are in tests/support.
+pytest_plugins = ("cooperative",)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _signals_are_not_ignored():

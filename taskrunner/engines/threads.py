@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from taskrunner.pool.choice import Choice, Seeded
+from taskrunner.pool.policy import Choice, Seeded
 from taskrunner.pool.pool import Pool
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher

@@ -16,7 +16,7 @@ from msgspec.structs import asdict, replace
 
 from taskrunner.errors import GraphError, Problem, TaskrunnerError, UsageError, limited
 from taskrunner.graph.hints import did_you_mean
-from taskrunner.graph.place import Path, line_and_column, locate_all, parse_path
+from taskrunner.graph.location import Path, line_and_column, locate_all, parse_path
 from taskrunner.graph.spec import Defaults, FlatNode, GraphFile, Node, Retry
 
 type Format = Literal["json", "msgpack", "toml"]

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from taskrunner.errors import UsageError
 from taskrunner.graph.hints import did_you_mean
-from taskrunner.graph.place import Path
+from taskrunner.graph.location import Path
 from taskrunner.graph.spec import GraphFile, Node
 from taskrunner.graph.template import DictOf
 

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from taskrunner.errors import MOST_GUESSES, GraphError, Problem
 from taskrunner.graph.dag import NO_TEMPLATES, PLAIN, Dag, Templates, Vertex
 from taskrunner.graph.hints import did_you_mean
-from taskrunner.graph.place import Path
+from taskrunner.graph.location import Path
 from taskrunner.graph.spec import FlatNode, GraphFile, Node, WholeResult
 from taskrunner.graph.template import MOST_KEPT, Compiler, DictOf, Item, ListOf, Open, Ref, is_constant, references
 

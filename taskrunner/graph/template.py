@@ -10,7 +10,7 @@ from typing import Any
 
 from taskrunner.errors import MOST_GUESSES, MOST_PROBLEMS, Problem
 from taskrunner.graph.hints import did_you_mean
-from taskrunner.graph.place import Path
+from taskrunner.graph.location import Path
 
 KEYWORDS = ("$ref", "$param", "$item", "$literal")
 

@@ -68,8 +68,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from taskrunner.pool.choice import Choice
 from taskrunner.pool.platform import Lock, Platform
+from taskrunner.pool.policy import Choice
 
 IDLE = 0
 INBOX = 1

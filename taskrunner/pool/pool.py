@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from taskrunner.errors import TaskrunnerError, UsageError
-from taskrunner.pool.choice import Choice
 from taskrunner.pool.local_queue import LocalQueue
 from taskrunner.pool.parking import Parking
 from taskrunner.pool.platform import Lock, Platform, Thread
+from taskrunner.pool.policy import Choice
 from taskrunner.pool.worker import Bind, LostError, take_over, work
 
 # Seconds that a signal's handler may have to wait: the system may give the signal to a thread that runs none.

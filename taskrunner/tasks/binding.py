@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.graph.place import Path
+from taskrunner.graph.location import Path
 from taskrunner.graph.template import CONTAINERS, DictOf, Item, ListOf, Ref, TupleOf
 
 type ResultOf = Callable[[str], Any]

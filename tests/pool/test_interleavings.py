@@ -11,8 +11,8 @@ from collections import Counter
 
 import pytest
 
-from taskrunner.pool.choice import Seeded
 from taskrunner.pool.parking import HOME, IDLE, LOOK, Parking
+from taskrunner.pool.policy import Seeded
 
 WORKERS = (1, 2, 3, 4)
 SEEDS = 40

@@ -4,9 +4,9 @@ from collections import deque
 
 import pytest
 
-from taskrunner.pool.choice import Choice, Seeded
 from taskrunner.pool.parking import BACKSTOP, HOME, IDLE, INBOX, LOOK, SEARCH, Parking
 from taskrunner.pool.platform import Platform
+from taskrunner.pool.policy import Choice, Seeded
 
 
 class Gate:

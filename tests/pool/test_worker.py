@@ -5,9 +5,9 @@ from collections import deque
 import pytest
 
 import taskrunner.pool.worker as hot_loop
-from taskrunner.pool.choice import Choice, Seeded
 from taskrunner.pool.parking import HOME, IDLE, INBOX, LOOK, SEARCH
 from taskrunner.pool.platform import Platform
+from taskrunner.pool.policy import Choice, Seeded
 from taskrunner.pool.worker import STEAL_AT_MOST, Victim, steal
 
 

@@ -7,7 +7,7 @@ import pytest
 import taskrunner
 from taskrunner.engines import threads
 from taskrunner.errors import TaskrunnerError, UsageError
-from taskrunner.pool.choice import Seeded
+from taskrunner.pool.policy import Seeded
 from taskrunner.run.schedule import UNRANKED, in_order, recorded_order, shuffled
 
 

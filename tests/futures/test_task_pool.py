@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
+from taskrunner.futures.task_pool import AFTER_SHUTDOWN, TaskPool
 from taskrunner.pool.platform import Platform
-from taskrunner.pool.task_pool import AFTER_SHUTDOWN, TaskPool
 
 SEEDS = 150
 WORKERS = (1, 2, 3)

@@ -59,11 +59,11 @@ from concurrent.futures.thread import BrokenThreadPool
 from typing import Any
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.pool.future import CURRENT, Args, Kwargs, TaskFuture
-from taskrunner.pool.lifetime import LIFETIME
+from taskrunner.futures.future import CURRENT, Args, Kwargs, TaskFuture
+from taskrunner.futures.lifetime import LIFETIME
+from taskrunner.futures.task_worker import Shared, TaskWorker
 from taskrunner.pool.platform import Platform
 from taskrunner.pool.pool import Pool
-from taskrunner.pool.task_worker import Shared, TaskWorker
 from taskrunner.pool.worker import Execute
 
 LOCKS = 64

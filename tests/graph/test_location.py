@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taskrunner.graph.place import line_and_column, locate, locate_all, parse_path
+from taskrunner.graph.location import line_and_column, locate, locate_all, parse_path
 
 FUZZ = settings(max_examples=60, deadline=None, derandomize=True)
 

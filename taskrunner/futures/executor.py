@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import Any
 
+from taskrunner.futures.task_pool import TaskPool
+from taskrunner.futures.waiting import Clock
 from taskrunner.pool.platform import Platform, Thread
-from taskrunner.pool.task_pool import TaskPool
-from taskrunner.pool.waiting import Clock
 
 
 class ExecutorThreads(Platform):

@@ -9,8 +9,8 @@ import random
 
 import pytest
 
-from taskrunner.pool.task_pool import TaskPool
-from taskrunner.pool.task_worker import TaskWorker
+from taskrunner.futures.task_pool import TaskPool
+from taskrunner.futures.task_worker import TaskWorker
 
 SEEDS = 150
 WORKERS = (1, 2, 3, 4)
@@ -206,7 +206,7 @@ class HelpsNobody(TaskWorker):
 
 @pytest.mark.parametrize("broken", [Silent, LooksThenAnnounces, HelpsNobody])
 def test_the_seeds_find_a_worker_that_does_not_help(play, monkeypatch, broken):
-    monkeypatch.setattr("taskrunner.pool.task_pool.TaskWorker", broken)
+    monkeypatch.setattr("taskrunner.futures.task_pool.TaskWorker", broken)
     with pytest.raises(AssertionError, match=r"deadlock|no end"):
         for seed in range(10 * SEEDS):
             play(helped_by_its_waiter, 2, seed)
@@ -225,7 +225,7 @@ class Forever:
 
 
 def test_a_worker_that_slept_instead_would_wait_for_ever(play, monkeypatch):
-    monkeypatch.setattr("taskrunner.pool.task_pool.TaskWorker", NeverRunsIt)
+    monkeypatch.setattr("taskrunner.futures.task_pool.TaskWorker", NeverRunsIt)
     with pytest.raises(AssertionError, match=r"deadlock|lost wake-up"):
         play(lambda submit, _: [submit(fib, submit, 3)], 1, 0)
 

@@ -11,7 +11,7 @@ PATIENCE = 60
 PRELUDE = """
 import os, sys, threading, time, warnings
 from taskrunner import WorkStealingExecutor
-from taskrunner.pool.lifetime import LIFETIME
+from taskrunner.futures.lifetime import LIFETIME
 PATIENCE = 30
 def wait_for_exit():
     while not LIFETIME._is_over:

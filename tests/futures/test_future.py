@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, InvalidStateError
 
 import pytest
 
-from taskrunner.pool.future import TaskFuture
+from taskrunner.futures.future import TaskFuture
 
 RUNS = 3000
 

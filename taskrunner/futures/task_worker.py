@@ -54,10 +54,10 @@ from concurrent.futures._base import LOGGER
 from dataclasses import dataclass, field
 from typing import Any
 
-from taskrunner.pool.future import CURRENT, Args, Kwargs, TaskFuture
+from taskrunner.futures.future import CURRENT, Args, Kwargs, TaskFuture
+from taskrunner.futures.waiting import Clock, HelpingEvent
 from taskrunner.pool.local_queue import LocalQueue
 from taskrunner.pool.platform import Lock
-from taskrunner.pool.waiting import Clock, HelpingEvent
 from taskrunner.pool.worker import Execute
 
 HEADROOM = 16

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from taskrunner import WorkStealingExecutor
-from taskrunner.pool.future import TaskFuture
+from taskrunner.futures.future import TaskFuture
 
 ROOT = Path(__file__).parents[2]
 LIB = os.environ.get("TASKRUNNER_CPYTHON_LIB", "")

@@ -20,7 +20,7 @@ import pytest
 
 import taskrunner
 from taskrunner import WorkStealingExecutor
-from taskrunner.pool.task_worker import TURNS
+from taskrunner.futures.task_worker import TURNS
 
 PATIENCE = 60
 WORKERS = (1, 2, 4)

@@ -6,7 +6,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 
-from taskrunner.pool.future import TaskFuture
+from taskrunner.futures.future import TaskFuture
 
 
 class Clock:
