@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from taskrunner.engines import threads
 from taskrunner.engines.engine import Engine, Place
 from taskrunner.errors import GilEnabledError, GraphError, TaskrunnerError, UsageError
+from taskrunner.events.json_log import JsonLog, open_log
+from taskrunner.events.observer import Observer
+from taskrunner.events.types import LEVELS, Event, GilSwitchedOn, RunDone, RunStart, RunWarning
 from taskrunner.graph.graph import Graph, Handle, as_nodes
-from taskrunner.observe.log import JsonLog, open_log
 from taskrunner.run.archive import Archive
 from taskrunner.run.conceal import mask_of
 from taskrunner.run.control import Control
 from taskrunner.run.cpu_time import CpuTime
-from taskrunner.run.events import LEVELS, Event, GilSwitchedOn, Observer, RunDone, RunStart, RunWarning
 from taskrunner.run.folder import find_run, new_run_id
 from taskrunner.run.plan import COMMAND, Plan
 from taskrunner.run.recorder import Recorder

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import taskrunner
-from taskrunner.run.events import NodeDone, NodeFailed, NodeSkipped, RunDone, RunStart
+from taskrunner.events.types import NodeDone, NodeFailed, NodeSkipped, RunDone, RunStart
 
 BOUND = 30.0
 

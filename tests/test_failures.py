@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import taskrunner
-from taskrunner.run.events import NodeDone, NodeFailed, NodeRetry, NodeTimeout
+from taskrunner.events.types import NodeDone, NodeFailed, NodeRetry, NodeTimeout
 from taskrunner.run.runner import Runner
 from taskrunner.run.timer import nanoseconds
 

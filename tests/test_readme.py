@@ -10,8 +10,8 @@ import pytest
 
 from taskrunner.cli.exec import exec_command
 from taskrunner.cli.main import COMMANDS, EXIT_CODES
+from taskrunner.events import types as events
 from taskrunner.graph.spec import Defaults, GraphFile, Node
-from taskrunner.run import events
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

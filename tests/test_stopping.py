@@ -11,7 +11,7 @@ import time
 import pytest
 
 import taskrunner
-from taskrunner.run.events import NodeDone, NodeSkipped, RunDone
+from taskrunner.events.types import NodeDone, NodeSkipped, RunDone
 
 
 class Ear:

@@ -16,13 +16,15 @@ from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set
 from taskrunner.cli.live import shown
 from taskrunner.cli.permits import permit_options, read_permit
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
+from taskrunner.events.json_log import JsonLog, open_log
+from taskrunner.events.observer import Observer
+from taskrunner.events.types import LEVELS
 from taskrunner.graph.graph import Graph
 from taskrunner.observe.label import label
-from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
+from taskrunner.observe.log import ConsoleLog, wants_colors
 from taskrunner.observe.summary import failure_text, summary_text
 from taskrunner.observe.words import seconds
 from taskrunner.run.baseline import baseline
-from taskrunner.run.events import LEVELS, Observer
 from taskrunner.run.folder import CACHE, DEFAULT, commands_of
 from taskrunner.run.result import RunResult
 from taskrunner.safe.printable import printable

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from taskrunner.events.observer import Observer
 from taskrunner.observe.live.bar import Bar
 from taskrunner.observe.live.command_files import CommandFiles
 from taskrunner.observe.live.command_output import CommandOutput
@@ -15,7 +16,6 @@ from taskrunner.observe.live.printed import Printed
 from taskrunner.observe.live.progress import Progress
 from taskrunner.observe.live.screen import Screen
 from taskrunner.observe.warnings import WarningLines
-from taskrunner.run.events import Observer
 
 _INTERRUPTED = "taskrunner: interrupted: waiting for the nodes that run; once more leaves at once"
 

@@ -26,10 +26,11 @@ from taskrunner.engines.remote_runner import RemoteRunner
 from taskrunner.engines.site import trouble_of
 from taskrunner.engines.work import BEGUN, DONE, STOPPED, Remote, Report, Work
 from taskrunner.errors import InternalError
+from taskrunner.events.observer import Running
+from taskrunner.events.types import EVENT_LOOP
 from taskrunner.run.attempt import NodeTimeoutError
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Push, Router, to_be_skipped
-from taskrunner.run.events import EVENT_LOOP, Running
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import COMMAND_PLACES, GATHER, MAP, Plan, Task
 from taskrunner.run.stored import NotStorableError, unpack

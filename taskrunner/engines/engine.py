@@ -13,8 +13,8 @@ import msgspec
 
 from taskrunner.engines.work import Remote, Report, Work
 from taskrunner.errors import TaskrunnerError
+from taskrunner.events.types import Event
 from taskrunner.run.control import Control
-from taskrunner.run.events import Event
 from taskrunner.run.plan import Plan
 
 

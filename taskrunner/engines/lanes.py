@@ -9,7 +9,7 @@ such intervals.)
 import time
 
 from taskrunner.engines.work import Report
-from taskrunner.run.events import EVENT_LOOP
+from taskrunner.events.types import EVENT_LOOP
 
 
 class Offset:

@@ -13,9 +13,9 @@ from taskrunner.engines.engine import Engine, EngineLostError, Setup, Site
 from taskrunner.engines.packing import Packer, is_gathered
 from taskrunner.engines.work import Remote, Report, Written
 from taskrunner.errors import GraphError, Problem
+from taskrunner.events.types import Event, RunWarning, SiteJoined, SiteLeft
 from taskrunner.graph.dag import Vertex
 from taskrunner.run.control import Control
-from taskrunner.run.events import Event, RunWarning, SiteJoined, SiteLeft
 from taskrunner.run.outcome import Call, describe
 from taskrunner.run.plan import Plan
 from taskrunner.run.timer import Timer, nanoseconds

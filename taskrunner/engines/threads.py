@@ -10,11 +10,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from taskrunner.events.types import Event, RunWarning
 from taskrunner.pool.policy import Choice, Seeded
 from taskrunner.pool.pool import Pool
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
-from taskrunner.run.events import Event, RunWarning
 from taskrunner.run.limits import Limits
 from taskrunner.run.loop_runner import LoopRunner
 from taskrunner.run.plan import CALL, COMMAND_PLACES, Plan, Task

@@ -1,7 +1,7 @@
 """Where an attempt ran, and so what it held: a worker, a command's place, or nothing."""
 
+from taskrunner.events.types import EVENT_LOOP
 from taskrunner.observe.recorded import Attempt, RecordedRun
-from taskrunner.run.events import EVENT_LOOP
 
 WORKER = "worker"
 COMMAND = "command"  # holds no worker, but one of as many places as there are workers

@@ -8,47 +8,18 @@ thread at a time.
 """
 
 import os
-import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 import msgspec
 from msgspec import UNSET
 
-from taskrunner.errors import TaskrunnerError
+from taskrunner.events.types import Event
 from taskrunner.observe.summary import shortened
-from taskrunner.run.events import LEVELS, Event
-from taskrunner.safe.private_files import open_private
-from taskrunner.safe.reprs import safe_repr, to_json
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
-
-
-class JsonLog:
-    """Writes each event as one JSON object on a line of its own."""
-
-    def __init__(self, file: BinaryIO, level: str = "info") -> None:
-        self.level = level
-        self._file = file
-        self._encoder = msgspec.json.Encoder(enc_hook=safe_repr)
-
-    def on_events(self, events: Sequence[Event]) -> None:
-        """Write a batch at once, so that a line is never torn by another writer."""
-        events = _from_level(events, self.level)
-        if not events:
-            return
-        try:
-            lines = self._encoder.encode_lines(events)
-        except Exception:  # noqa: BLE001  lone surrogates, hostile methods
-            lines = b"".join([to_json(event) + b"\n" for event in events])
-        self._file.write(lines)
-        self._file.flush()
-
-    def close(self) -> None:
-        """Close the file, unless it is one of the process's own."""
-        _close(self._file)
+from taskrunner.events.json_log import _close, _from_level
 
 
 class ConsoleLog:
@@ -74,19 +45,6 @@ class ConsoleLog:
         _close(self._file)
 
 
-def open_log(path: str | Path) -> BinaryIO:
-    """Open a log file to append to. One that is not there is made for the user alone.
-
-    Raises:
-        TaskrunnerError: it cannot be opened.
-
-    """
-    try:
-        return open(path, "ab", opener=open_private)
-    except OSError as error:
-        raise TaskrunnerError(f"cannot write the log {path}: {error.strerror}") from None
-
-
 def wants_colors(file: IO[Any]) -> bool:
     """Say whether a file is a terminal whose user has not refused colours (https://no-color.org)."""
     return file.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -101,10 +59,6 @@ def _logger(target: Any, processors: "list[Processor]") -> Any:
         wrapper_class=structlog.BoundLogger,
         cache_logger_on_first_use=True,
     )
-
-
-def _from_level(events: Sequence[Event], least: str) -> list[Event]:
-    return [event for event in events if LEVELS[event.level] >= LEVELS[least]]
 
 
 def _level_first(_: Any, method: str, event_dict: "EventDict") -> "EventDict":
@@ -134,8 +88,3 @@ def _readable_value(value: Any) -> Any:
     if isinstance(value, tuple) and all(isinstance(part, str) for part in value):
         return _readable_value(shortened(value))
     return [_readable_value(part) for part in value] if isinstance(value, tuple) else value
-
-
-def _close(file: IO[Any]) -> None:
-    if file not in (sys.stdout, sys.stderr, sys.stderr.buffer):
-        file.close()

@@ -13,9 +13,8 @@ import msgspec
 from msgspec import UnsetType
 
 from taskrunner.errors import GraphError, TaskrunnerError
-from taskrunner.graph.dag import Dag, Vertex
-from taskrunner.graph.graph import Graph
-from taskrunner.run.events import (
+from taskrunner.events.reader import read_events
+from taskrunner.events.types import (
     EVENT_LOOP,
     AttemptEvent,
     BrokenAttempt,
@@ -27,35 +26,27 @@ from taskrunner.run.events import (
     NodeSkipped,
     NodeTimeout,
     RunDone,
-    RunResumed,
     RunStart,
     RunWarning,
-    SiteJoined,
-    SiteLeft,
 )
+from taskrunner.graph.dag import Dag, Vertex
+from taskrunner.graph.graph import Graph
 from taskrunner.run.folder import find_run, read_graph
 from taskrunner.run.history import PastRun, past_run
 
-type AnyEvent = (
-    RunStart
-    | RunResumed
-    | NodeDone
-    | NodeFailed
-    | NodeRetry
-    | NodeTimeout
-    | NodeSkipped
-    | GilSwitchedOn
-    | SiteJoined
-    | SiteLeft
-    | RunWarning
-    | RunDone
-)
-
 # How an attempt ended.
 DONE = "done"
+
+
 CACHED = "cached"
+
+
 FAILED = "failed"
+
+
 ALLOWED = "allowed"  # failed, which the graph allows
+
+
 RETRIED = "retried"  # failed, and another attempt followed
 
 
@@ -320,30 +311,6 @@ def load_run(runs: Path, name: str) -> RecordedRun:
     if not events or not isinstance(events[0], RunStart):
         raise TaskrunnerError(f"{folder / 'events.jsonl'} tells nothing of a run: was its log level above info?")
     return RecordedRun(past_run(folder), events, _dag(folder), folder)
-
-
-def read_events(path: Path) -> list[AnyEvent]:
-    """Read the events of a run; a last line that a killed process has not finished is left out.
-
-    Raises:
-        TaskrunnerError: the file cannot be read.
-
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise TaskrunnerError(f"cannot read {path}: {error.strerror}") from None
-    decoder = msgspec.json.Decoder(AnyEvent)
-    whole = data[: data.rfind(b"\n") + 1]
-    try:
-        return decoder.decode_lines(whole)
-    except ValueError:
-        for number, line in enumerate(whole.splitlines(), 1):
-            try:
-                decoder.decode(line)
-            except ValueError as error:
-                raise TaskrunnerError(f"{path}:{number}: {error}") from None
-        raise
 
 
 def _dag(folder: Path) -> Dag | None:

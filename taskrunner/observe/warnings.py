@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from taskrunner.observe.words import first_line
-from taskrunner.run.events import (
+from taskrunner.events.types import (
     Event,
     GilSwitchedOn,
     NodeFailed,
@@ -13,6 +12,7 @@ from taskrunner.run.events import (
     RunWarning,
     SiteLeft,
 )
+from taskrunner.observe.words import first_line
 from taskrunner.safe.printable import printable
 from taskrunner.system.gil import culprit
 

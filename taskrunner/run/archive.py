@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
+from taskrunner.events.types import RunResumed
 from taskrunner.graph.graph import Graph
 from taskrunner.run.conceal import conceal, reveal
-from taskrunner.run.events import RunResumed
 from taskrunner.run.folder import RunFolder, find_run, new_run_id, read_graph
 from taskrunner.run.journal import Journal, forgotten, hold, read
 from taskrunner.run.order import among, durations, ranks

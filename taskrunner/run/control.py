@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from taskrunner.events.observer import Running
 from taskrunner.run.attempt import Attempt
-from taskrunner.run.events import Running
 from taskrunner.run.journal import Entry
 from taskrunner.run.outcome import Failure
 from taskrunner.run.plan import Noted

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.run.events import RunStart
+from taskrunner.events.types import RunStart
 from taskrunner.run.folder import run_ids
 from taskrunner.run.journal import is_locked
 

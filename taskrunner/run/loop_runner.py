@@ -6,10 +6,11 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from taskrunner.events.observer import Running
+from taskrunner.events.types import EVENT_LOOP
 from taskrunner.run.attempt import Attempt, NodeTimeoutError
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
-from taskrunner.run.events import EVENT_LOOP, Running
 from taskrunner.run.outcome import Skip
 from taskrunner.run.plan import COMMAND, Plan, Task
 from taskrunner.run.runner import Runner, clock

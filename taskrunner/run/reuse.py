@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taskrunner.events.types import Event, RunWarning
 from taskrunner.run.cache import Cache
-from taskrunner.run.events import Event, RunWarning
 from taskrunner.run.outputs import Outputs
 from taskrunner.run.plan import ASYNC, Plan, Task
 from taskrunner.run.stored import NotStorableError, pack, unpack

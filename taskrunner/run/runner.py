@@ -11,11 +11,11 @@ from typing import Any
 
 from msgspec import UNSET
 
+from taskrunner.events.observer import Running
 from taskrunner.pool.worker import LostError
 from taskrunner.run.attempt import Attempt, NodeTimeoutError
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Router
-from taskrunner.run.events import Running
 from taskrunner.run.journal import entry, result_of
 from taskrunner.run.now import NOTHING_BEGUN, Begun, running
 from taskrunner.run.outcome import Call, Failure, Retried, Skip, describe

@@ -10,8 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from taskrunner.events.types import RunWarning
 from taskrunner.run.control import Control
-from taskrunner.run.events import RunWarning
 from taskrunner.run.journal import Journal
 
 # Seconds between two looks.

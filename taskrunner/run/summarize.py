@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from taskrunner.events.types import EVENT_LOOP
 from taskrunner.graph.dag import Dag
 from taskrunner.run.cpu_time import CpuTime
-from taskrunner.run.events import EVENT_LOOP
 from taskrunner.run.outcome import Retried, Skip
 from taskrunner.run.plan import ASYNC, Noted, Task
 from taskrunner.run.result import SlowNode, Summary

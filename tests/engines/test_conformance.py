@@ -14,7 +14,7 @@ from told import Ear, decoded, run
 
 import taskrunner
 from taskrunner.cli.main import cli
-from taskrunner.run.events import RunStart, RunWarning, SiteJoined
+from taskrunner.events.types import RunStart, RunWarning, SiteJoined
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -11,7 +11,7 @@ from told import Ear, decoded, run
 
 import taskrunner
 from taskrunner.errors import GraphError, UsageError
-from taskrunner.run.events import RunWarning, SiteJoined
+from taskrunner.events.types import RunWarning, SiteJoined
 
 
 @pytest.fixture

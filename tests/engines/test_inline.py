@@ -10,7 +10,7 @@ import taskrunner
 from taskrunner.engines import conductor
 from taskrunner.engines.engine import SiteCame
 from taskrunner.errors import GraphError, UsageError
-from taskrunner.run.events import NodeDone, NodeTimeout, RunStart, RunWarning, SiteJoined
+from taskrunner.events.types import NodeDone, NodeTimeout, RunStart, RunWarning, SiteJoined
 
 # These need several nodes at once, which the submitting thread alone cannot run.
 TOGETHER = {"asyncs", "stopped"}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from taskrunner.engines.lanes import Lanes, Offset
 from taskrunner.engines.work import DONE, Report
-from taskrunner.run.events import EVENT_LOOP
+from taskrunner.events.types import EVENT_LOOP
 
 
 def report(site="s", thread=1, began=0, ran=0):

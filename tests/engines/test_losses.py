@@ -10,7 +10,7 @@ from told import Ear, decoded
 
 import taskrunner
 from taskrunner.engines.engine import EngineLostError
-from taskrunner.run.events import NodeDone, NodeFailed, RunWarning, SiteJoined, SiteLeft
+from taskrunner.events.types import NodeDone, NodeFailed, RunWarning, SiteJoined, SiteLeft
 
 pytestmark = pytest.mark.timeout(150)
 

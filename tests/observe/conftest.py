@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskrunner.run.events import NodeDone, NodeFailed, NodeRetry, NodeSkipped, RunStart
+from taskrunner.events.types import NodeDone, NodeFailed, NodeRetry, NodeSkipped, RunStart
 
 
 class Clock:

@@ -5,8 +5,8 @@ import msgspec
 import pytest
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.observe.log import ConsoleLog, JsonLog, open_log, wants_colors
-from taskrunner.run.events import (
+from taskrunner.events.json_log import JsonLog, open_log
+from taskrunner.events.types import (
     LEVELS,
     Event,
     GilSwitchedOn,
@@ -17,6 +17,7 @@ from taskrunner.run.events import (
     RunStart,
     RunWarning,
 )
+from taskrunner.observe.log import ConsoleLog, wants_colors
 
 DONE = NodeDone("a", 0, 1, 0.25, 0.5, stolen=False, started_at=1.0)
 FAILED = NodeFailed("b", 1, 1, 0.0, 0.5, stolen=True, started_at=1.0, error="E", traceback="T", arguments="(1)")

@@ -7,9 +7,10 @@ import pytest
 
 import taskrunner
 from taskrunner.errors import TaskrunnerError, UsageError
-from taskrunner.observe.recorded import AnyEvent, load_run, read_events
-from taskrunner.run import events
-from taskrunner.run.events import RunDone, RunStart
+from taskrunner.events import types as events
+from taskrunner.events.reader import AnyEvent, read_events
+from taskrunner.events.types import RunDone, RunStart
+from taskrunner.observe.recorded import load_run
 
 START = {
     "event": "run.start", "run": "r", "graph": "g", "nodes": 3, "workers": 2, "python": "CPython",

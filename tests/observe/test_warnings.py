@@ -2,8 +2,8 @@
 
 import pytest
 
+from taskrunner.events.types import GilSwitchedOn, RunWarning
 from taskrunner.observe.warnings import WarningLines
-from taskrunner.run.events import GilSwitchedOn, RunWarning
 
 
 def test_warnings_are_plain_lines_and_nothing_else_is_said(make):

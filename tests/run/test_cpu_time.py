@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 import taskrunner
+from taskrunner.events.types import NodeDone, NodeFailed, NodeRetry, RunStart
 from taskrunner.run.cpu_time import MOST, CpuTime, FunctionTime, add_up
-from taskrunner.run.events import NodeDone, NodeFailed, NodeRetry, RunStart
 
 CPU_TIME = sys.modules[CpuTime.__module__]  # taskrunner.run is a function's name as well
 ME = __name__

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 import taskrunner
-from taskrunner.run.events import EVENT_LOOP, Running
+from taskrunner.events.observer import Running
+from taskrunner.events.types import EVENT_LOOP
 from taskrunner.run.now import NOTHING_BEGUN, running
 from taskrunner.run.plan import NOTHING, Demands
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from taskrunner.events.types import LEVELS, NodeDone, NodeFailed, NodeSkipped, RunWarning
 from taskrunner.run.control import Control
-from taskrunner.run.events import LEVELS, NodeDone, NodeFailed, NodeSkipped, RunWarning
 from taskrunner.run.outcome import Call, Retried, Skip, describe
 from taskrunner.run.plan import NOTHING, Demands
 from taskrunner.run.recorder import BATCH, Recorder, to_events

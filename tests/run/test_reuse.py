@@ -16,8 +16,8 @@ import msgspec
 import pytest
 
 import taskrunner
+from taskrunner.events.types import NodeDone, RunDone, RunWarning
 from taskrunner.run.cache import Cache
-from taskrunner.run.events import NodeDone, RunDone, RunWarning
 from taskrunner.run.order import durations
 
 RAN = []

@@ -6,8 +6,8 @@ import time
 import pytest
 
 import taskrunner
+from taskrunner.events.types import RunStart
 from taskrunner.run.control import Control
-from taskrunner.run.events import RunStart
 from taskrunner.run.journal import entry
 from taskrunner.run.scribe import Scribe
 

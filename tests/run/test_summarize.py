@@ -3,9 +3,9 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 
+from taskrunner.events.types import EVENT_LOOP
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.run.events import EVENT_LOOP
 from taskrunner.run.outcome import Call, Retried, Skip, describe
 from taskrunner.run.plan import ASYNC, CALL, Demands
 from taskrunner.run.summarize import Facts, summarize

@@ -3,7 +3,7 @@ import json
 import msgspec
 import pytest
 
-from taskrunner.run.events import NodeSkipped
+from taskrunner.events.types import NodeSkipped
 from taskrunner.safe.reprs import safe_repr, to_json
 
 

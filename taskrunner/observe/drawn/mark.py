@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from taskrunner.events.types import NodeSkipped
 from taskrunner.observe.recorded import FAILED, RecordedRun
-from taskrunner.run.events import NodeSkipped
 
 # Beside the states of attempts.
 SKIPPED = "skipped"

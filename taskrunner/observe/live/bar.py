@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Sequence
 
+from taskrunner.events.observer import Running
+from taskrunner.events.types import EVENT_LOOP, Event
 from taskrunner.observe.live.progress import Progress
 from taskrunner.observe.live.screen import Line, Screen
 from taskrunner.observe.live.words import counts, duration
-from taskrunner.run.events import EVENT_LOOP, Event, Running
 from taskrunner.safe.printable import printable
 
 # Seconds from the run's begin to the first frame, between two frames at least, and at most where nothing happens.

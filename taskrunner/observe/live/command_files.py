@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from taskrunner.run.events import Event, RunStart
+from taskrunner.events.types import Event, RunStart
 from taskrunner.run.folder import commands_of
 from taskrunner.tasks.written import output_files
 

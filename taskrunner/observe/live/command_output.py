@@ -5,8 +5,9 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from taskrunner.events.observer import Running
+from taskrunner.events.types import EVENT_LOOP, AttemptEvent, Event, NodeSkipped
 from taskrunner.observe.live.command_files import CommandFiles, shown_line
-from taskrunner.run.events import EVENT_LOOP, AttemptEvent, Event, NodeSkipped, Running
 from taskrunner.safe.printable import printable
 
 # Bytes that are read of a file at one look: what lies before them is not shown.

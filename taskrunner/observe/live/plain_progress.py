@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
+from taskrunner.events.observer import Running
+from taskrunner.events.types import Event
 from taskrunner.observe.live.progress import Progress
 from taskrunner.observe.live.words import counts, duration
-from taskrunner.run.events import Event, Running
 
 # Seconds between two lines: a quarter of the time gone, within these bounds.
 SHORTEST = 10.0

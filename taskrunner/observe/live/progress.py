@@ -10,7 +10,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from taskrunner.run.events import AttemptEvent, Event, NodeDone, NodeFailed, NodeSkipped, Running, RunStart
+from taskrunner.events.observer import Running
+from taskrunner.events.types import AttemptEvent, Event, NodeDone, NodeFailed, NodeSkipped, RunStart
 
 # Seconds after which an estimate is worth something.
 _SOON = 1.0

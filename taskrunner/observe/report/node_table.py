@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
+from taskrunner.events.types import NodeSkipped
 from taskrunner.observe.kind import is_offloaded, kind_of
 from taskrunner.observe.page.table import Column, Table, time_column, words_column
 from taskrunner.observe.recorded import Attempt, RecordedRun
 from taskrunner.observe.report.groups import Groups
 from taskrunner.observe.totals import node_state
 from taskrunner.observe.words import first_line
-from taskrunner.run.events import NodeSkipped
 from taskrunner.safe.printable import printable
 
 _WHY = 120  # letters of an error

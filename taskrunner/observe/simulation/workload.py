@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from taskrunner.errors import TaskrunnerError
+from taskrunner.events.types import NodeRetry
 from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.observe.kind import WORKER, kind_of
 from taskrunner.observe.recorded import Attempt, RecordedRun
 from taskrunner.observe.simulation.overhead import Overhead, measure
-from taskrunner.run.events import NodeRetry
 from taskrunner.run.plan import RANK_BITS
 
 

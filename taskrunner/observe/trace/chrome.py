@@ -12,6 +12,7 @@ from operator import attrgetter, itemgetter
 import msgspec
 from msgspec import UNSET
 
+from taskrunner.events.types import GilSwitchedOn, RunWarning
 from taskrunner.observe.label import label
 from taskrunner.observe.lanes import Lane, nanoseconds
 from taskrunner.observe.recorded import ALLOWED, CACHED, FAILED, RETRIED, Attempt, RecordedRun
@@ -29,7 +30,6 @@ from taskrunner.observe.trace.event import (
 )
 from taskrunner.observe.trace.slices import Slice, place
 from taskrunner.observe.words import first_line
-from taskrunner.run.events import GilSwitchedOn, RunWarning
 
 # Up to so many edges each has an arrow. Of more, each node has the one from what made it ready: the last that it
 # waited for. A file stays in proportion to the nodes then, and a reader can still follow any node back.

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from taskrunner.errors import TaskrunnerError
+from taskrunner.events.types import BrokenAttempt
 from taskrunner.observe.recorded import Attempt, RecordedRun
 from taskrunner.observe.words import first_line
-from taskrunner.run.events import BrokenAttempt
 from taskrunner.run.history import OK, RUNNING
 
 try:

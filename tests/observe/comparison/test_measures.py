@@ -5,11 +5,7 @@ import json
 import pytest
 
 import taskrunner
-from taskrunner.graph.graph import Graph
-from taskrunner.observe.comparison.measures import digest, worker_seconds
-from taskrunner.observe.recorded import RecordedRun, load_run
-from taskrunner.observe.totals import totals_of
-from taskrunner.run.events import (
+from taskrunner.events.types import (
     EVENT_LOOP,
     GilSwitchedOn,
     NodeDone,
@@ -19,6 +15,10 @@ from taskrunner.run.events import (
     RunDone,
     RunStart,
 )
+from taskrunner.graph.graph import Graph
+from taskrunner.observe.comparison.measures import digest, worker_seconds
+from taskrunner.observe.recorded import RecordedRun, load_run
+from taskrunner.observe.totals import totals_of
 from taskrunner.run.history import FAILED, OK, UNFINISHED, PastRun
 
 GRAPH = {

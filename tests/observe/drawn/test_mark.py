@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
+from taskrunner.events.types import NodeDone, NodeFailed, NodeRetry, NodeSkipped, RunDone, RunResumed, RunStart
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.observe.drawn.mark import Children, Mark, Marks
 from taskrunner.observe.recorded import RecordedRun
-from taskrunner.run.events import NodeDone, NodeFailed, NodeRetry, NodeSkipped, RunDone, RunResumed, RunStart
 from taskrunner.run.history import PastRun
 
 NODES = [

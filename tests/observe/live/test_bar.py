@@ -2,9 +2,9 @@
 
 import pytest
 
+from taskrunner.events.observer import Running
 from taskrunner.observe.live.bar import FIRST, LONGEST, SHARE, SHORTEST, Bar, frame
 from taskrunner.observe.live.progress import Progress
-from taskrunner.run.events import Running
 
 
 class Screen:

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
+from taskrunner.events.observer import Running
 from taskrunner.observe.live.command_files import CommandFiles
 from taskrunner.observe.live.command_output import LONGEST, MOST, CommandOutput
-from taskrunner.run.events import Running
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
+from taskrunner.events.observer import Running
 from taskrunner.observe.live.plain_progress import PlainProgress
 from taskrunner.observe.live.progress import Progress
-from taskrunner.run.events import Running
 
 
 @pytest.fixture

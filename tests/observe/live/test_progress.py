@@ -2,9 +2,9 @@
 
 import pytest
 
+from taskrunner.events.observer import Running
 from taskrunner.observe.live.progress import Progress
 from taskrunner.observe.live.words import counts, duration
-from taskrunner.run.events import Running
 
 
 @pytest.fixture

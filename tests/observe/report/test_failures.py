@@ -3,9 +3,9 @@ import re
 
 import pytest
 
+from taskrunner.events.types import NodeTimeout
 from taskrunner.observe.report import failures
 from taskrunner.observe.report.failures import failures_html, tail
-from taskrunner.run.events import NodeTimeout
 from taskrunner.tasks.written import output_files
 
 

@@ -2,9 +2,9 @@ import re
 
 import pytest
 
+from taskrunner.events.types import GilSwitchedOn, RunWarning
 from taskrunner.observe.report.overview import environment_html, notes_html, summary_html
 from taskrunner.observe.totals import totals_of
-from taskrunner.run.events import GilSwitchedOn, RunWarning
 
 A = {"id": "a<b>", "call": "m:f"}
 

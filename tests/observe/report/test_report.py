@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from taskrunner.errors import TaskrunnerError
+from taskrunner.events.types import GilSwitchedOn
 from taskrunner.observe.recorded import load_run
 from taskrunner.observe.report.report import report
-from taskrunner.run.events import GilSwitchedOn
 
 KEPT = Path(__file__).parent
 NODES = [

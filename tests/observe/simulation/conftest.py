@@ -5,11 +5,11 @@ import json
 import msgspec
 import pytest
 
+from taskrunner.events.types import RunStart
 from taskrunner.graph.graph import Graph
 from taskrunner.observe.recorded import RecordedRun
 from taskrunner.observe.simulation.overhead import Overhead
 from taskrunner.observe.simulation.workload import Job, Workload
-from taskrunner.run.events import RunStart
 from taskrunner.run.history import PastRun
 
 

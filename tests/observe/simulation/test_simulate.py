@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 import taskrunner
+from taskrunner.events.types import GilSwitchedOn, NodeSkipped
 from taskrunner.observe.recorded import load_run
 from taskrunner.observe.simulation.curve import ASCII, BLOCKS
 from taskrunner.observe.simulation.simulate import Link, simulate, wall_s
 from taskrunner.observe.simulation.text import simulation_text
 from taskrunner.observe.simulation.workload import workload_of
-from taskrunner.run.events import GilSwitchedOn, NodeSkipped
 
 SHOWN = """\
 run            r: g, 5 nodes on 2 workers

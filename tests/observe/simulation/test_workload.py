@@ -3,9 +3,9 @@
 import pytest
 
 from taskrunner.errors import TaskrunnerError
+from taskrunner.events.types import NodeSkipped
 from taskrunner.observe.kind import ASYNC, COMMAND, WORKER
 from taskrunner.observe.simulation.workload import workload_of
-from taskrunner.run.events import NodeSkipped
 from taskrunner.run.plan import RANK_BITS
 
 

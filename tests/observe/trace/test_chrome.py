@@ -10,11 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import taskrunner
-from taskrunner.graph.graph import Graph
-from taskrunner.observe.recorded import RecordedRun, load_run
-from taskrunner.observe.trace import chrome as trace
-from taskrunner.observe.trace.chrome import chrome_trace
-from taskrunner.run.events import (
+from taskrunner.events.types import (
     GilSwitchedOn,
     NodeDone,
     NodeFailed,
@@ -25,6 +21,10 @@ from taskrunner.run.events import (
     RunStart,
     RunWarning,
 )
+from taskrunner.graph.graph import Graph
+from taskrunner.observe.recorded import RecordedRun, load_run
+from taskrunner.observe.trace import chrome as trace
+from taskrunner.observe.trace.chrome import chrome_trace
 from taskrunner.run.history import PastRun
 
 RUNNING = (Path(__file__).parents[3] / "docs" / "observing.md").read_text()

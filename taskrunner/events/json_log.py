@@ -1,0 +1,60 @@
+"""Json log."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+import msgspec
+
+from taskrunner.errors import TaskrunnerError
+from taskrunner.events.types import LEVELS, Event
+from taskrunner.safe.private_files import open_private
+from taskrunner.safe.reprs import safe_repr, to_json
+
+
+class JsonLog:
+    """Writes each event as one JSON object on a line of its own."""
+
+    def __init__(self, file: BinaryIO, level: str = "info") -> None:
+        self.level = level
+        self._file = file
+        self._encoder = msgspec.json.Encoder(enc_hook=safe_repr)
+
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Write a batch at once, so that a line is never torn by another writer."""
+        events = _from_level(events, self.level)
+        if not events:
+            return
+        try:
+            lines = self._encoder.encode_lines(events)
+        except Exception:  # noqa: BLE001  lone surrogates, hostile methods
+            lines = b"".join([to_json(event) + b"\n" for event in events])
+        self._file.write(lines)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file, unless it is one of the process's own."""
+        _close(self._file)
+
+
+def open_log(path: str | Path) -> BinaryIO:
+    """Open a log file to append to. One that is not there is made for the user alone.
+
+    Raises:
+        TaskrunnerError: it cannot be opened.
+
+    """
+    try:
+        return open(path, "ab", opener=open_private)
+    except OSError as error:
+        raise TaskrunnerError(f"cannot write the log {path}: {error.strerror}") from None
+
+
+def _from_level(events: Sequence[Event], least: str) -> list[Event]:
+    return [event for event in events if LEVELS[event.level] >= LEVELS[least]]
+
+
+def _close(file: IO[Any]) -> None:
+    if file not in (sys.stdout, sys.stderr, sys.stderr.buffer):
+        file.close()
