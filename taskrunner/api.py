@@ -16,16 +16,18 @@ from taskrunner.events.observer import Observer
 from taskrunner.events.types import LEVELS, Event, GilSwitchedOn, RunDone, RunStart, RunWarning
 from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.run.archive import Archive
-from taskrunner.run.conceal import mask_of
 from taskrunner.run.control import Control
 from taskrunner.run.cpu_time import CpuTime
-from taskrunner.run.folder import find_run, new_run_id
 from taskrunner.run.plan import COMMAND, Plan
 from taskrunner.run.recorder import Recorder
-from taskrunner.run.result import RunResult, Summary
-from taskrunner.run.schedule import in_order, recorded_order, shuffled
+from taskrunner.run.result import RunResult
+from taskrunner.run.schedule import in_order, shuffled
 from taskrunner.run.scribe import Scribe
 from taskrunner.run.summarize import Facts, summarize
+from taskrunner.storage.redaction import mask_of
+from taskrunner.storage.run_directory import find_run, new_run_id
+from taskrunner.storage.summary import Summary
+from taskrunner.storage.timings import recorded_order
 from taskrunner.system import gc_tuning as collector
 from taskrunner.system import gil
 from taskrunner.system.gil import culprit

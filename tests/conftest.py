@@ -6,7 +6,7 @@ import pytest
 from taskrunner.events import types as events
 from taskrunner.graph.graph import Graph
 from taskrunner.observe.recorded import RecordedRun
-from taskrunner.run.history import PastRun
+from taskrunner.storage.history import PastRun
 
 # Fixtures that tests of several packages share: the modules are in tests/support.
 pytest_plugins = ("cooperative",)

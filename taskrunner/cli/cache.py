@@ -9,7 +9,7 @@ import msgspec
 from taskrunner.cli.graphs import Decorator
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.run.cache import Cache, Entry
-from taskrunner.run.folder import CACHE
+from taskrunner.storage.run_directory import CACHE
 
 EXAMPLE = """\b
 Examples:

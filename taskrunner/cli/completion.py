@@ -15,8 +15,8 @@ import click
 import msgspec
 
 from taskrunner.graph import codec
-from taskrunner.run.folder import DEFAULT, find_run, run_ids
 from taskrunner.safe.secrets import looks_secret
+from taskrunner.storage.run_directory import DEFAULT, find_run, run_ids
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -96,8 +96,8 @@ def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> Offers:
 
 
 def _told(folder: Path) -> str:
-    from taskrunner.run.history import past_run
     from taskrunner.safe.printable import printable
+    from taskrunner.storage.history import past_run
 
     run = past_run(folder)
     return printable(", ".join(filter(None, (run.graph, run.state))))

@@ -19,8 +19,8 @@ from taskrunner.doctor.trier import Choices
 from taskrunner.doctor.verdict import judge_sites
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.observe.log import wants_colors
-from taskrunner.run.folder import CACHE
 from taskrunner.safe.reprs import to_json
+from taskrunner.storage.run_directory import CACHE
 from taskrunner.tasks.resolve import module_folders
 
 EXAMPLE = """\b

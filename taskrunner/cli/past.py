@@ -8,7 +8,7 @@ import click
 
 from taskrunner.cli import completion
 from taskrunner.observe.recorded import RecordedRun, load_run
-from taskrunner.run.folder import DEFAULT
+from taskrunner.storage.run_directory import DEFAULT
 
 
 def run_argument(function: Callable[..., Any]) -> Callable[..., Any]:

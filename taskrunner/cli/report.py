@@ -8,8 +8,8 @@ import click
 
 from taskrunner.cli.past import find_recorded, run_argument
 from taskrunner.errors import UsageError
-from taskrunner.run.baseline import baseline
 from taskrunner.safe.private_files import write_private
+from taskrunner.storage.baseline import baseline
 
 EXAMPLE = """\b
 Examples:

@@ -9,8 +9,8 @@ import msgspec
 
 from taskrunner.cli.past import run_dir_option
 from taskrunner.observe.words import seconds
-from taskrunner.run.history import RUNNING, UNFINISHED, PastRun, past_runs, remove
 from taskrunner.safe.printable import printable
+from taskrunner.storage.history import RUNNING, UNFINISHED, PastRun, past_runs, remove
 
 EXAMPLE = """\b
 Examples:

@@ -11,8 +11,8 @@ from taskrunner.cli import completion
 from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.past import run_dir_option
 from taskrunner.cli.permits import permit_options, read_permit
-from taskrunner.run.folder import DEFAULT
 from taskrunner.safe.reprs import to_json
+from taskrunner.storage.run_directory import DEFAULT
 from taskrunner.stress.report import UNSTEADY, StressReport
 from taskrunner.stress.search import Choices, search
 from taskrunner.stress.text import stress_text

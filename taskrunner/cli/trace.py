@@ -10,8 +10,8 @@ from taskrunner.cli.past import find_recorded, run_argument
 from taskrunner.errors import UsageError
 from taskrunner.observe.recorded import RecordedRun
 from taskrunner.observe.trace.chrome import chrome_trace
-from taskrunner.run.history import RUNNING
 from taskrunner.safe.printable import printable
+from taskrunner.storage.history import RUNNING
 
 EXAMPLE = """\b
 Examples:

@@ -33,8 +33,8 @@ from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Push, Router, to_be_skipped
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import COMMAND_PLACES, GATHER, MAP, Plan, Task
-from taskrunner.run.stored import NotStorableError, unpack
 from taskrunner.run.timer import Timer, nanoseconds
+from taskrunner.storage.serialization import NotStorableError, unpack
 from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.processes import GRACE
 

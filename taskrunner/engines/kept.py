@@ -12,7 +12,7 @@ from dask.sizeof import sizeof
 from distributed.protocol.serialize import dask_deserialize, dask_serialize, deserialize, serialize
 
 from taskrunner.engines.work import Stuck
-from taskrunner.run.stored import ATOMS
+from taskrunner.storage.serialization import ATOMS
 
 
 class Kept:

@@ -8,7 +8,7 @@ import itertools
 import pickle
 from typing import Any
 
-from taskrunner.run.stored import ATOMS
+from taskrunner.storage.serialization import ATOMS
 
 # Of a large list, set or dict so many parts are looked at.
 MOST = 1_000

@@ -20,8 +20,8 @@ from taskrunner.run.outcome import Call, describe
 from taskrunner.run.plan import Plan
 from taskrunner.run.timer import Timer, nanoseconds
 from taskrunner.safe.private_files import write_private
+from taskrunner.storage.run_directory import output_files
 from taskrunner.tasks.binding import MISSING
-from taskrunner.tasks.written import output_files
 
 # Bytes of a command's output that are read at once.
 CHUNK = 4 * 2**20

@@ -43,10 +43,10 @@ from taskrunner.engines.work import (
 )
 from taskrunner.errors import InternalError, TaskrunnerError
 from taskrunner.run.attempt import NodeTimeoutError
-from taskrunner.run.journal import Entry, bounded_entry, is_larger
 from taskrunner.run.outcome import Call, describe
 from taskrunner.run.plan import CALL, MAP
-from taskrunner.run.stored import NotStorableError, pack
+from taskrunner.storage.journal import Entry, bounded_entry, is_larger
+from taskrunner.storage.serialization import NotStorableError, pack
 from taskrunner.tasks import inputs
 from taskrunner.tasks.binding import MISSING, fill
 from taskrunner.tasks.current import HERE, Current

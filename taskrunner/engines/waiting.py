@@ -19,11 +19,11 @@ from taskrunner.errors import InternalError
 from taskrunner.run.attempt import NodeTimeoutError
 from taskrunner.run.plan import COMMAND
 from taskrunner.safe.private_files import make_private
+from taskrunner.storage.run_directory import output_files
 from taskrunner.tasks.binding import fill
 from taskrunner.tasks.command import Command, run_command
 from taskrunner.tasks.current import ON_LOOP, Current
 from taskrunner.tasks.loop import LoopThread
-from taskrunner.tasks.written import output_files
 
 _OUTPUT = ".output"
 

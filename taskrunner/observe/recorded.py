@@ -31,8 +31,8 @@ from taskrunner.events.types import (
 )
 from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.graph.graph import Graph
-from taskrunner.run.folder import find_run, read_graph
-from taskrunner.run.history import PastRun, past_run
+from taskrunner.storage.history import PastRun, past_run
+from taskrunner.storage.run_directory import find_run, read_graph
 
 # How an attempt ended.
 DONE = "done"

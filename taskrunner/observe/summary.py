@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskrunner.observe.words import counted, seconds
-from taskrunner.run.cpu_time import CpuTimes
 from taskrunner.run.outcome import Failure
-from taskrunner.run.result import RunResult, Summary
+from taskrunner.run.result import RunResult
 from taskrunner.safe.printable import printable, printable_lines
+from taskrunner.storage.run_directory import output_files
+from taskrunner.storage.summary import CpuTimes, Summary
 from taskrunner.system.gil import by_culprit
-from taskrunner.tasks.written import output_files
 
 if TYPE_CHECKING:
     from taskrunner.observe.contention import Contention, Grown

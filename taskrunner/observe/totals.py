@@ -7,7 +7,7 @@ import msgspec
 
 from taskrunner.observe.kind import COMMAND, WORKER, kind_of
 from taskrunner.observe.recorded import ALLOWED, CACHED, DONE, FAILED, RETRIED, RecordedRun
-from taskrunner.run.cpu_time import CpuTimes, add_up
+from taskrunner.storage.summary import CpuTimes, add_up
 
 SKIPPED = "skipped"
 OPEN = "not ended"

@@ -8,13 +8,14 @@ from typing import Any
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.events.types import RunResumed
 from taskrunner.graph.graph import Graph
-from taskrunner.run.conceal import conceal, reveal
-from taskrunner.run.folder import RunFolder, find_run, new_run_id, read_graph
-from taskrunner.run.journal import Journal, forgotten, hold, read
-from taskrunner.run.order import among, durations, ranks
+from taskrunner.run.order import ranks
 from taskrunner.run.plan import Plan
 from taskrunner.run.resume import Resumption, resume
 from taskrunner.safe.reprs import to_json
+from taskrunner.storage.journal import Journal, forgotten, hold, read
+from taskrunner.storage.redaction import conceal, reveal
+from taskrunner.storage.run_directory import RunFolder, find_run, new_run_id, read_graph
+from taskrunner.storage.timings import among, durations
 
 
 class Archive:

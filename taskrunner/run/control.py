@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from taskrunner.events.observer import Running
 from taskrunner.run.attempt import Attempt
-from taskrunner.run.journal import Entry
 from taskrunner.run.outcome import Failure
 from taskrunner.run.plan import Noted
+from taskrunner.storage.journal import Entry
 
 if TYPE_CHECKING:
     from taskrunner.run.cpu_time import CpuTime

@@ -18,46 +18,21 @@ A call that was given up stores when it returns, perhaps while others look. So i
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from taskrunner.run.attempt import NodeTimeoutError
 from taskrunner.run.outcome import Failure, Retried, Skip
 from taskrunner.run.plan import ASYNC, Noted, Plan, Task
+from taskrunner.storage.summary import CpuTimes, add_up
 from taskrunner.tasks.current import current
-
-# So many functions are told of, those that waited longest.
-MOST = 5
 
 type Spent = dict[tuple[str, int], int]
 
+
 clock = time.thread_time_ns
-
-
-class FunctionTime(msgspec.Struct, frozen=True):
-    """What the calls of one function took, in seconds: ``ran_s`` of wall time, of which ``cpu_s`` on a processor."""
-
-    call: str
-    calls: int
-    ran_s: float
-    cpu_s: float
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds without a processor: asleep, for data, for a lock, or for a processor that others had."""
-        return max(self.ran_s - self.cpu_s, 0.0)
-
-
-class CpuTimes(msgspec.Struct, frozen=True):
-    """What all calls took whose CPU time is known; ``functions``: those that waited longest, at most MOST."""
-
-    calls: int
-    ran_s: float
-    cpu_s: float
-    functions: tuple[FunctionTime, ...]
 
 
 class CpuTime:
@@ -103,22 +78,6 @@ class CpuTime:
             for task, _, started, ended, why in noted
             if not isinstance(spent := self.of(task, why), UnsetType)
         )
-
-
-def add_up(calls: Iterable[tuple[str, float, float]]) -> CpuTimes:
-    """Add up calls: the function of each, its seconds, and those of them on a processor."""
-    found: dict[str, tuple[int, float, float]] = {}
-    for call, ran_s, cpu_s in calls:
-        count, ran, cpu = found.get(call, (0, 0.0, 0.0))
-        found[call] = count + 1, ran + ran_s, cpu + cpu_s
-    functions = [FunctionTime(call, *numbers) for call, numbers in found.items()]
-    functions.sort(key=lambda each: (-each.waited_s, each.call))
-    return CpuTimes(
-        sum([each.calls for each in functions]),
-        sum([each.ran_s for each in functions]),
-        sum([each.cpu_s for each in functions]),
-        tuple(functions[:MOST]),
-    )
 
 
 class _Here(threading.local):

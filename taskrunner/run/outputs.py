@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from taskrunner.run.cache import Cache
-from taskrunner.run.stored import NotStorableError, pack, unpack
+from taskrunner.storage.serialization import NotStorableError, pack, unpack
 from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.files import expand, stamps
 

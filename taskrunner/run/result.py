@@ -9,9 +9,9 @@ import msgspec
 
 from taskrunner.errors import RunFailedError
 from taskrunner.graph.graph import Handle
-from taskrunner.run.cpu_time import CpuTimes
 from taskrunner.run.outcome import Failure, Skip, state_of
 from taskrunner.run.plan import Noted
+from taskrunner.storage.summary import Summary
 from taskrunner.tasks.binding import follow
 
 
@@ -30,60 +30,6 @@ class NodeTiming(msgspec.Struct, frozen=True, gc=False):
     ran_s: float
     started_at: float
     stolen: bool
-
-
-class SlowNode(msgspec.Struct, frozen=True):
-    """One of the nodes that ran longest."""
-
-    node: str
-    ran_s: float
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """A run in numbers, as ``summary.json`` holds it. Times are seconds.
-
-    ``busy`` is each worker's share of the wall time that it spent in nodes. ``parallelism`` is the
-    time spent in calls and commands, over the wall time. ``gil_module`` is the import that switched
-    the GIL on during a run that began without it, ``gil_node`` the node for which that was imported.
-    ``signal`` is the one that stopped the run, or 0.
-    ``kept``: how many nodes an earlier part of a resumed run had finished; ``nodes`` leaves them out.
-    ``retried``: how many attempts failed that were not the last of their node. ``timed_out_s``: the run's own
-    time-out, if that stopped it, or 0. ``lost``: how many calls were given up and had not returned at the end.
-    ``failed`` counts the failures that are allowed as well, ``ok`` does not mind them.
-    ``cached``: how many of those that are done took their results from the cache.
-    ``engine``: where the nodes ran; ``workers`` is how many ran at once there, and the memory this process's alone.
-    ``cpu``: what calls took and how much of it on a processor, if that was measured.
-    """
-
-    run: str
-    graph: str
-    ok: bool
-    wall_s: float
-    workers: int
-    nodes: int
-    done: int
-    failed: int
-    skipped: int
-    retried: int
-    kept: int
-    busy: tuple[float, ...]
-    steals: int
-    critical_path_s: float
-    critical_path: tuple[str, ...]
-    parallelism: float
-    slowest: tuple[SlowNode, ...]
-    python: str
-    free_threaded: bool
-    gil: bool
-    gil_module: str
-    peak_memory_bytes: int
-    signal: int
-    timed_out_s: float
-    lost: int
-    cached: int = 0
-    gil_node: str = ""
-    cpu: CpuTimes | None = None
-    engine: str = "threads"
 
 
 class RunResult:

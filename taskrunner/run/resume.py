@@ -12,8 +12,8 @@ import msgspec
 
 from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.graph.template import DictOf, Item, ListOf, Ref, references
-from taskrunner.run.journal import Entry, result_of
-from taskrunner.run.stored import NotStorableError
+from taskrunner.storage.journal import Entry, result_of
+from taskrunner.storage.serialization import NotStorableError
 from taskrunner.tasks.binding import MISSING
 
 

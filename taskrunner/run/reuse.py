@@ -15,7 +15,7 @@ from taskrunner.events.types import Event, RunWarning
 from taskrunner.run.cache import Cache
 from taskrunner.run.outputs import Outputs
 from taskrunner.run.plan import ASYNC, Plan, Task
-from taskrunner.run.stored import NotStorableError, pack, unpack
+from taskrunner.storage.serialization import NotStorableError, pack, unpack
 from taskrunner.tasks import inputs
 from taskrunner.tasks.binding import MISSING, ResultOf
 from taskrunner.tasks.files import Contents, Stamp, expand, stamps

@@ -16,12 +16,12 @@ from taskrunner.pool.worker import LostError
 from taskrunner.run.attempt import Attempt, NodeTimeoutError
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Router
-from taskrunner.run.journal import entry, result_of
 from taskrunner.run.now import NOTHING_BEGUN, Begun, running
 from taskrunner.run.outcome import Call, Failure, Retried, Skip, describe
 from taskrunner.run.plan import GATHER, MAP, NOTHING, Plan, Task, countdown
-from taskrunner.run.stored import NotStorableError
 from taskrunner.run.timer import nanoseconds
+from taskrunner.storage.journal import entry, result_of
+from taskrunner.storage.serialization import NotStorableError
 from taskrunner.tasks import inputs
 from taskrunner.tasks.binding import MISSING, fill
 from taskrunner.tasks.current import Current

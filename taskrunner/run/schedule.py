@@ -10,28 +10,18 @@ nodes without a rank: these go by the workers' deques, as in a usual run.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from pathlib import Path
-
-import msgspec
-
-from taskrunner.errors import TaskrunnerError
 
 # From a node's id to its rank: 0 is none, such a node goes by the deques.
 type Rank = Callable[[str], int]
 
+
 UNRANKED = 0
+
+
 UNKNOWN = 1  # the rank of a node that an order does not name: after all that it names
+
+
 _BYTES = 6
-
-
-class _Line(msgspec.Struct):
-    event: str = ""
-    node: str = ""
-    started_at: float = 0.0
-
-
-_LINES = msgspec.json.Decoder(_Line)
-_STARTED = frozenset({"node.done", "node.failed", "node.retry"})
 
 
 def shuffled(seed: int, *, by_deques: bool = False) -> Rank:
@@ -63,22 +53,3 @@ def in_order(nodes: Sequence[str], mapped: Collection[str]) -> Rank:
         if (parent := node.rpartition("[")[0]) in mapped:
             ranks[parent] = max(ranks.get(parent, 0), rank + 1)
     return lambda node: ranks.get(node, UNKNOWN)
-
-
-def recorded_order(folder: Path) -> list[str]:
-    """Return the nodes of the run that has left a folder, in the order in which they first started.
-
-    Raises:
-        TaskrunnerError: it has recorded no node, or its events cannot be read.
-
-    """
-    events = folder / "events.jsonl"
-    try:
-        data = events.read_bytes()
-        lines = _LINES.decode_lines(data[: data.rfind(b"\n") + 1])  # a killed process may not have finished the last
-    except (OSError, ValueError) as error:
-        raise TaskrunnerError(f"cannot read {events}: {error}") from None
-    started = sorted([line for line in lines if line.event in _STARTED], key=lambda line: line.started_at)
-    if not started:
-        raise TaskrunnerError(f"{events} tells of no node: there is no order to replay")
-    return list(dict.fromkeys(line.node for line in started))

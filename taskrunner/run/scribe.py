@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from taskrunner.events.types import RunWarning
 from taskrunner.run.control import Control
-from taskrunner.run.journal import Journal
+from taskrunner.storage.journal import Journal
 
 # Seconds between two looks.
 SHORTEST = 0.05

@@ -9,7 +9,7 @@ from taskrunner.graph.dag import Dag
 from taskrunner.run.cpu_time import CpuTime
 from taskrunner.run.outcome import Retried, Skip
 from taskrunner.run.plan import ASYNC, Noted, Task
-from taskrunner.run.result import SlowNode, Summary
+from taskrunner.storage.summary import SlowNode, Summary
 from taskrunner.system import gil
 from taskrunner.system.host import python_build
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from taskrunner.run.stored import pack
+from taskrunner.storage.serialization import pack
 
 _SIZE = 16
 

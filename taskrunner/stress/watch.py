@@ -8,8 +8,8 @@ from typing import Any
 from taskrunner.run.outcome import Failure
 from taskrunner.run.plan import ASYNC, Plan
 from taskrunner.run.result import RunResult
-from taskrunner.run.stored import ATOMS
 from taskrunner.safe.reprs import written
+from taskrunner.storage.serialization import ATOMS
 from taskrunner.stress.digest import content, digest
 from taskrunner.stress.meeting import Meeting
 from taskrunner.tasks.current import served

@@ -20,8 +20,8 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.spec import Capture
 from taskrunner.safe.private_files import open_private
 from taskrunner.safe.secrets import Mask, looks_secret
+from taskrunner.storage.run_directory import output_files
 from taskrunner.tasks.processes import GRACE, CommandError, groups, starting
-from taskrunner.tasks.written import output_files
 
 POLL = 0.02
 TAIL = 2000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from taskrunner.run.journal import read
+from taskrunner.storage.journal import read
 
 LONG = 60
 

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from taskrunner.run.journal import read
+from taskrunner.storage.journal import read
 
 STEPS = """
     import os, time

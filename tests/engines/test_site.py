@@ -32,9 +32,9 @@ from taskrunner.engines.work import (
 from taskrunner.graph.dag import Templates
 from taskrunner.graph.spec import Retry
 from taskrunner.graph.template import ListOf, Ref
-from taskrunner.run.journal import result_of
 from taskrunner.run.plan import CALL, MAP
-from taskrunner.run.stored import unpack
+from taskrunner.storage.journal import result_of
+from taskrunner.storage.serialization import unpack
 from taskrunner.tasks.processes import CommandError
 
 

@@ -24,8 +24,8 @@ from taskrunner.engines.work import (
     from_bytes,
     to_bytes,
 )
-from taskrunner.run.journal import bounded_entry, result_of
 from taskrunner.run.plan import CALL
+from taskrunner.storage.journal import bounded_entry, result_of
 
 
 def report(**fields):

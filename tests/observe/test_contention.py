@@ -8,7 +8,7 @@ import pytest
 
 import taskrunner
 from taskrunner.observe.contention import Contention, Grown, contention, has_grown, read_contention
-from taskrunner.run.baseline import baseline
+from taskrunner.storage.baseline import baseline
 
 ME = __name__
 

@@ -3,9 +3,9 @@ import pytest
 
 from taskrunner.observe.contention import Contention, Grown
 from taskrunner.observe.summary import failure_text, shortened, summary_text
-from taskrunner.run.cpu_time import add_up
 from taskrunner.run.outcome import Call, Failure, describe
-from taskrunner.run.result import RunResult, SlowNode, Summary
+from taskrunner.run.result import RunResult
+from taskrunner.storage.summary import SlowNode, Summary, add_up
 from taskrunner.tasks.command import CommandError
 
 SUMMARY = Summary(

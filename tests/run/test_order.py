@@ -8,7 +8,8 @@ import pytest
 import taskrunner
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.run.order import LONG, durations, ranks
+from taskrunner.run.order import ranks
+from taskrunner.storage.timings import LONG, durations
 
 
 def dag(*nodes):

@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from taskrunner.run.cache import Cache
 from taskrunner.run.outputs import Outputs
-from taskrunner.run.stored import NotStorableError
+from taskrunner.storage.serialization import NotStorableError
 from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.command import Command
 

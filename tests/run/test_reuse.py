@@ -18,7 +18,7 @@ import pytest
 import taskrunner
 from taskrunner.events.types import NodeDone, RunDone, RunWarning
 from taskrunner.run.cache import Cache
-from taskrunner.run.order import durations
+from taskrunner.storage.timings import durations
 
 RAN = []
 REUSE = importlib.import_module("taskrunner.run.reuse")  # taskrunner.run is a function's name as well

@@ -8,7 +8,8 @@ import taskrunner
 from taskrunner.engines import threads
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.pool.policy import Seeded
-from taskrunner.run.schedule import UNRANKED, in_order, recorded_order, shuffled
+from taskrunner.run.schedule import UNRANKED, in_order, shuffled
+from taskrunner.storage.timings import recorded_order
 
 
 def give(value):

@@ -8,8 +8,8 @@ import pytest
 import taskrunner
 from taskrunner.events.types import RunStart
 from taskrunner.run.control import Control
-from taskrunner.run.journal import entry
 from taskrunner.run.scribe import Scribe
+from taskrunner.storage.journal import entry
 
 BOUND = 30.0
 

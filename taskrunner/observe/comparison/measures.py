@@ -15,7 +15,7 @@ from taskrunner.observe.kind import is_offloaded
 from taskrunner.observe.label import function_of
 from taskrunner.observe.recorded import ALLOWED, CACHED, DONE, FAILED, RecordedRun
 from taskrunner.observe.totals import SKIPPED, Totals, totals_of
-from taskrunner.run.history import OK
+from taskrunner.storage.history import OK
 
 
 class Measures(msgspec.Struct, frozen=True):

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from taskrunner.events.types import Event, RunStart
-from taskrunner.run.folder import commands_of
-from taskrunner.tasks.written import output_files
+from taskrunner.storage.run_directory import commands_of, output_files
 
 # Bytes that are read of a file's end to find its last line.
 _END = 1000

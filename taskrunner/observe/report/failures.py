@@ -11,7 +11,7 @@ from taskrunner.observe.recorded import ALLOWED, RETRIED, Attempt, RecordedRun
 from taskrunner.observe.report.overview import name_html
 from taskrunner.observe.words import first_line, seconds
 from taskrunner.safe.printable import printable_lines
-from taskrunner.tasks.written import output_files
+from taskrunner.storage.run_directory import output_files
 
 MOST = 100
 OPEN = 5

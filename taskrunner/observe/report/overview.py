@@ -8,7 +8,7 @@ from taskrunner.observe.recorded import ALLOWED, RecordedRun
 from taskrunner.observe.summary import cpu_text
 from taskrunner.observe.totals import STATES, Totals
 from taskrunner.observe.words import counted, seconds
-from taskrunner.run.history import RUNNING, UNFINISHED
+from taskrunner.storage.history import RUNNING, UNFINISHED
 from taskrunner.system.gil import by_culprit
 
 _SLOWEST = 5

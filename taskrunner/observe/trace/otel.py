@@ -22,7 +22,7 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.events.types import BrokenAttempt
 from taskrunner.observe.recorded import Attempt, RecordedRun
 from taskrunner.observe.words import first_line
-from taskrunner.run.history import OK, RUNNING
+from taskrunner.storage.history import OK, RUNNING
 
 try:
     import requests

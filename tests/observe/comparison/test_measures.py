@@ -19,7 +19,7 @@ from taskrunner.graph.graph import Graph
 from taskrunner.observe.comparison.measures import digest, worker_seconds
 from taskrunner.observe.recorded import RecordedRun, load_run
 from taskrunner.observe.totals import totals_of
-from taskrunner.run.history import FAILED, OK, UNFINISHED, PastRun
+from taskrunner.storage.history import FAILED, OK, UNFINISHED, PastRun
 
 GRAPH = {
     "taskrunner": 1,

@@ -8,7 +8,7 @@ from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.observe.drawn.mark import Children, Mark, Marks
 from taskrunner.observe.recorded import RecordedRun
-from taskrunner.run.history import PastRun
+from taskrunner.storage.history import PastRun
 
 NODES = [
     {"id": "a", "call": "m:f"},

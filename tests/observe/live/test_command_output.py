@@ -107,7 +107,7 @@ def test_names_and_lines_are_fit_for_a_terminal(folder, said, output, tmp_path):
     node = "a\n\x1b[2J"
     (path, _) = CommandFiles(tmp_path).of(node) or (None, None)
     assert path is None
-    from taskrunner.tasks.written import output_files  # noqa: PLC0415  its name is made of a digest
+    from taskrunner.storage.run_directory import output_files  # noqa: PLC0415  its name is made of a digest
 
     output_files(folder, node)[0].write_bytes(b"\x1b[1;32mgreen\x1b[0m\ttab\x07\r\n10%\r20%\r30%\n\xff\x1b[2J\n")
     look(output, node)

@@ -6,7 +6,7 @@ import pytest
 from taskrunner.events.types import NodeTimeout
 from taskrunner.observe.report import failures
 from taskrunner.observe.report.failures import failures_html, tail
-from taskrunner.tasks.written import output_files
+from taskrunner.storage.run_directory import output_files
 
 
 def call(node, **fields):

@@ -10,7 +10,7 @@ from taskrunner.graph.graph import Graph
 from taskrunner.observe.recorded import RecordedRun
 from taskrunner.observe.simulation.overhead import Overhead
 from taskrunner.observe.simulation.workload import Job, Workload
-from taskrunner.run.history import PastRun
+from taskrunner.storage.history import PastRun
 
 
 class Hand:

@@ -25,7 +25,7 @@ from taskrunner.graph.graph import Graph
 from taskrunner.observe.recorded import RecordedRun, load_run
 from taskrunner.observe.trace import chrome as trace
 from taskrunner.observe.trace.chrome import chrome_trace
-from taskrunner.run.history import PastRun
+from taskrunner.storage.history import PastRun
 
 RUNNING = (Path(__file__).parents[3] / "docs" / "observing.md").read_text()
 

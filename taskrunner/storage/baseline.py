@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from taskrunner.run.order import LOOK_BACK
+from taskrunner.storage.timings import LOOK_BACK
 
 # Events of more bytes are not read.
 MOST_BYTES = 8 << 20

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Any
 import msgspec
 
 from taskrunner.errors import TaskrunnerError, UsageError
-from taskrunner.run.conceal import Fingerprints, Kept
-from taskrunner.run.result import Summary
 from taskrunner.safe.private_files import make_private, write_private
 from taskrunner.safe.reprs import to_json
+from taskrunner.storage.redaction import Fingerprints, Kept
+from taskrunner.storage.summary import Summary
 
 DEFAULT = Path(".taskrunner") / "runs"
+
+
 CACHE = Path(".taskrunner") / "cache"  # which belongs to no run
+
 
 _LAST = re.compile(r"last(?:~(\d{1,9}))?")
 
@@ -141,3 +145,23 @@ class RunFolder:
         """Write ``summary.json``."""
         data = msgspec.json.format(msgspec.json.encode(summary), indent=2)
         self._replace("summary.json", data + b"\n")
+
+
+_UNSAFE = re.compile(r"[^\w.\[\]-]+", re.ASCII)
+
+
+_LONGEST_NAME = 100
+
+
+def output_files(folder: Path, node: str) -> tuple[Path, Path]:
+    """Return the files for what a node's command writes to standard output and to standard error."""
+    stem = _file_name(node)
+    return folder / f"{stem}.out", folder / f"{stem}.err"
+
+
+def _file_name(name: str) -> str:
+    """Make a node's id fit to be a file's name, and still unlike that of every other node."""
+    safe = _UNSAFE.sub("_", name).lstrip(".")[:_LONGEST_NAME]
+    if safe == name:
+        return name
+    return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"

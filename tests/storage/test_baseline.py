@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 import taskrunner
-from taskrunner.run.baseline import FEW, FEW_A_SECOND, baseline
-from taskrunner.run.order import LOOK_BACK
+from taskrunner.storage.baseline import FEW, FEW_A_SECOND, baseline
+from taskrunner.storage.timings import LOOK_BACK
 
 BASELINE = sys.modules[baseline.__module__]
 USUAL = {

@@ -8,9 +8,9 @@ import pytest
 
 import taskrunner
 from taskrunner.errors import TaskrunnerError
-from taskrunner.run import journal as room
-from taskrunner.run.journal import MAGIC, Journal, entry, forgotten, read, result_of
-from taskrunner.run.stored import NotStorableError
+from taskrunner.storage import journal as room
+from taskrunner.storage.journal import MAGIC, Journal, entry, forgotten, read, result_of
+from taskrunner.storage.serialization import NotStorableError
 
 
 def written(path, *batches):
@@ -137,7 +137,7 @@ def test_a_journal_that_is_written_is_locked_for_others(tmp_path):
 def test_a_killed_process_leaves_no_lock(tmp_path):
     path = tmp_path / "journal"
     code = (
-        "import os, sys; from pathlib import Path; from taskrunner.run.journal import Journal, entry\n"
+        "import os, sys; from pathlib import Path; from taskrunner.storage.journal import Journal, entry\n"
         "journal = Journal(Path(sys.argv[1])); journal.append([entry('a', 1)]); os.kill(os.getpid(), 9)"
     )
     ended = subprocess.run([sys.executable, "-c", code, str(path)], check=False)

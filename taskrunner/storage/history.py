@@ -9,8 +9,8 @@ import msgspec
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.events.types import RunStart
-from taskrunner.run.folder import run_ids
-from taskrunner.run.journal import is_locked
+from taskrunner.storage.journal import is_locked
+from taskrunner.storage.run_directory import run_ids
 
 # The states of a run; UNFINISHED: it was killed.
 OK = "ok"

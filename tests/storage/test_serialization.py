@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskrunner.run.stored import NotStorableError, pack, unpack
-from taskrunner.run.stored import _encode as encode
+from taskrunner.storage.serialization import NotStorableError, pack, unpack
+from taskrunner.storage.serialization import _encode as encode
 
 
 class Colour(enum.Enum):

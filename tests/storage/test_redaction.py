@@ -5,8 +5,8 @@ import pytest
 
 import taskrunner
 from taskrunner.graph.graph import Graph
-from taskrunner.run.conceal import conceal, mask_of, reveal
 from taskrunner.safe.secrets import MASK
+from taskrunner.storage.redaction import conceal, mask_of, reveal
 
 PARAMS = {"n": 1, "api_token": "t0ken-default", "host": "h"}
 NODES = [

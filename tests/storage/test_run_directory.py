@@ -10,8 +10,8 @@ import pytest
 import taskrunner
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
-from taskrunner.run.conceal import Kept
-from taskrunner.run.folder import RunFolder, find_run, new_run_id, read_graph, run_ids
+from taskrunner.storage.redaction import Kept
+from taskrunner.storage.run_directory import RunFolder, find_run, new_run_id, read_graph, run_ids
 
 
 def test_ids_sort_by_time_and_differ():

@@ -27,8 +27,8 @@ import msgspec
 from msgspec.msgpack import Ext
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.run.stored import ATOMS, NotStorableError, pack, unpack
 from taskrunner.safe.private_files import open_private
+from taskrunner.storage.serialization import ATOMS, NotStorableError, pack, unpack
 
 MAGIC = b"taskrunner journal 1\n"
 _HEAD = struct.Struct("<II")
