@@ -13,11 +13,11 @@ from taskrunner.errors import (
 )
 from taskrunner.graph.graph import Graph, Handle, load
 from taskrunner.graph.spec import Defaults, Retry
-from taskrunner.run.attempt import NodeTimeoutError
+from taskrunner.nodes.context import Current, current
+from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.run.outcome import Failure, Skip
 from taskrunner.run.result import NodeTiming, RunResult
 from taskrunner.storage.summary import Summary
-from taskrunner.tasks.current import Current, current
 
 if TYPE_CHECKING:
     from taskrunner.engines.dask import DaskEngine

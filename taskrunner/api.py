@@ -15,6 +15,9 @@ from taskrunner.events.json_log import JsonLog, open_log
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import LEVELS, Event, GilSwitchedOn, RunDone, RunStart, RunWarning
 from taskrunner.graph.graph import Graph, Handle, as_nodes
+from taskrunner.nodes.context import served
+from taskrunner.nodes.permissions import Permit
+from taskrunner.nodes.resolve import module_folders, resolve_all
 from taskrunner.run.archive import Archive
 from taskrunner.run.control import Control
 from taskrunner.run.cpu_time import CpuTime
@@ -32,9 +35,6 @@ from taskrunner.system import gc_tuning as collector
 from taskrunner.system import gil
 from taskrunner.system.gil import culprit
 from taskrunner.system.host import peak_memory, processors, python_build, system, versions
-from taskrunner.tasks.current import served
-from taskrunner.tasks.permit import Permit
-from taskrunner.tasks.resolve import module_folders, resolve_all
 
 if TYPE_CHECKING:
     from taskrunner.run.reuse import Reuse

@@ -7,8 +7,8 @@ import click
 from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.permits import permit_options, read_permit
 from taskrunner.errors import GraphError
+from taskrunner.nodes.resolve import module_folders, resolve_all
 from taskrunner.safe.printable import printable
-from taskrunner.tasks.resolve import module_folders, resolve_all
 
 EXAMPLE = """\b
 Example:

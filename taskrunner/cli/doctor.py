@@ -18,10 +18,10 @@ from taskrunner.doctor.text import report_text
 from taskrunner.doctor.trier import Choices
 from taskrunner.doctor.verdict import judge_sites
 from taskrunner.errors import GraphError, UsageError
+from taskrunner.nodes.resolve import module_folders
 from taskrunner.observe.log import wants_colors
 from taskrunner.safe.reprs import to_json
 from taskrunner.storage.run_directory import CACHE
-from taskrunner.tasks.resolve import module_folders
 
 EXAMPLE = """\b
 Examples:

@@ -20,6 +20,7 @@ from taskrunner.events.json_log import JsonLog, open_log
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import LEVELS
 from taskrunner.graph.graph import Graph
+from taskrunner.nodes.permissions import Permit
 from taskrunner.observe.label import label
 from taskrunner.observe.log import ConsoleLog, wants_colors
 from taskrunner.observe.summary import failure_text, summary_text
@@ -29,7 +30,6 @@ from taskrunner.safe.printable import printable
 from taskrunner.safe.reprs import to_json
 from taskrunner.storage.baseline import baseline
 from taskrunner.storage.run_directory import CACHE, DEFAULT, commands_of
-from taskrunner.tasks.permit import Permit
 
 if TYPE_CHECKING:
     from taskrunner.observe.contention import Contention

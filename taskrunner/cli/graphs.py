@@ -12,7 +12,7 @@ from taskrunner.cli import completion
 from taskrunner.errors import UsageError
 from taskrunner.graph import codec, params
 from taskrunner.graph.graph import Graph, load
-from taskrunner.tasks.resolve import module_folders, resolve_attribute
+from taskrunner.nodes.resolve import module_folders, resolve_attribute
 
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from taskrunner.errors import UsageError
-from taskrunner.tasks.permit import Permit
+from taskrunner.nodes.permissions import Permit
 
 PROJECT = Path("pyproject.toml")
 

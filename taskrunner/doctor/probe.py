@@ -15,7 +15,7 @@ import msgspec
 
 from taskrunner.doctor import child
 from taskrunner.system import gil
-from taskrunner.tasks.processes import groups, kill_all, signal_name
+from taskrunner.system.process_groups import groups, kill_all, signal_name
 
 ON = "on"
 OFF = "off"

@@ -28,15 +28,15 @@ from taskrunner.engines.work import BEGUN, DONE, STOPPED, Remote, Report, Work
 from taskrunner.errors import InternalError
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
-from taskrunner.run.attempt import NodeTimeoutError
+from taskrunner.nodes.binding import MISSING
+from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Push, Router, to_be_skipped
 from taskrunner.run.limits import Limits
 from taskrunner.run.plan import COMMAND_PLACES, GATHER, MAP, Plan, Task
 from taskrunner.run.timer import Timer, nanoseconds
 from taskrunner.storage.serialization import NotStorableError, unpack
-from taskrunner.tasks.binding import MISSING
-from taskrunner.tasks.processes import GRACE
+from taskrunner.system.process_groups import GRACE
 
 type Inbox = SimpleQueue[Sequence[Report] | SiteLost | SiteCame | Task | None]
 

@@ -10,8 +10,8 @@ from taskrunner.engines.work import ABSENT, PICK, PREVIOUS, Gathered, Remote, Sl
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.dag import Templates, Vertex
 from taskrunner.graph.template import references
+from taskrunner.nodes.binding import MISSING
 from taskrunner.run.plan import ASYNC, CALL, MAP, RANK_BITS, Plan, Task
-from taskrunner.tasks.binding import MISSING
 
 # So many calls in a row become one work at most.
 LONGEST_CHAIN = 100

@@ -11,9 +11,9 @@ from hashlib import blake2b
 import msgspec
 
 from taskrunner.errors import UsageError
+from taskrunner.nodes.resolve import resolve_attribute
 from taskrunner.system import gil
 from taskrunner.system.host import python_build
-from taskrunner.tasks.resolve import resolve_attribute
 
 # Also compared: what both sides must agree on to understand each other.
 _OWN = ("taskrunner", "msgspec", "cloudpickle", "distributed")

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from taskrunner.engines.packing import Packer, is_gathered, is_guarded_elsewhere
 from taskrunner.engines.work import STOPPED, Report, Trouble
 from taskrunner.errors import TaskrunnerError
-from taskrunner.run.attempt import NodeTimeoutError
+from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.run.outcome import Failure, Retried, Skip
 from taskrunner.run.plan import MAP, Noted, Task
 from taskrunner.run.runner import SHORTEST, Runner, clock

@@ -42,16 +42,16 @@ from taskrunner.engines.work import (
     Written,
 )
 from taskrunner.errors import InternalError, TaskrunnerError
-from taskrunner.run.attempt import NodeTimeoutError
+from taskrunner.nodes import inputs
+from taskrunner.nodes.binding import MISSING, fill
+from taskrunner.nodes.context import HERE, Current
+from taskrunner.nodes.errors import NodeTimeoutError
+from taskrunner.nodes.resolve import resolve_attribute
+from taskrunner.nodes.retry import wait_before
 from taskrunner.run.outcome import Call, describe
 from taskrunner.run.plan import CALL, MAP
 from taskrunner.storage.journal import Entry, bounded_entry, is_larger
 from taskrunner.storage.serialization import NotStorableError, pack
-from taskrunner.tasks import inputs
-from taskrunner.tasks.binding import MISSING, fill
-from taskrunner.tasks.current import HERE, Current
-from taskrunner.tasks.resolve import resolve_attribute
-from taskrunner.tasks.retry import wait_before
 
 
 class StoppedError(TaskrunnerError):

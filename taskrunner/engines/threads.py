@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from taskrunner.events.types import Event, RunWarning
+from taskrunner.nodes.context import HERE
 from taskrunner.pool.policy import Choice, Seeded
 from taskrunner.pool.pool import Pool
 from taskrunner.run.control import Control
@@ -21,11 +22,10 @@ from taskrunner.run.plan import CALL, COMMAND_PLACES, Plan, Task
 from taskrunner.run.runner import Runner
 from taskrunner.run.timer import Timer, nanoseconds
 from taskrunner.system import gil
-from taskrunner.tasks.current import HERE
-from taskrunner.tasks.processes import GRACE, kill_all
+from taskrunner.system.process_groups import GRACE, kill_all
 
 if TYPE_CHECKING:
-    from taskrunner.tasks.loop import LoopThread
+    from taskrunner.nodes.event_loop import LoopThread
 
 # The last one comes when a terminal is closed; nohup has it ignored, and so it stays.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -130,7 +130,7 @@ def _mark_stolen(task: Task) -> None:
 
 
 def _new_loop() -> "LoopThread":
-    from taskrunner.tasks.loop import LoopThread  # only such nodes need it
+    from taskrunner.nodes.event_loop import LoopThread  # only such nodes need it
 
     return LoopThread()
 

@@ -16,14 +16,14 @@ from taskrunner.engines import site
 from taskrunner.engines.teller import Send, Teller
 from taskrunner.engines.work import DONE, Work, Written
 from taskrunner.errors import InternalError
-from taskrunner.run.attempt import NodeTimeoutError
+from taskrunner.nodes.binding import fill
+from taskrunner.nodes.command import Command, run_command
+from taskrunner.nodes.context import ON_LOOP, Current
+from taskrunner.nodes.errors import NodeTimeoutError
+from taskrunner.nodes.event_loop import LoopThread
 from taskrunner.run.plan import COMMAND
 from taskrunner.safe.private_files import make_private
 from taskrunner.storage.run_directory import output_files
-from taskrunner.tasks.binding import fill
-from taskrunner.tasks.command import Command, run_command
-from taskrunner.tasks.current import ON_LOOP, Current
-from taskrunner.tasks.loop import LoopThread
 
 _OUTPUT = ".output"
 

@@ -4,18 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from taskrunner.errors import TaskrunnerError
 from taskrunner.run.timer import Appointment
-
-
-class NodeTimeoutError(TaskrunnerError):
-    """A node took longer than it may."""
-
-    def __init__(self, seconds: float, *, is_lost: bool = False) -> None:
-        self.seconds = seconds
-        self.is_lost = is_lost
-        more = ": its call goes on in a thread that nobody waits for" if is_lost else ""
-        super().__init__(f"timed out after {seconds:g} s{more}")
 
 
 class Attempt:

@@ -23,11 +23,11 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from taskrunner.run.attempt import NodeTimeoutError
+from taskrunner.nodes.context import current
+from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.run.outcome import Failure, Retried, Skip
 from taskrunner.run.plan import ASYNC, Noted, Plan, Task
 from taskrunner.storage.summary import CpuTimes, add_up
-from taskrunner.tasks.current import current
 
 type Spent = dict[tuple[str, int], int]
 

@@ -8,14 +8,15 @@ from typing import Any
 
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
-from taskrunner.run.attempt import Attempt, NodeTimeoutError
+from taskrunner.nodes import inputs
+from taskrunner.nodes.context import ON_LOOP, Current
+from taskrunner.nodes.errors import NodeTimeoutError
+from taskrunner.run.attempt import Attempt
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
 from taskrunner.run.outcome import Skip
 from taskrunner.run.plan import COMMAND, Plan, Task
 from taskrunner.run.runner import Runner, clock
-from taskrunner.tasks import inputs
-from taskrunner.tasks.current import ON_LOOP, Current
 
 
 class LoopRunner(Runner):
@@ -89,7 +90,7 @@ class LoopRunner(Runner):
         return await self._call(task)
 
     async def _command(self, task: Task, folder: Path) -> Any:
-        from taskrunner.tasks.command import run_command
+        from taskrunner.nodes.command import run_command
 
         source = task.demands.templates or task.vertex
         command = inputs.command(task.vertex.options, source, self._results_of(task), task.demands.item)

@@ -11,13 +11,13 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from taskrunner.nodes.binding import MISSING
 from taskrunner.run.cache import Cache
 from taskrunner.storage.serialization import NotStorableError, pack, unpack
-from taskrunner.tasks.binding import MISSING
 from taskrunner.tasks.files import expand, stamps
 
 if TYPE_CHECKING:
-    from taskrunner.tasks.command import Command
+    from taskrunner.nodes.command import Command
 
 
 class Outputs:

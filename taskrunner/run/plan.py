@@ -28,12 +28,12 @@ from msgspec import UNSET, UnsetType
 
 from taskrunner.graph.dag import PLAIN, Dag, Vertex
 from taskrunner.graph.spec import Retry
+from taskrunner.nodes.binding import MISSING
+from taskrunner.nodes.inputs import ChildTemplates
+from taskrunner.nodes.resolve import Function, Functions, is_async
 from taskrunner.run.outcome import Failure, Retried, Skip
 from taskrunner.run.schedule import Rank
 from taskrunner.storage.journal import Entry
-from taskrunner.tasks.binding import MISSING
-from taskrunner.tasks.inputs import ChildTemplates
-from taskrunner.tasks.resolve import Function, Functions, is_async
 
 CALL = 0
 ASYNC = 1

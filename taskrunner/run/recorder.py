@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import LEVELS, Event, NodeDone, NodeFailed, NodeRetry, NodeSkipped, NodeTimeout, RunWarning
-from taskrunner.run.attempt import NodeTimeoutError
+from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.run.control import Control
 from taskrunner.run.outcome import Failure, Retried, Skip
 from taskrunner.run.plan import Noted, Task

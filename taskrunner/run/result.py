@@ -9,10 +9,10 @@ import msgspec
 
 from taskrunner.errors import RunFailedError
 from taskrunner.graph.graph import Handle
+from taskrunner.nodes.binding import follow
 from taskrunner.run.outcome import Failure, Skip, state_of
 from taskrunner.run.plan import Noted
 from taskrunner.storage.summary import Summary
-from taskrunner.tasks.binding import follow
 
 
 class NodeTiming(msgspec.Struct, frozen=True, gc=False):

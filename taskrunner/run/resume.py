@@ -12,9 +12,9 @@ import msgspec
 
 from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.graph.template import DictOf, Item, ListOf, Ref, references
+from taskrunner.nodes.binding import MISSING
 from taskrunner.storage.journal import Entry, result_of
 from taskrunner.storage.serialization import NotStorableError
-from taskrunner.tasks.binding import MISSING
 
 
 class Resumption(msgspec.Struct, frozen=True):

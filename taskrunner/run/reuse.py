@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskrunner.events.types import Event, RunWarning
+from taskrunner.nodes import inputs
+from taskrunner.nodes.binding import MISSING, ResultOf
+from taskrunner.nodes.resolve import Function
 from taskrunner.run.cache import Cache
 from taskrunner.run.outputs import Outputs
 from taskrunner.run.plan import ASYNC, Plan, Task
 from taskrunner.storage.serialization import NotStorableError, pack, unpack
-from taskrunner.tasks import inputs
-from taskrunner.tasks.binding import MISSING, ResultOf
 from taskrunner.tasks.files import Contents, Stamp, expand, stamps
 from taskrunner.tasks.fingerprint import UnknownCodeError, fingerprint
-from taskrunner.tasks.resolve import Function
 
 if TYPE_CHECKING:
-    from taskrunner.tasks.command import Command
+    from taskrunner.nodes.command import Command
 
 type ResultsOf = Callable[[Task], ResultOf]
 
@@ -93,7 +93,7 @@ class Reuse:
         files, creates = self._paths(task, "files", results_of), self._paths(task, "creates", results_of)
 
         async def run(command: "Command", folder: Path, name: str) -> Any:
-            from taskrunner.tasks.command import run_command  # only commands need it, and what it imports
+            from taskrunner.nodes.command import run_command  # only commands need it, and what it imports
 
             try:
                 outputs = Outputs(self.cache, command, files, creates)

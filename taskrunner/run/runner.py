@@ -12,8 +12,13 @@ from typing import Any
 from msgspec import UNSET
 
 from taskrunner.events.observer import Running
+from taskrunner.nodes import inputs
+from taskrunner.nodes.binding import MISSING, fill
+from taskrunner.nodes.context import Current
+from taskrunner.nodes.errors import NodeTimeoutError
+from taskrunner.nodes.retry import wait_before
 from taskrunner.pool.worker import LostError
-from taskrunner.run.attempt import Attempt, NodeTimeoutError
+from taskrunner.run.attempt import Attempt
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Router
 from taskrunner.run.now import NOTHING_BEGUN, Begun, running
@@ -22,10 +27,6 @@ from taskrunner.run.plan import GATHER, MAP, NOTHING, Plan, Task, countdown
 from taskrunner.run.timer import nanoseconds
 from taskrunner.storage.journal import entry, result_of
 from taskrunner.storage.serialization import NotStorableError
-from taskrunner.tasks import inputs
-from taskrunner.tasks.binding import MISSING, fill
-from taskrunner.tasks.current import Current
-from taskrunner.tasks.retry import wait_before
 
 clock = time.perf_counter_ns
 # Nanoseconds that an entry of the journal may lie before it is written.

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from taskrunner.nodes.context import served
 from taskrunner.run.outcome import Failure
 from taskrunner.run.plan import ASYNC, Plan
 from taskrunner.run.result import RunResult
@@ -12,7 +13,6 @@ from taskrunner.safe.reprs import written
 from taskrunner.storage.serialization import ATOMS
 from taskrunner.stress.digest import content, digest
 from taskrunner.stress.meeting import Meeting
-from taskrunner.tasks.current import served
 
 FAILED = "failed: "
 SKIPPED = "skipped"

@@ -1,1 +1,1 @@
-"""One node: finding its callable, filling in its arguments, running its command."""
+"""Tasks."""

@@ -15,9 +15,9 @@ from taskrunner.engines.packing import (
     place_of,
 )
 from taskrunner.engines.work import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot
+from taskrunner.nodes.binding import MISSING
+from taskrunner.nodes.resolve import resolve_all
 from taskrunner.run.plan import ASYNC, CALL, COMMAND, MAP, Plan
-from taskrunner.tasks.binding import MISSING
-from taskrunner.tasks.resolve import resolve_all
 
 
 def packed(*nodes, first=None, inputs=None, fuses=True, is_journaled=False, lost=(), **fields):

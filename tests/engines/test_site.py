@@ -32,10 +32,10 @@ from taskrunner.engines.work import (
 from taskrunner.graph.dag import Templates
 from taskrunner.graph.spec import Retry
 from taskrunner.graph.template import ListOf, Ref
+from taskrunner.nodes.errors import CommandError
 from taskrunner.run.plan import CALL, MAP
 from taskrunner.storage.journal import result_of
 from taskrunner.storage.serialization import unpack
-from taskrunner.tasks.processes import CommandError
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from taskrunner.graph.graph import Graph
 from taskrunner.graph.hints import did_you_mean
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile, Node
-from taskrunner.tasks import resolve
+from taskrunner.nodes import resolve
 
 ROOT = Path(__file__).parents[2]
 MEMORY = 3 * 2**30  # of addresses: what is mapped and never touched counts as well

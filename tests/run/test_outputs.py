@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from msgspec import UNSET
 
+from taskrunner.nodes.binding import MISSING
+from taskrunner.nodes.command import Command
 from taskrunner.run.cache import Cache
 from taskrunner.run.outputs import Outputs
 from taskrunner.storage.serialization import NotStorableError
-from taskrunner.tasks.binding import MISSING
-from taskrunner.tasks.command import Command
 
 NOW = time.time()
 

@@ -5,9 +5,9 @@ import pytest
 
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
+from taskrunner.nodes.binding import MISSING
+from taskrunner.nodes.resolve import Functions
 from taskrunner.run.plan import ASYNC, CALL, COMMAND, COMMAND_PLACES, GATHER, MAP, NOTHING, Plan
-from taskrunner.tasks.binding import MISSING
-from taskrunner.tasks.resolve import Functions
 
 
 def plan(*nodes, by_node=None, among=None, outputs=None, pools=None):

@@ -3,7 +3,7 @@
 import random
 
 from taskrunner.graph.spec import Retry
-from taskrunner.tasks.processes import CommandError
+from taskrunner.nodes.errors import CommandError
 
 LONGEST = 10.0**6  # seconds: a factor makes any wait as long as one likes
 

@@ -10,7 +10,7 @@ import pytest
 
 from taskrunner.errors import GraphError, Problem, UsageError
 from taskrunner.graph.graph import Graph, load
-from taskrunner.tasks.resolve import is_async, module_folders, resolve, resolve_all, resolve_attribute
+from taskrunner.nodes.resolve import is_async, module_folders, resolve, resolve_all, resolve_attribute
 
 
 @pytest.fixture(autouse=True)

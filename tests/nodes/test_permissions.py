@@ -6,7 +6,7 @@ from taskrunner.errors import GraphError
 from taskrunner.graph.graph import Graph
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.tasks.permit import Permit
+from taskrunner.nodes.permissions import Permit
 
 NODES = [
     {"id": "a", "call": "math:sqrt", "args": [1]},

@@ -1,7 +1,7 @@
 import asyncio
 import threading
 
-from taskrunner.tasks.loop import LoopThread
+from taskrunner.nodes.event_loop import LoopThread
 
 
 def test_what_is_submitted_runs_on_one_thread_of_its_own():

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from taskrunner.graph.template import Compiler
-from taskrunner.tasks.binding import MISSING, BindingError, Given, fill, settle
+from taskrunner.nodes.binding import MISSING, BindingError, Given, fill, settle
 
 RESULTS = {"a": {"rows": [10, 20], "none": None}, "b": SimpleNamespace(name="x", inner=[1]), "gone": MISSING}
 

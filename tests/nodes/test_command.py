@@ -9,7 +9,7 @@ import pytest
 from msgspec import UNSET
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.tasks.command import Command, CommandError, CommandStartError, run_command
+from taskrunner.nodes.command import Command, CommandError, CommandStartError, run_command
 
 
 def command(argv, capture="text", stdin=UNSET, env=None, cwd=None):
@@ -107,7 +107,7 @@ def test_cancelling_ends_the_whole_process_group(tmp_path):
 
 
 def test_a_command_that_ignores_sigterm_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr("taskrunner.tasks.command.GRACE", 0.05)
+    monkeypatch.setattr("taskrunner.nodes.command.GRACE", 0.05)
     ready = tmp_path / "ready"
 
     async def start_and_cancel():

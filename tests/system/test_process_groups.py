@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from taskrunner.tasks import processes
+from taskrunner.system import process_groups as processes
 
 BOUND = 30.0
 

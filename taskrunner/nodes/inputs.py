@@ -8,10 +8,10 @@ from msgspec import UNSET
 
 from taskrunner.graph.dag import Templates, Vertex
 from taskrunner.graph.spec import Node
-from taskrunner.tasks.binding import ResultOf, fill, settle
+from taskrunner.nodes.binding import ResultOf, fill, settle
 
 if TYPE_CHECKING:
-    from taskrunner.tasks.command import Command
+    from taskrunner.nodes.command import Command
 
 
 class ChildTemplates:
@@ -53,7 +53,7 @@ def command(options: Node, source: Vertex | ChildTemplates, result_of: ResultOf,
         BindingError: a reference leads nowhere.
 
     """
-    from taskrunner.tasks.command import Command  # only commands need it, and what it imports
+    from taskrunner.nodes.command import Command  # only commands need it, and what it imports
 
     templates = source.templates
     return Command(

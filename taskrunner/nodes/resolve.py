@@ -17,7 +17,7 @@ import msgspec
 from taskrunner.errors import MOST_GUESSES, MOST_PROBLEMS, GraphError, Problem, UsageError
 from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.graph.hints import did_you_mean
-from taskrunner.tasks.current import resolving
+from taskrunner.nodes.context import resolving
 
 type Function = Callable[..., Any]
 

@@ -5,7 +5,7 @@ import pytest
 
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.tasks.inputs import ChildTemplates, arguments, command, items, paths
+from taskrunner.nodes.inputs import ChildTemplates, arguments, command, items, paths
 
 RESULTS = {"a": {"x": [1, 2]}, "b": "text"}
 

@@ -18,10 +18,11 @@ from msgspec import UNSET
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.spec import Capture
+from taskrunner.nodes.errors import CommandError
 from taskrunner.safe.private_files import open_private
 from taskrunner.safe.secrets import Mask, looks_secret
 from taskrunner.storage.run_directory import output_files
-from taskrunner.tasks.processes import GRACE, CommandError, groups, starting
+from taskrunner.system.process_groups import GRACE, groups, starting
 
 POLL = 0.02
 TAIL = 2000

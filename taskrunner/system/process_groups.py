@@ -6,16 +6,21 @@ import signal
 import time
 from collections.abc import Iterator
 
-from taskrunner.errors import TaskrunnerError
-
 GRACE = 5.0  # seconds that what is to end has for it, before it is killed or left
+
 
 # The process groups of all runs, and the starts that have not told of theirs yet. Adding, discarding and copying are
 # atomic, each by itself.
 groups: set[int] = set()
+
+
 _starts: set[object] = set()
+
+
 # Seconds for which ``kill_all`` waits for them, and between two looks.
 _PATIENCE = 1.0
+
+
 _LOOK = 0.005
 
 
@@ -41,16 +46,6 @@ def kill_all() -> None:
     for group in list(groups):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
-
-
-class CommandError(TaskrunnerError):
-    """A command ended with an exit code other than zero, or by a signal."""
-
-    def __init__(self, command: str, code: int, tail: str) -> None:
-        self.code = code
-        how = f"exit code {code}" if code >= 0 else f"killed by {signal_name(-code)}"
-        end = f"\n{tail}" if tail else ""
-        super().__init__(f"{how}: {command}{end}")
 
 
 def signal_name(number: int) -> str:
