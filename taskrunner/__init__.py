@@ -15,7 +15,7 @@ from taskrunner.graph.graph import Graph, Handle, load
 from taskrunner.graph.spec import Defaults, Retry
 from taskrunner.nodes.context import Current, current
 from taskrunner.nodes.errors import NodeTimeoutError
-from taskrunner.run.outcome import Failure, Skip
+from taskrunner.plan.outcome import Failure, Skip
 from taskrunner.run.result import NodeTiming, RunResult
 from taskrunner.storage.summary import Summary
 

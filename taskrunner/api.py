@@ -18,13 +18,14 @@ from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.nodes.context import served
 from taskrunner.nodes.permissions import Permit
 from taskrunner.nodes.resolve import module_folders, resolve_all
+from taskrunner.plan.ordering import in_order, shuffled
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.task import COMMAND
 from taskrunner.run.archive import Archive
 from taskrunner.run.control import Control
 from taskrunner.run.cpu_time import CpuTime
-from taskrunner.run.plan import COMMAND, Plan
 from taskrunner.run.recorder import Recorder
 from taskrunner.run.result import RunResult
-from taskrunner.run.schedule import in_order, shuffled
 from taskrunner.run.scribe import Scribe
 from taskrunner.run.summarize import Facts, summarize
 from taskrunner.storage.redaction import mask_of

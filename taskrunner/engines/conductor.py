@@ -30,10 +30,11 @@ from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.errors import NodeTimeoutError
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.task import COMMAND_PLACES, GATHER, MAP, Task
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Push, Router, to_be_skipped
 from taskrunner.run.limits import Limits
-from taskrunner.run.plan import COMMAND_PLACES, GATHER, MAP, Plan, Task
 from taskrunner.run.timer import Timer, nanoseconds
 from taskrunner.storage.serialization import NotStorableError, unpack
 from taskrunner.system.process_groups import GRACE

@@ -14,8 +14,8 @@ import msgspec
 from taskrunner.engines.work import Remote, Report, Work
 from taskrunner.errors import TaskrunnerError
 from taskrunner.events.types import Event
+from taskrunner.plan.plan import Plan
 from taskrunner.run.control import Control
-from taskrunner.run.plan import Plan
 
 
 class EngineLostError(TaskrunnerError):

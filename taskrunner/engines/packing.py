@@ -11,7 +11,8 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.dag import Templates, Vertex
 from taskrunner.graph.template import references
 from taskrunner.nodes.binding import MISSING
-from taskrunner.run.plan import ASYNC, CALL, MAP, RANK_BITS, Plan, Task
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.task import ASYNC, CALL, MAP, RANK_BITS, Task
 
 # So many calls in a row become one work at most.
 LONGEST_CHAIN = 100

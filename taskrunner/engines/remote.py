@@ -16,9 +16,9 @@ from taskrunner.errors import GraphError, Problem
 from taskrunner.events.types import Event, RunWarning, SiteJoined, SiteLeft
 from taskrunner.graph.dag import Vertex
 from taskrunner.nodes.binding import MISSING
+from taskrunner.plan.outcome import Call, describe
+from taskrunner.plan.plan import Plan
 from taskrunner.run.control import Control
-from taskrunner.run.outcome import Call, describe
-from taskrunner.run.plan import Plan
 from taskrunner.run.timer import Timer, nanoseconds
 from taskrunner.safe.private_files import write_private
 from taskrunner.storage.run_directory import output_files

@@ -10,8 +10,9 @@ from taskrunner.engines.packing import Packer, is_gathered, is_guarded_elsewhere
 from taskrunner.engines.work import STOPPED, Report, Trouble
 from taskrunner.errors import TaskrunnerError
 from taskrunner.nodes.errors import NodeTimeoutError
-from taskrunner.run.outcome import Failure, Retried, Skip
-from taskrunner.run.plan import MAP, Noted, Task
+from taskrunner.plan.outcome import Failure, Retried, Skip
+from taskrunner.plan.plan import Noted
+from taskrunner.plan.task import MAP, Task
 from taskrunner.run.runner import SHORTEST, Runner, clock
 
 

@@ -48,8 +48,8 @@ from taskrunner.nodes.context import HERE, Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.nodes.resolve import resolve_attribute
 from taskrunner.nodes.retry import wait_before
-from taskrunner.run.outcome import Call, describe
-from taskrunner.run.plan import CALL, MAP
+from taskrunner.plan.outcome import Call, describe
+from taskrunner.plan.task import CALL, MAP
 from taskrunner.storage.journal import Entry, bounded_entry, is_larger
 from taskrunner.storage.serialization import NotStorableError, pack
 

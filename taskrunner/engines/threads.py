@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from taskrunner.events.types import Event, RunWarning
 from taskrunner.nodes.context import HERE
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.task import CALL, COMMAND_PLACES, Task
 from taskrunner.pool.policy import Choice, Seeded
 from taskrunner.pool.pool import Pool
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
 from taskrunner.run.limits import Limits
 from taskrunner.run.loop_runner import LoopRunner
-from taskrunner.run.plan import CALL, COMMAND_PLACES, Plan, Task
 from taskrunner.run.runner import Runner
 from taskrunner.run.timer import Timer, nanoseconds
 from taskrunner.system import gil

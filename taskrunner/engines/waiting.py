@@ -21,7 +21,7 @@ from taskrunner.nodes.command import Command, run_command
 from taskrunner.nodes.context import ON_LOOP, Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.nodes.event_loop import LoopThread
-from taskrunner.run.plan import COMMAND
+from taskrunner.plan.task import COMMAND
 from taskrunner.safe.private_files import make_private
 from taskrunner.storage.run_directory import output_files
 

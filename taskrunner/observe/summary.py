@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskrunner.observe.words import counted, seconds
-from taskrunner.run.outcome import Failure
+from taskrunner.plan.outcome import Failure
 from taskrunner.run.result import RunResult
 from taskrunner.safe.printable import printable, printable_lines
 from taskrunner.storage.run_directory import output_files

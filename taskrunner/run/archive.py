@@ -8,9 +8,9 @@ from typing import Any
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.events.types import RunResumed
 from taskrunner.graph.graph import Graph
-from taskrunner.run.order import ranks
-from taskrunner.run.plan import Plan
-from taskrunner.run.resume import Resumption, resume
+from taskrunner.plan.ordering import ranks
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.resume import Resumption, resume
 from taskrunner.safe.reprs import to_json
 from taskrunner.storage.journal import Journal, forgotten, hold, read
 from taskrunner.storage.redaction import conceal, reveal

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from taskrunner.events.observer import Running
+from taskrunner.plan.outcome import Failure
+from taskrunner.plan.plan import Noted
 from taskrunner.run.attempt import Attempt
-from taskrunner.run.outcome import Failure
-from taskrunner.run.plan import Noted
 from taskrunner.storage.journal import Entry
 
 if TYPE_CHECKING:

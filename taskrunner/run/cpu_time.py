@@ -25,8 +25,9 @@ from msgspec import UNSET, UnsetType
 
 from taskrunner.nodes.context import current
 from taskrunner.nodes.errors import NodeTimeoutError
-from taskrunner.run.outcome import Failure, Retried, Skip
-from taskrunner.run.plan import ASYNC, Noted, Plan, Task
+from taskrunner.plan.outcome import Failure, Retried, Skip
+from taskrunner.plan.plan import Noted, Plan
+from taskrunner.plan.task import ASYNC, Task
 from taskrunner.storage.summary import CpuTimes, add_up
 
 type Spent = dict[tuple[str, int], int]

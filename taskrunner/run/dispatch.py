@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from taskrunner.errors import InternalError
+from taskrunner.plan.task import ASYNC, COMMAND, Task
 from taskrunner.pool.pool import Pool
 from taskrunner.run.limits import Limits
-from taskrunner.run.plan import ASYNC, COMMAND, Task
 from taskrunner.run.timer import Timer, nanoseconds
 
 type Push = Callable[[Task], None]

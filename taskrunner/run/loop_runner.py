@@ -11,11 +11,12 @@ from taskrunner.events.types import EVENT_LOOP
 from taskrunner.nodes import inputs
 from taskrunner.nodes.context import ON_LOOP, Current
 from taskrunner.nodes.errors import NodeTimeoutError
+from taskrunner.plan.outcome import Skip
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.task import COMMAND, Task
 from taskrunner.run.attempt import Attempt
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Dispatcher
-from taskrunner.run.outcome import Skip
-from taskrunner.run.plan import COMMAND, Plan, Task
 from taskrunner.run.runner import Runner, clock
 
 

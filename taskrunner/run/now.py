@@ -11,8 +11,9 @@ has just ended; nothing is ever taken for it that did not run.
 from collections.abc import Sequence
 
 from taskrunner.events.observer import Running
+from taskrunner.plan.plan import Noted
+from taskrunner.plan.task import Task
 from taskrunner.run.attempt import Attempt
-from taskrunner.run.plan import Noted, Task
 
 # The task that a worker has begun last of those that are more than a plain call, its attempt if it may be given
 # up, and the moment, in nanoseconds of the run's clock.

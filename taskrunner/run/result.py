@@ -10,8 +10,8 @@ import msgspec
 from taskrunner.errors import RunFailedError
 from taskrunner.graph.graph import Handle
 from taskrunner.nodes.binding import follow
-from taskrunner.run.outcome import Failure, Skip, state_of
-from taskrunner.run.plan import Noted
+from taskrunner.plan.outcome import Failure, Skip, state_of
+from taskrunner.plan.plan import Noted
 from taskrunner.storage.summary import Summary
 
 

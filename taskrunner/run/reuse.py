@@ -15,9 +15,10 @@ from taskrunner.events.types import Event, RunWarning
 from taskrunner.nodes import inputs
 from taskrunner.nodes.binding import MISSING, ResultOf
 from taskrunner.nodes.resolve import Function
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.task import ASYNC, Task
 from taskrunner.run.cache import Cache
 from taskrunner.run.outputs import Outputs
-from taskrunner.run.plan import ASYNC, Plan, Task
 from taskrunner.storage.serialization import NotStorableError, pack, unpack
 from taskrunner.tasks.files import Contents, Stamp, expand, stamps
 from taskrunner.tasks.fingerprint import UnknownCodeError, fingerprint

@@ -17,13 +17,14 @@ from taskrunner.nodes.binding import MISSING, fill
 from taskrunner.nodes.context import Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.nodes.retry import wait_before
+from taskrunner.plan.outcome import Call, Failure, Retried, Skip, describe
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.task import GATHER, MAP, NOTHING, Task, countdown
 from taskrunner.pool.worker import LostError
 from taskrunner.run.attempt import Attempt
 from taskrunner.run.control import Control
 from taskrunner.run.dispatch import Router
 from taskrunner.run.now import NOTHING_BEGUN, Begun, running
-from taskrunner.run.outcome import Call, Failure, Retried, Skip, describe
-from taskrunner.run.plan import GATHER, MAP, NOTHING, Plan, Task, countdown
 from taskrunner.run.timer import nanoseconds
 from taskrunner.storage.journal import entry, result_of
 from taskrunner.storage.serialization import NotStorableError

@@ -13,8 +13,8 @@ import msgspec
 from taskrunner.api import run
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.graph import Graph
-from taskrunner.run.plan import Plan
-from taskrunner.run.schedule import Rank, in_order, shuffled
+from taskrunner.plan.ordering import Rank, in_order, shuffled
+from taskrunner.plan.plan import Plan
 from taskrunner.stress.meeting import Meeting
 from taskrunner.stress.needs import Needs, Pair
 from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY, Difference, Finding, StressReport

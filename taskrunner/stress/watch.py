@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from taskrunner.nodes.context import served
-from taskrunner.run.outcome import Failure
-from taskrunner.run.plan import ASYNC, Plan
+from taskrunner.plan.outcome import Failure
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.task import ASYNC
 from taskrunner.run.result import RunResult
 from taskrunner.safe.reprs import written
 from taskrunner.storage.serialization import ATOMS

@@ -17,7 +17,8 @@ from taskrunner.engines.packing import (
 from taskrunner.engines.work import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.resolve import resolve_all
-from taskrunner.run.plan import ASYNC, CALL, COMMAND, MAP, Plan
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.task import ASYNC, CALL, COMMAND, MAP
 
 
 def packed(*nodes, first=None, inputs=None, fuses=True, is_journaled=False, lost=(), **fields):

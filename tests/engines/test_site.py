@@ -33,7 +33,7 @@ from taskrunner.graph.dag import Templates
 from taskrunner.graph.spec import Retry
 from taskrunner.graph.template import ListOf, Ref
 from taskrunner.nodes.errors import CommandError
-from taskrunner.run.plan import CALL, MAP
+from taskrunner.plan.task import CALL, MAP
 from taskrunner.storage.journal import result_of
 from taskrunner.storage.serialization import unpack
 

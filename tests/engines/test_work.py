@@ -24,7 +24,7 @@ from taskrunner.engines.work import (
     from_bytes,
     to_bytes,
 )
-from taskrunner.run.plan import CALL
+from taskrunner.plan.task import CALL
 from taskrunner.storage.journal import bounded_entry, result_of
 
 

@@ -4,7 +4,7 @@ import pytest
 from taskrunner.nodes.command import CommandError
 from taskrunner.observe.contention import Contention, Grown
 from taskrunner.observe.summary import failure_text, shortened, summary_text
-from taskrunner.run.outcome import Call, Failure, describe
+from taskrunner.plan.outcome import Call, Failure, describe
 from taskrunner.run.result import RunResult
 from taskrunner.storage.summary import SlowNode, Summary, add_up
 

@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
+from taskrunner.plan.outcome import Call, describe
 from taskrunner.run.control import Control
-from taskrunner.run.outcome import Call, describe
 
 
 def failure(node):

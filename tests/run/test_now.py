@@ -8,8 +8,8 @@ import pytest
 import taskrunner
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
+from taskrunner.plan.task import NOTHING, Demands
 from taskrunner.run.now import NOTHING_BEGUN, running
-from taskrunner.run.plan import NOTHING, Demands
 
 LONG = 30.0
 

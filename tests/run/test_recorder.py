@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from taskrunner.events.types import LEVELS, NodeDone, NodeFailed, NodeSkipped, RunWarning
+from taskrunner.plan.outcome import Call, Retried, Skip, describe
+from taskrunner.plan.task import NOTHING, Demands
 from taskrunner.run.control import Control
-from taskrunner.run.outcome import Call, Retried, Skip, describe
-from taskrunner.run.plan import NOTHING, Demands
 from taskrunner.run.recorder import BATCH, Recorder, to_events
 
 RECORDER = sys.modules[Recorder.__module__]  # taskrunner.run is a function's name as well

@@ -6,8 +6,8 @@ import pytest
 from taskrunner.events.types import EVENT_LOOP
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.run.outcome import Call, Retried, Skip, describe
-from taskrunner.run.plan import ASYNC, CALL, Demands
+from taskrunner.plan.outcome import Call, Retried, Skip, describe
+from taskrunner.plan.task import ASYNC, CALL, Demands
 from taskrunner.run.summarize import Facts, summarize
 
 FAILURE = describe(Call("a", ("a",)), ValueError("no"))

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 import taskrunner
-from taskrunner.run.plan import Task
+from taskrunner.plan.task import Task
 from taskrunner.system import gc_tuning as collector
 
 BOUND = 30.0

@@ -14,8 +14,8 @@ import msgspec
 
 from taskrunner.observe.kind import COMMAND, WORKER
 from taskrunner.observe.simulation.workload import Job, Workload
+from taskrunner.plan.task import COMMAND_PLACES
 from taskrunner.run.limits import Limits
-from taskrunner.run.plan import COMMAND_PLACES
 
 STEAL_AT_MOST = 16  # as in pool.worker
 NOTHING = -1

@@ -14,7 +14,7 @@ from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.observe.kind import WORKER, kind_of
 from taskrunner.observe.recorded import Attempt, RecordedRun
 from taskrunner.observe.simulation.overhead import Overhead, measure
-from taskrunner.run.plan import RANK_BITS
+from taskrunner.plan.task import RANK_BITS
 
 
 class Job(msgspec.Struct, frozen=True, gc=False):

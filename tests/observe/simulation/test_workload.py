@@ -6,7 +6,7 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.events.types import NodeSkipped
 from taskrunner.observe.kind import ASYNC, COMMAND, WORKER
 from taskrunner.observe.simulation.workload import workload_of
-from taskrunner.run.plan import RANK_BITS
+from taskrunner.plan.task import RANK_BITS
 
 
 def jobs(hand, dag, *events):

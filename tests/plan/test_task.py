@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from taskrunner.run.plan import countdown
+from taskrunner.plan.task import countdown
 
 THREADS = 4
 ROUNDS = 500

@@ -9,7 +9,30 @@ What goes through the inbox cannot be stolen. So where several workers are to fo
 nodes without a rank: these go by the workers' deques, as in a usual run.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from statistics import fmean
+
+from taskrunner.graph.dag import Dag
+
+
+def ranks(dag: Dag, seconds: Mapping[str, float]) -> list[int]:
+    """Return for each vertex the microseconds of the longest chain that begins with it; at least 1.
+
+    A mapped node weighs its slowest child as well. A node that is not known is taken to be as long as most.
+    """
+    slowest: dict[str, float] = {}
+    for node, spent in seconds.items():
+        if node not in dag.index:
+            mapped = node.rpartition("[")[0]
+            slowest[mapped] = max(spent, slowest.get(mapped, 0.0))
+    usual = fmean(seconds.values())
+    chains = [0.0] * len(dag.vertices)
+    for index in reversed(dag.order):
+        name = dag.vertices[index].id
+        behind = max([chains[i] for i in dag.after[index]], default=0.0)
+        chains[index] = behind + seconds.get(name, usual) + slowest.get(name, 0.0)
+    return [int(chain * 1e6) + 1 for chain in chains]
+
 
 # From a node's id to its rank: 0 is none, such a node goes by the deques.
 type Rank = Callable[[str], int]

@@ -7,7 +7,8 @@ from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.resolve import Functions
-from taskrunner.run.plan import ASYNC, CALL, COMMAND, COMMAND_PLACES, GATHER, MAP, NOTHING, Plan
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.task import ASYNC, CALL, COMMAND, COMMAND_PLACES, GATHER, MAP, NOTHING
 
 
 def plan(*nodes, by_node=None, among=None, outputs=None, pools=None):

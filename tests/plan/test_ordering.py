@@ -7,8 +7,8 @@ import pytest
 import taskrunner
 from taskrunner.engines import threads
 from taskrunner.errors import TaskrunnerError, UsageError
+from taskrunner.plan.ordering import UNRANKED, in_order, shuffled
 from taskrunner.pool.policy import Seeded
-from taskrunner.run.schedule import UNRANKED, in_order, shuffled
 from taskrunner.storage.timings import recorded_order
 
 

@@ -1,4 +1,4 @@
-from taskrunner.run.outcome import Call, describe
+from taskrunner.plan.outcome import Call, describe
 
 
 class Silent(Exception):  # noqa: N818  it is about to be raised as it is

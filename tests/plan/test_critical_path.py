@@ -8,7 +8,7 @@ import pytest
 import taskrunner
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.run.order import ranks
+from taskrunner.plan.ordering import ranks
 from taskrunner.storage.timings import LONG, durations
 
 
