@@ -38,7 +38,7 @@ from taskrunner.system.gil import culprit
 from taskrunner.system.host import peak_memory, processors, python_build, system, versions
 
 if TYPE_CHECKING:
-    from taskrunner.run.reuse import Reuse
+    from taskrunner.reuse.run_cache import Reuse
 
 
 def run(  # noqa: PLR0913  each is one thing that a user may choose
@@ -311,8 +311,8 @@ def _reuse(
     """Open the cache for a run, if there is one and a node asks for it."""
     if cache_dir is None or not any(vertex.options.cache or vertex.options.creates for vertex in plan.dag.special):
         return None
-    from taskrunner.run.cache import Cache  # only such nodes need it, and all that it imports
-    from taskrunner.run.reuse import Reuse
+    from taskrunner.reuse.cache import Cache  # only such nodes need it, and all that it imports
+    from taskrunner.reuse.run_cache import Reuse
 
     reuse = Reuse(Cache(Path(cache_dir)), plan, recorder.note, force=force)
     stack.callback(reuse.close)

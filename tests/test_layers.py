@@ -16,7 +16,6 @@ LAYERS = (
     ("storage", "futures"),
     ("nodes",),
     ("plan",),
-    ("tasks",),
     ("reuse",),
     ("execution",),
     ("run",),

@@ -8,7 +8,7 @@ import msgspec
 
 from taskrunner.cli.graphs import Decorator
 from taskrunner.errors import TaskrunnerError, UsageError
-from taskrunner.run.cache import Cache, Entry
+from taskrunner.reuse.cache import Cache, Entry
 from taskrunner.storage.run_directory import CACHE
 
 EXAMPLE = """\b

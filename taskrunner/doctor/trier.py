@@ -14,7 +14,7 @@ from taskrunner.doctor.named import Named
 from taskrunner.doctor.probe import Prober, Tried
 from taskrunner.doctor.tries import Tries
 from taskrunner.futures.executor import WorkStealingExecutor
-from taskrunner.run.cache import Cache
+from taskrunner.reuse.cache import Cache
 from taskrunner.system.host import processors
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from taskrunner.doctor.distributions import Distribution, digest
 from taskrunner.doctor.probe import Tried, unclear
-from taskrunner.run.cache import Cache
+from taskrunner.reuse.cache import Cache
 
 FORM = "taskrunner doctor 1"
 

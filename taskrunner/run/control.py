@@ -20,8 +20,8 @@ from taskrunner.run.attempt import Attempt
 from taskrunner.storage.journal import Entry
 
 if TYPE_CHECKING:
+    from taskrunner.reuse.run_cache import Reuse
     from taskrunner.run.cpu_time import CpuTime
-    from taskrunner.run.reuse import Reuse
 
 
 class Control:

@@ -5,7 +5,7 @@ import pytest
 from taskrunner.doctor.distributions import Distribution, Extension
 from taskrunner.doctor.probe import OFF, ON, UNKNOWN, Tried
 from taskrunner.doctor.tries import Tries
-from taskrunner.run.cache import Cache
+from taskrunner.reuse.cache import Cache
 
 CLEAR = [Tried("a", ON, "a._b")]
 

@@ -17,11 +17,11 @@ import pytest
 
 import taskrunner
 from taskrunner.events.types import NodeDone, RunDone, RunWarning
-from taskrunner.run.cache import Cache
+from taskrunner.reuse.cache import Cache
 from taskrunner.storage.timings import durations
 
 RAN = []
-REUSE = importlib.import_module("taskrunner.run.reuse")  # taskrunner.run is a function's name as well
+REUSE = importlib.import_module("taskrunner.reuse.run_cache")  # taskrunner.run is a function's name as well
 
 
 class Point(msgspec.Struct):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from taskrunner.run.cache import Cache
+from taskrunner.reuse.cache import Cache
 
 ROOT = Path(__file__).parents[2]
 KEY, OTHER, THIRD = "ab" * 32, "cd" * 32, "ef" * 32
@@ -129,7 +129,7 @@ def test_two_processes_write_and_read_the_same_entries(cache):
     code = f"""
 import sys
 from pathlib import Path
-from taskrunner.run.cache import Cache
+from taskrunner.reuse.cache import Cache
 cache = Cache(Path({str(cache.folder)!r}))
 for _ in range(20):
     for number in range(20):

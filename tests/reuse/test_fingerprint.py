@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from taskrunner.tasks.fingerprint import UnknownCodeError, fingerprint
+from taskrunner.reuse.fingerprint import UnknownCodeError, fingerprint
 
 ROOT = Path(__file__).parents[2]
 
@@ -147,7 +147,7 @@ def test_it_is_the_same_in_every_process():
     text = textwrap.dedent(BASE)
     code = f"""
 import types
-from taskrunner.tasks.fingerprint import fingerprint
+from taskrunner.reuse.fingerprint import fingerprint
 found = types.ModuleType("made")
 exec({text!r}, vars(found))
 print(fingerprint(found.f))

@@ -7,8 +7,8 @@ from msgspec import UNSET
 
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.command import Command
-from taskrunner.run.cache import Cache
-from taskrunner.run.outputs import Outputs
+from taskrunner.reuse.cache import Cache
+from taskrunner.reuse.up_to_date import Outputs
 from taskrunner.storage.serialization import NotStorableError
 
 NOW = time.time()

@@ -17,11 +17,11 @@ from taskrunner.nodes.binding import MISSING, ResultOf
 from taskrunner.nodes.resolve import Function
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import ASYNC, Task
-from taskrunner.run.cache import Cache
-from taskrunner.run.outputs import Outputs
+from taskrunner.reuse.cache import Cache
+from taskrunner.reuse.files import Contents, Stamp, expand, stamps
+from taskrunner.reuse.fingerprint import UnknownCodeError, fingerprint
+from taskrunner.reuse.up_to_date import Outputs
 from taskrunner.storage.serialization import NotStorableError, pack, unpack
-from taskrunner.tasks.files import Contents, Stamp, expand, stamps
-from taskrunner.tasks.fingerprint import UnknownCodeError, fingerprint
 
 if TYPE_CHECKING:
     from taskrunner.nodes.command import Command

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from taskrunner.nodes.binding import MISSING
-from taskrunner.run.cache import Cache
+from taskrunner.reuse.cache import Cache
+from taskrunner.reuse.files import expand, stamps
 from taskrunner.storage.serialization import NotStorableError, pack, unpack
-from taskrunner.tasks.files import expand, stamps
 
 if TYPE_CHECKING:
     from taskrunner.nodes.command import Command

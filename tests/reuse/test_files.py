@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from taskrunner.tasks import files
-from taskrunner.tasks.files import Contents, expand, stamps
+from taskrunner.reuse import files
+from taskrunner.reuse.files import Contents, expand, stamps
 
 
 @pytest.fixture
