@@ -39,7 +39,7 @@ COUNTED = """
 import atexit, pathlib, sys, time
 from taskrunner.cli.main import main
 from taskrunner.observe.live.bar import Bar
-from taskrunner.run.control import Control
+from taskrunner.execution.state import Control
 spent = []
 
 def count(owner, name):

@@ -14,6 +14,10 @@ from taskrunner.errors import GilEnabledError, GraphError, TaskrunnerError, Usag
 from taskrunner.events.json_log import JsonLog, open_log
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import LEVELS, Event, GilSwitchedOn, RunDone, RunStart, RunWarning
+from taskrunner.execution.cpu_time import CpuTime
+from taskrunner.execution.event_recorder import Recorder
+from taskrunner.execution.journal_writer import Scribe
+from taskrunner.execution.state import Control
 from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.nodes.context import served
 from taskrunner.nodes.permissions import Permit
@@ -22,11 +26,7 @@ from taskrunner.plan.ordering import in_order, shuffled
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import COMMAND
 from taskrunner.run.archive import Archive
-from taskrunner.run.control import Control
-from taskrunner.run.cpu_time import CpuTime
-from taskrunner.run.recorder import Recorder
 from taskrunner.run.result import RunResult
-from taskrunner.run.scribe import Scribe
 from taskrunner.run.summarize import Facts, summarize
 from taskrunner.storage.redaction import mask_of
 from taskrunner.storage.run_directory import find_run, new_run_id

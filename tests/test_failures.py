@@ -9,8 +9,8 @@ import pytest
 
 import taskrunner
 from taskrunner.events.types import NodeDone, NodeFailed, NodeRetry, NodeTimeout
-from taskrunner.run.runner import Runner
-from taskrunner.run.timer import nanoseconds
+from taskrunner.execution.runner import Runner
+from taskrunner.execution.timer import nanoseconds
 
 LONG = 60.0  # nothing may wait for it
 

@@ -28,14 +28,14 @@ from taskrunner.engines.work import BEGUN, DONE, STOPPED, Remote, Report, Work
 from taskrunner.errors import InternalError
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
+from taskrunner.execution.resources import Limits
+from taskrunner.execution.router import Push, Router, to_be_skipped
+from taskrunner.execution.state import Control
+from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import COMMAND_PLACES, GATHER, MAP, Task
-from taskrunner.run.control import Control
-from taskrunner.run.dispatch import Push, Router, to_be_skipped
-from taskrunner.run.limits import Limits
-from taskrunner.run.timer import Timer, nanoseconds
 from taskrunner.storage.serialization import NotStorableError, unpack
 from taskrunner.system.process_groups import GRACE
 

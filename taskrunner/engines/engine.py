@@ -14,8 +14,8 @@ import msgspec
 from taskrunner.engines.work import Remote, Report, Work
 from taskrunner.errors import TaskrunnerError
 from taskrunner.events.types import Event
+from taskrunner.execution.state import Control
 from taskrunner.plan.plan import Plan
-from taskrunner.run.control import Control
 
 
 class EngineLostError(TaskrunnerError):

@@ -14,12 +14,12 @@ from taskrunner.engines.packing import Packer, is_gathered
 from taskrunner.engines.work import Remote, Report, Written
 from taskrunner.errors import GraphError, Problem
 from taskrunner.events.types import Event, RunWarning, SiteJoined, SiteLeft
+from taskrunner.execution.state import Control
+from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.graph.dag import Vertex
 from taskrunner.nodes.binding import MISSING
 from taskrunner.plan.outcome import Call, describe
 from taskrunner.plan.plan import Plan
-from taskrunner.run.control import Control
-from taskrunner.run.timer import Timer, nanoseconds
 from taskrunner.safe.private_files import write_private
 from taskrunner.storage.run_directory import output_files
 

@@ -9,11 +9,11 @@ from msgspec import UNSET
 from taskrunner.engines.packing import Packer, is_gathered, is_guarded_elsewhere
 from taskrunner.engines.work import STOPPED, Report, Trouble
 from taskrunner.errors import TaskrunnerError
+from taskrunner.execution.runner import SHORTEST, Runner, clock
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import Failure, Retried, Skip
 from taskrunner.plan.plan import Noted
 from taskrunner.plan.task import MAP, Task
-from taskrunner.run.runner import SHORTEST, Runner, clock
 
 
 class RemoteError(TaskrunnerError):

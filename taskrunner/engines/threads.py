@@ -11,17 +11,17 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from taskrunner.events.types import Event, RunWarning
+from taskrunner.execution.async_runner import LoopRunner
+from taskrunner.execution.resources import Limits
+from taskrunner.execution.router import Dispatcher
+from taskrunner.execution.runner import Runner
+from taskrunner.execution.state import Control
+from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.nodes.context import HERE
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import CALL, COMMAND_PLACES, Task
 from taskrunner.pool.policy import Choice, Seeded
 from taskrunner.pool.pool import Pool
-from taskrunner.run.control import Control
-from taskrunner.run.dispatch import Dispatcher
-from taskrunner.run.limits import Limits
-from taskrunner.run.loop_runner import LoopRunner
-from taskrunner.run.runner import Runner
-from taskrunner.run.timer import Timer, nanoseconds
 from taskrunner.system import gil
 from taskrunner.system.process_groups import GRACE, kill_all
 

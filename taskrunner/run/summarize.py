@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from taskrunner.events.types import EVENT_LOOP
+from taskrunner.execution.cpu_time import CpuTime
 from taskrunner.graph.dag import Dag
 from taskrunner.plan.outcome import Retried, Skip
 from taskrunner.plan.plan import Noted
 from taskrunner.plan.task import ASYNC, Task
-from taskrunner.run.cpu_time import CpuTime
 from taskrunner.storage.summary import SlowNode, Summary
 from taskrunner.system import gil
 from taskrunner.system.host import python_build

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from taskrunner.execution.resources import Limits
 from taskrunner.observe.kind import COMMAND, WORKER
 from taskrunner.observe.simulation.workload import Job, Workload
 from taskrunner.plan.task import COMMAND_PLACES
-from taskrunner.run.limits import Limits
 
 STEAL_AT_MOST = 16  # as in pool.worker
 NOTHING = -1

@@ -12,6 +12,10 @@ from typing import Any
 from msgspec import UNSET
 
 from taskrunner.events.observer import Running
+from taskrunner.execution.attempt import NOTHING_BEGUN, Attempt, Begun, running
+from taskrunner.execution.router import Router
+from taskrunner.execution.state import Control
+from taskrunner.execution.timer import nanoseconds
 from taskrunner.nodes import inputs
 from taskrunner.nodes.binding import MISSING, fill
 from taskrunner.nodes.context import Current
@@ -21,11 +25,6 @@ from taskrunner.plan.outcome import Call, Failure, Retried, Skip, describe
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import GATHER, MAP, NOTHING, Task, countdown
 from taskrunner.pool.worker import LostError
-from taskrunner.run.attempt import Attempt
-from taskrunner.run.control import Control
-from taskrunner.run.dispatch import Router
-from taskrunner.run.now import NOTHING_BEGUN, Begun, running
-from taskrunner.run.timer import nanoseconds
 from taskrunner.storage.journal import entry, result_of
 from taskrunner.storage.serialization import NotStorableError
 

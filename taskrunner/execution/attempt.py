@@ -2,9 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from taskrunner.run.timer import Appointment
+from taskrunner.events.observer import Running
+from taskrunner.execution.timer import Appointment
+from taskrunner.plan.plan import Noted
+from taskrunner.plan.task import Task
 
 
 class Attempt:
@@ -36,3 +39,27 @@ class Attempt:
         if self.appointment is not None:
             self.appointment.cancel()
         return is_first
+
+
+# The task that a worker has begun last of those that are more than a plain call, its attempt if it may be given
+# up, and the moment, in nanoseconds of the run's clock.
+type Begun = tuple[Task | None, Attempt | None, int]
+
+
+NOTHING_BEGUN: Begun = (None, None, 0)
+
+
+def running(worker: int, task: Task | None, begun: Begun, notes: Sequence[Noted], now: int) -> Running | None:
+    """Return what a worker runs at the moment ``now`` (nanoseconds), whose last task this is; None: nothing."""
+    if task is None:
+        return None
+    newest = notes[-1] if notes else None
+    last, ended = (newest[0], newest[3]) if newest else (None, 0)
+    special, attempt, started = begun
+    if special is not task:
+        if task.special or last is task:  # not begun yet, or over
+            return None
+        started = max(ended, task.ready_at)  # a worker that has something to do does not pause
+    elif (last is task and ended >= started) or (attempt is not None and attempt.is_settled):
+        return None
+    return Running(task.id, worker, task.demands.attempt, max(now - started, 0) / 1e9)

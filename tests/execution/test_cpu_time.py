@@ -12,7 +12,7 @@ import pytest
 
 import taskrunner
 from taskrunner.events.types import NodeDone, NodeFailed, NodeRetry, RunStart
-from taskrunner.run.cpu_time import CpuTime
+from taskrunner.execution.cpu_time import CpuTime
 from taskrunner.storage.summary import MOST, FunctionTime, add_up
 
 CPU_TIME = sys.modules[CpuTime.__module__]  # taskrunner.run is a function's name as well

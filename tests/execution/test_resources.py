@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from taskrunner.run.limits import Limits
+from taskrunner.execution.resources import Limits
 
 
 def test_a_pool_admits_as_many_as_it_has_places():

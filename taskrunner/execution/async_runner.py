@@ -8,16 +8,16 @@ from typing import Any
 
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
+from taskrunner.execution.attempt import Attempt
+from taskrunner.execution.router import Dispatcher
+from taskrunner.execution.runner import Runner, clock
+from taskrunner.execution.state import Control
 from taskrunner.nodes import inputs
 from taskrunner.nodes.context import ON_LOOP, Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import Skip
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import COMMAND, Task
-from taskrunner.run.attempt import Attempt
-from taskrunner.run.control import Control
-from taskrunner.run.dispatch import Dispatcher
-from taskrunner.run.runner import Runner, clock
 
 
 class LoopRunner(Runner):

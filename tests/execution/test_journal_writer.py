@@ -7,8 +7,8 @@ import pytest
 
 import taskrunner
 from taskrunner.events.types import RunStart
-from taskrunner.run.control import Control
-from taskrunner.run.scribe import Scribe
+from taskrunner.execution.journal_writer import Scribe
+from taskrunner.execution.state import Control
 from taskrunner.storage.journal import entry
 
 BOUND = 30.0

@@ -14,11 +14,11 @@ from msgspec import UNSET, UnsetType
 
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import LEVELS, Event, NodeDone, NodeFailed, NodeRetry, NodeSkipped, NodeTimeout, RunWarning
+from taskrunner.execution.state import Control
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import Failure, Retried, Skip
 from taskrunner.plan.plan import Noted
 from taskrunner.plan.task import Task
-from taskrunner.run.control import Control
 
 # Seconds between two batches: short while there is something to tell, long while there is nothing. WATCHED instead
 # of LONGEST: somebody looks at what runs now.

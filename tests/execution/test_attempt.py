@@ -8,8 +8,8 @@ import pytest
 import taskrunner
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
+from taskrunner.execution.attempt import NOTHING_BEGUN, running
 from taskrunner.plan.task import NOTHING, Demands
-from taskrunner.run.now import NOTHING_BEGUN, running
 
 LONG = 30.0
 
@@ -128,7 +128,7 @@ def test_attempts_are_told_apart():
 
 
 def test_nobody_is_asked_when_nobody_looks(monkeypatch):
-    from taskrunner.run.control import Control  # noqa: PLC0415  only here
+    from taskrunner.execution.state import Control  # noqa: PLC0415  only here
 
     asked = []
     monkeypatch.setattr(Control, "running", lambda *_: asked.append(1) or [])

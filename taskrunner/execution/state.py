@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from taskrunner.events.observer import Running
+from taskrunner.execution.attempt import Attempt
 from taskrunner.plan.outcome import Failure
 from taskrunner.plan.plan import Noted
-from taskrunner.run.attempt import Attempt
 from taskrunner.storage.journal import Entry
 
 if TYPE_CHECKING:
+    from taskrunner.execution.cpu_time import CpuTime
     from taskrunner.reuse.run_cache import Reuse
-    from taskrunner.run.cpu_time import CpuTime
 
 
 class Control:

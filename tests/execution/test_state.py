@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
+from taskrunner.execution.state import Control
 from taskrunner.plan.outcome import Call, describe
-from taskrunner.run.control import Control
 
 
 def failure(node):

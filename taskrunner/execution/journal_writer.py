@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 from taskrunner.events.types import RunWarning
-from taskrunner.run.control import Control
+from taskrunner.execution.state import Control
 from taskrunner.storage.journal import Journal
 
 # Seconds between two looks.

@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from taskrunner.events.types import LEVELS, NodeDone, NodeFailed, NodeSkipped, RunWarning
+from taskrunner.execution.event_recorder import BATCH, Recorder, to_events
+from taskrunner.execution.state import Control
 from taskrunner.plan.outcome import Call, Retried, Skip, describe
 from taskrunner.plan.task import NOTHING, Demands
-from taskrunner.run.control import Control
-from taskrunner.run.recorder import BATCH, Recorder, to_events
 
 RECORDER = sys.modules[Recorder.__module__]  # taskrunner.run is a function's name as well
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from taskrunner.errors import InternalError
+from taskrunner.execution.resources import Limits
+from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.plan.task import ASYNC, COMMAND, Task
 from taskrunner.pool.pool import Pool
-from taskrunner.run.limits import Limits
-from taskrunner.run.timer import Timer, nanoseconds
 
 type Push = Callable[[Task], None]
 
