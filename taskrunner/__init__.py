@@ -16,7 +16,7 @@ from taskrunner.graph.spec import Defaults, Retry
 from taskrunner.nodes.context import Current, current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import Failure, Skip
-from taskrunner.run.result import NodeTiming, RunResult
+from taskrunner.session.result import NodeTiming, RunResult
 from taskrunner.storage.summary import Summary
 
 if TYPE_CHECKING:

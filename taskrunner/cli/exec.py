@@ -25,9 +25,9 @@ from taskrunner.observe.label import label
 from taskrunner.observe.log import ConsoleLog, wants_colors
 from taskrunner.observe.summary import failure_text, summary_text
 from taskrunner.observe.words import seconds
-from taskrunner.run.result import RunResult
 from taskrunner.safe.printable import printable
 from taskrunner.safe.reprs import to_json
+from taskrunner.session.result import RunResult
 from taskrunner.storage.baseline import baseline
 from taskrunner.storage.run_directory import CACHE, DEFAULT, commands_of
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from taskrunner.observe.words import counted, seconds
 from taskrunner.plan.outcome import Failure
-from taskrunner.run.result import RunResult
 from taskrunner.safe.printable import printable, printable_lines
+from taskrunner.session.result import RunResult
 from taskrunner.storage.run_directory import output_files
 from taskrunner.storage.summary import CpuTimes, Summary
 from taskrunner.system.gil import by_culprit

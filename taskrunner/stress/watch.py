@@ -9,8 +9,8 @@ from taskrunner.nodes.context import served
 from taskrunner.plan.outcome import Failure
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import ASYNC
-from taskrunner.run.result import RunResult
 from taskrunner.safe.reprs import written
+from taskrunner.session.result import RunResult
 from taskrunner.storage.serialization import ATOMS
 from taskrunner.stress.digest import content, digest
 from taskrunner.stress.meeting import Meeting

@@ -5,7 +5,7 @@ from taskrunner.nodes.command import CommandError
 from taskrunner.observe.contention import Contention, Grown
 from taskrunner.observe.summary import failure_text, shortened, summary_text
 from taskrunner.plan.outcome import Call, Failure, describe
-from taskrunner.run.result import RunResult
+from taskrunner.session.result import RunResult
 from taskrunner.storage.summary import SlowNode, Summary, add_up
 
 SUMMARY = Summary(

@@ -19,7 +19,7 @@ pytest.importorskip("fastapi", reason="the group web is not installed")
 from examples import service  # noqa: E402  after what it needs is known to be there
 
 BOUND = 30.0  # seconds
-PAGE = Path(__file__).parent.parent / "docs" / "ecosystem.md"
+PAGE = Path(__file__).parents[2] / "docs" / "ecosystem.md"
 
 
 @contextlib.contextmanager

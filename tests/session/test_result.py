@@ -6,7 +6,7 @@ import pytest
 
 import taskrunner
 from taskrunner import RunFailedError
-from taskrunner.run.result import RunResult
+from taskrunner.session.result import RunResult
 from taskrunner.system.host import peak_memory
 
 
@@ -74,7 +74,7 @@ def test_whether_a_run_was_ok_is_known_without_its_summary(monkeypatch, fails):
     def summarize(*_):
         raise AssertionError("nobody has asked")
 
-    monkeypatch.setattr("taskrunner.api.summarize", summarize)
+    monkeypatch.setattr("taskrunner.session.session.summarize", summarize)
     graph = taskrunner.Graph()
     graph.call(fail if fails else int)
     assert taskrunner.run(graph, workers=1).ok is not fails

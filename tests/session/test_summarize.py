@@ -8,7 +8,7 @@ from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.plan.outcome import Call, Retried, Skip, describe
 from taskrunner.plan.task import ASYNC, CALL, Demands
-from taskrunner.run.summarize import Facts, summarize
+from taskrunner.session.summarize import Facts, summarize
 
 FAILURE = describe(Call("a", ("a",)), ValueError("no"))
 

@@ -1,1 +1,0 @@
-"""One run of a graph: its plan, what runs a node, its records, events and result."""

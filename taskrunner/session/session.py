@@ -1,0 +1,204 @@
+"""Session."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taskrunner.engines import threads
+from taskrunner.engines.engine import Engine, Place
+from taskrunner.errors import GraphError, TaskrunnerError, UsageError
+from taskrunner.events.observer import Observer
+from taskrunner.events.types import Event, GilSwitchedOn, RunDone, RunStart, RunWarning
+from taskrunner.execution.cpu_time import CpuTime
+from taskrunner.execution.event_recorder import Recorder
+from taskrunner.execution.journal_writer import Scribe
+from taskrunner.execution.state import Control
+from taskrunner.graph.graph import Graph
+from taskrunner.plan.plan import Plan
+from taskrunner.plan.task import COMMAND
+from taskrunner.session.result import RunResult
+from taskrunner.session.run_store import Archive
+from taskrunner.session.summarize import Facts, summarize
+from taskrunner.storage.run_directory import new_run_id
+from taskrunner.storage.summary import Summary
+from taskrunner.system import gil
+from taskrunner.system.gil import culprit
+from taskrunner.system.host import peak_memory, processors, python_build, system, versions
+
+if TYPE_CHECKING:
+    from taskrunner.reuse.run_cache import Reuse
+from taskrunner.session.prepare import _Order
+
+
+def _introduce(observers: Sequence[Observer], control: Control, expected: Mapping[str, float]) -> None:
+    """Tell those that have a method for it what is known beforehand, and have them told of a sudden end."""
+    for observer in observers:
+        if (leave := getattr(observer, "on_leave", None)) is not None:
+            control.on_leave(leave)
+        if expected and (expect := getattr(observer, "on_expected", None)) is not None:
+            expect(expected)
+
+
+@contextmanager
+def _recording(recorder: Recorder, scribe: Scribe | None, *events: Event) -> Iterator[None]:
+    """Have the run inside told of; at the end all is told, and after an error of our own nothing will be."""
+    recorder.start(*events)
+    try:
+        with _writing(scribe):
+            yield
+    except BaseException:
+        recorder.stop()
+        recorder.close()
+        raise
+    recorder.stop()
+
+
+@contextmanager
+def _writing(scribe: Scribe | None) -> Iterator[None]:
+    """Have the journal written while the run inside goes on, and all of it at the end."""
+    if scribe is None:
+        yield
+        return
+    scribe.start()
+    try:
+        yield
+    finally:
+        scribe.stop()
+
+
+def _write_summary(archive: Archive, summary: Summary, recorder: Recorder) -> None:
+    """Write the summary; the run is over, so its results are worth more than an error here."""
+    try:
+        archive.folder.write_summary(summary)
+    except TaskrunnerError as error:
+        recorder.tell([RunWarning(str(error))])
+
+
+def _run_start(run: str, graph: str, plan: Plan, place: Place, order: _Order, *, cpu_time: bool) -> RunStart:
+    return RunStart(
+        run=run,
+        graph=graph,
+        nodes=len(plan.tasks),
+        workers=place.workers,
+        python=python_build(),
+        free_threaded=gil.IS_FREE_THREADED,
+        gil=gil.is_enabled(),
+        platform=system(),
+        at=time.time(),
+        processors=processors(),
+        versions=versions(),
+        ranked=plan.is_ranked,
+        shuffle=order.seed,
+        replay=order.replay,
+        engine=place.name,
+        cpu_time=cpu_time,
+    )
+
+
+@contextmanager
+def _place(engine: Engine | None, workers: int | None, graph: Graph, plan: Plan) -> Iterator[Place]:
+    """Have the place ready where the nodes of a plan are to run.
+
+    Raises:
+        GraphError: a callable cannot be imported there.
+        UsageError: how many workers there are is not for the caller to say.
+
+    """
+    if engine is None:
+        yield threads.Threads(processors() if workers is None else workers)
+        return
+    from taskrunner.engines.remote import RemoteRun  # only such a run needs it
+
+    if workers is not None:
+        raise UsageError("how many workers there are is for the engine to say")
+    remote = RemoteRun(engine, graph.functions)
+    try:
+        remote.prepare(new_run_id(), plan)
+    except GraphError as error:
+        raise graph.error(error) from None
+    try:
+        yield remote
+    finally:
+        engine.stop()
+
+
+def _reuse(
+    cache_dir: str | Path | None, plan: Plan, recorder: Recorder, stack: ExitStack, *, force: bool
+) -> "Reuse | None":
+    """Open the cache for a run, if there is one and a node asks for it."""
+    if cache_dir is None or not any(vertex.options.cache or vertex.options.creates for vertex in plan.dag.special):
+        return None
+    from taskrunner.reuse.cache import Cache  # only such nodes need it, and all that it imports
+    from taskrunner.reuse.run_cache import Reuse
+
+    reuse = Reuse(Cache(Path(cache_dir)), plan, recorder.note, force=force)
+    stack.callback(reuse.close)
+    return reuse
+
+
+@contextmanager
+def _temporary_folder(plan: Plan) -> Iterator[Path]:
+    """Make a folder for commands' output, if there are commands."""
+    if all(task.demands.call_kind != COMMAND for task in plan.tasks):
+        yield Path()
+        return
+    import tempfile  # with all that it imports
+
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def _warnings(watch: gil.GilWatch) -> list[Event]:
+    """Return what is to be said before the first node runs."""
+    events: list[Event] = []
+    if watch.culprit:
+        events.append(GilSwitchedOn(watch.culprit, watch.node))
+    elif gil.IS_FREE_THREADED and gil.is_enabled():
+        events.append(GilSwitchedOn(""))
+    return events
+
+
+def _why_gil(watch: gil.GilWatch) -> str:
+    if watch.culprit:
+        return f"the GIL is on: {culprit(watch.culprit, watch.node)}"
+    if gil.IS_FREE_THREADED:
+        return "the GIL is on: by PYTHON_GIL, -X gil, or an import before this run"
+    return f"the GIL is on: {python_build()} is no free-threaded build"
+
+
+def _result(
+    plan: Plan, control: Control, run_id: str, name: str, place: Place, watch: gil.GilWatch, cpu: CpuTime | None
+) -> RunResult:
+    facts = Facts(
+        run=run_id,
+        graph=name,
+        wall_s=(control.ended - control.started) / 1e9,
+        workers=place.workers,
+        gil=place.has_gil,
+        gil_module=watch.culprit,
+        gil_node=watch.node,
+        peak_memory_bytes=peak_memory(),
+        signal=control.signal,
+        kept=plan.restored,
+        timed_out_s=control.timed_out,
+        lost=control.lost,
+        ok=control.is_ok,
+        cached=len(control.reuse.hits) if control.reuse else 0,
+        engine=place.name,
+    )
+    notes = control.all_notes()
+    return RunResult(
+        facts.ok,
+        notes,
+        plan.take_outputs(),
+        control.failures,
+        control.started,
+        lambda: summarize(notes, plan.dag, facts, cpu),
+    )
+
+
+def _run_done(summary: Summary) -> RunDone:
+    names = set(RunDone.__struct_fields__) - {"level"}
+    return RunDone(**{name: getattr(summary, name) for name in names}, level="info" if summary.ok else "error")
