@@ -20,7 +20,7 @@ from taskrunner.session.result import NodeTiming, RunResult
 from taskrunner.storage.summary import Summary
 
 if TYPE_CHECKING:
-    from taskrunner.engines.dask import DaskEngine
+    from taskrunner.engines.dask.engine import DaskEngine
     from taskrunner.futures.executor import WorkStealingExecutor
 else:
 
@@ -31,7 +31,7 @@ else:
 
             return WorkStealingExecutor
         if name == "DaskEngine":
-            from taskrunner.engines.dask import DaskEngine
+            from taskrunner.engines.dask.engine import DaskEngine
 
             return DaskEngine
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from taskrunner.engines import threads
 from taskrunner.engines.engine import Engine
+from taskrunner.engines.local.signals import interrupts
 from taskrunner.errors import GilEnabledError
 from taskrunner.events.json_log import JsonLog, open_log
 from taskrunner.events.observer import Observer
@@ -132,7 +132,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         if on_interrupt:
             control.on_interrupt(on_interrupt)
         _introduce(observers, control, archive.expected if archive else {})
-        stack.enter_context(threads.interrupts(control))
+        stack.enter_context(interrupts(control))
         cpu = control.cpu = CpuTime() if cpu_time else None
         recorder = Recorder(control, observers, cpu.of if cpu else None)
         scribe = Scribe(control, archive.journal, recorder.note) if archive and archive.journal else None

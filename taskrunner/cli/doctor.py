@@ -80,7 +80,7 @@ def _examine(options: dict[str, Any]) -> Report:
 
 def _with_cluster(report: Report, address: str) -> Report:
     """Return a report with the workers of a cluster, which the verdict is about then."""
-    from taskrunner.engines.dask import DaskEngine  # only this needs it
+    from taskrunner.engines.dask.engine import DaskEngine  # only this needs it
     from taskrunner.engines.engine import Setup
 
     engine = DaskEngine(address)

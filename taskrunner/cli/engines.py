@@ -42,7 +42,7 @@ def read_engine(options: dict[str, Any]) -> Engine | None:
             if options[name]:
                 raise UsageError(f"--{name.replace('_', '-')} goes with --engine dask")
         return None
-    from taskrunner.engines.dask import DaskEngine  # only such a run needs it
+    from taskrunner.engines.dask.engine import DaskEngine  # only such a run needs it
 
     address, ship = options["address"] or "", options["ship"]
     return DaskEngine(address, workers=options["workers"], ship=ship, fuses=not options["no_fuse"])

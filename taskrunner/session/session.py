@@ -6,8 +6,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskrunner.engines import threads
-from taskrunner.engines.engine import Engine, Place
+from taskrunner.engines.backend import Place
+from taskrunner.engines.engine import Engine
+from taskrunner.engines.local import backend as threads
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import Event, GilSwitchedOn, RunDone, RunStart, RunWarning
@@ -109,7 +110,7 @@ def _place(engine: Engine | None, workers: int | None, graph: Graph, plan: Plan)
     if engine is None:
         yield threads.Threads(processors() if workers is None else workers)
         return
-    from taskrunner.engines.remote import RemoteRun  # only such a run needs it
+    from taskrunner.engines.cluster.backend import RemoteRun  # only such a run needs it
 
     if workers is not None:
         raise UsageError("how many workers there are is for the engine to say")

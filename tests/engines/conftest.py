@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from taskrunner.engines.dask import DaskEngine
+from taskrunner.engines.dask.engine import DaskEngine
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

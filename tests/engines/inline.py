@@ -6,10 +6,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from taskrunner.engines import site, waiting
 from taskrunner.engines.engine import Site
-from taskrunner.engines.probe import probe
-from taskrunner.engines.work import Remote, from_bytes, to_bytes
+from taskrunner.engines.messages import Remote, from_bytes, to_bytes
+from taskrunner.engines.worker import async_steps as waiting
+from taskrunner.engines.worker import steps as site
+from taskrunner.engines.worker.probe import probe
+from taskrunner.engines.worker.step_inputs import check_whole
+from taskrunner.engines.worker.worker_run import forget, local_run
 
 
 class InlineEngine:
@@ -72,7 +75,7 @@ class InlineEngine:
     def fetch(self, results):
         values = [_value(remote.handle) for remote in results]
         for value in values:
-            site.check_whole(value)
+            check_whole(value)
         return values
 
     def read(self, _address, path, start, size):
@@ -83,11 +86,11 @@ class InlineEngine:
             os.close(file)
 
     def halt(self, *, cancel):
-        site.local_run(self._run).halt(cancel=cancel)
+        local_run(self._run).halt(cancel=cancel)
 
     def stop(self):
         self._stack.close()
-        site.forget(self._run)
+        forget(self._run)
 
 
 def _value(handle):

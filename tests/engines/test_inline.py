@@ -7,7 +7,7 @@ from inline import InlineEngine
 from told import Ear, decoded
 
 import taskrunner
-from taskrunner.engines import conductor
+from taskrunner.engines.cluster import scheduler as conductor
 from taskrunner.engines.engine import SiteCame
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.events.types import NodeDone, NodeTimeout, RunStart, RunWarning, SiteJoined

@@ -161,7 +161,7 @@ def test_a_lost_scheduler_is_told_and_the_rest_is_done_on_threads(new_cluster, t
 
 
 def test_no_scheduler_is_told_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("taskrunner.engines.dask.CONNECT", 1)
+    monkeypatch.setattr("taskrunner.engines.dask.engine.CONNECT", 1)
     graph = decoded({"nodes": [call("a", "give", 1)]})
     with pytest.raises(taskrunner.TaskrunnerError, match="no Dask scheduler with a worker answers at tcp"):
         taskrunner.run(graph, engine=taskrunner.DaskEngine("tcp://127.0.0.1:1"), run_dir=tmp_path / "runs")

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 import taskrunner
-from taskrunner.engines import threads
+from taskrunner.engines.local import backend as threads
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.plan.ordering import UNRANKED, in_order, shuffled
 from taskrunner.pool.policy import Seeded

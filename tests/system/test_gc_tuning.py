@@ -161,7 +161,7 @@ def test_settings_are_put_back_after_a_run_that_an_error_ended(before, monkeypat
     def broken(*_):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("taskrunner.engines.threads.execute", broken)
+    monkeypatch.setattr("taskrunner.engines.local.backend.execute", broken)
     graph = taskrunner.Graph()
     graph.call(int)
     with pytest.raises(RuntimeError, match="broken"):

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import UNSET
 
-from taskrunner.engines.packing import Packer, is_gathered, is_guarded_elsewhere
-from taskrunner.engines.work import STOPPED, Report, Trouble
+from taskrunner.engines.cluster.packing import Packer, is_gathered, is_guarded_elsewhere
+from taskrunner.engines.messages import STOPPED, Report, Trouble
 from taskrunner.errors import TaskrunnerError
 from taskrunner.execution.runner import SHORTEST, Runner, clock
 from taskrunner.nodes.errors import NodeTimeoutError

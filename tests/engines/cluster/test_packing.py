@@ -4,7 +4,7 @@ import pytest
 from cases import ITEM, call, ref
 from told import decoded
 
-from taskrunner.engines.packing import (
+from taskrunner.engines.cluster.packing import (
     LONGEST_CHAIN,
     ApartError,
     Packer,
@@ -14,7 +14,7 @@ from taskrunner.engines.packing import (
     needs_results,
     place_of,
 )
-from taskrunner.engines.work import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot
+from taskrunner.engines.messages import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.resolve import resolve_all
 from taskrunner.plan.plan import Plan

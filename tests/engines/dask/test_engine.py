@@ -69,7 +69,7 @@ def test_a_module_that_differs_is_told_before_the_run(new_cluster, tmp_path, mon
     (tmp_path / "there" / "differs.py").write_text("def give(): return 1\n")
     (tmp_path / "here" / "differs.py").write_text("def give(): return 2\n")
     monkeypatch.syspath_prepend(tmp_path / "here")
-    cluster, ear = new_cluster(1, PYTHONPATH=f"{tmp_path / 'there'}{os.pathsep}{Path(__file__).parents[2]}"), Ear()
+    cluster, ear = new_cluster(1, PYTHONPATH=f"{tmp_path / 'there'}{os.pathsep}{Path(__file__).parents[3]}"), Ear()
     graph = decoded({"nodes": [{"id": "a", "call": "differs:give"}]})
     result = taskrunner.run(graph, engine=cluster.engine(), observers=[ear])
     assert result.outputs == {"a": 1}
@@ -118,7 +118,9 @@ def test_secrets_are_not_told(cluster, tmp_path):
 
 @pytest.mark.timeout(110)
 def test_a_cluster_is_made_for_the_run(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    )
     monkeypatch.chdir(tmp_path)
     node = call("m", "meet_and_pid", str(tmp_path), 2, ITEM, map=[0, 1])
     graph = decoded({"nodes": [node, call("s", "size_of", ref("m"))], "outputs": ["m", "s"]})

@@ -19,12 +19,12 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
+from taskrunner.engines.cluster.clocks import Lanes
+from taskrunner.engines.cluster.packing import ApartError, Packer, is_guarded_elsewhere, lost_with, needs_results
+from taskrunner.engines.cluster.runner import RemoteRunner
 from taskrunner.engines.engine import Engine, SiteCame, SiteLost
-from taskrunner.engines.lanes import Lanes
-from taskrunner.engines.packing import ApartError, Packer, is_guarded_elsewhere, lost_with, needs_results
-from taskrunner.engines.remote_runner import RemoteRunner
-from taskrunner.engines.site import trouble_of
-from taskrunner.engines.work import BEGUN, DONE, STOPPED, Remote, Report, Work
+from taskrunner.engines.failures import trouble_of
+from taskrunner.engines.messages import BEGUN, DONE, STOPPED, Remote, Report, Work
 from taskrunner.errors import InternalError
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from taskrunner.engines.probe import differences, probe
+from taskrunner.engines.worker.probe import differences, probe
 from taskrunner.system import gil
 
 

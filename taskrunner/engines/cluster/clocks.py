@@ -8,7 +8,7 @@ such intervals.)
 
 import time
 
-from taskrunner.engines.work import Report
+from taskrunner.engines.messages import Report
 from taskrunner.events.types import EVENT_LOOP
 
 

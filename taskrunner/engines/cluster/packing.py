@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from taskrunner.engines.work import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot, Step, Work
+from taskrunner.engines.messages import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot, Step, Work
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.dag import Templates, Vertex
 from taskrunner.graph.template import references

@@ -19,10 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from taskrunner.engines import site, waiting
 from taskrunner.engines.engine import EngineLostError, Setup, Site, SiteCame, SiteLost, Tell
-from taskrunner.engines.probe import Probe, differences, probe
-from taskrunner.engines.work import Remote, Report, Work, from_bytes, to_bytes
+from taskrunner.engines.messages import Remote, Report, Work, from_bytes, to_bytes
+from taskrunner.engines.worker import async_steps as waiting
+from taskrunner.engines.worker import steps as site
+from taskrunner.engines.worker.probe import Probe, differences, probe
+from taskrunner.engines.worker.step_inputs import check_whole
+from taskrunner.engines.worker.worker_run import forget, local_run
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.system import gil
 from taskrunner.system.host import processors
@@ -106,7 +109,7 @@ class DaskEngine:
         import dask
         from distributed import LocalCluster
 
-        config: dict[str, Any] = {"distributed.worker.preload": ["taskrunner.engines.preload"]}
+        config: dict[str, Any] = {"distributed.worker.preload": ["taskrunner.engines.dask.preload"]}
         if gil.IS_FREE_THREADED:
             # Dask's sampling profiler reads the frames of threads that run, which crashes workers of 3.13t.
             config["distributed.worker.profile.enabled"] = False
@@ -223,7 +226,7 @@ class DaskEngine:
             EngineLostError: the scheduler does not answer any more.
 
         """
-        from taskrunner.engines.kept import kept
+        from taskrunner.engines.dask.results import kept
 
         try:
             values = [kept(value) for value in self._client.gather([remote.handle for remote in results])]
@@ -231,7 +234,7 @@ class DaskEngine:
             self._check()
             raise
         for value in values:
-            site.check_whole(value)
+            check_whole(value)
         return values
 
     def read(self, address: str, path: str, start: int, size: int) -> bytes:
@@ -337,7 +340,7 @@ def _run(data: bytes, results: Sequence[Any]) -> Any:
     """Run a work on a thread of a worker."""
     from distributed.protocol import pickle
 
-    from taskrunner.engines.kept import keep, kept
+    from taskrunner.engines.dask.results import keep, kept
 
     work: Work = pickle.loads(data)
     worker, given = _worker(), [kept(result) for result in results]
@@ -349,7 +352,7 @@ async def _wait(data: bytes, results: Sequence[Any]) -> Any:
     from distributed.protocol import pickle
     from distributed.worker_state_machine import SecedeEvent
 
-    from taskrunner.engines.kept import keep, kept
+    from taskrunner.engines.dask.results import keep, kept
 
     work: Work = pickle.loads(data)
     worker, given = _worker(), [kept(result) for result in results]
@@ -376,11 +379,11 @@ def _read(path: str, start: int, size: int) -> bytes:
 
 
 def _halt(run: str, *, cancel: bool) -> None:
-    site.local_run(run).halt(cancel=cancel)
+    local_run(run).halt(cancel=cancel)
 
 
 def _forget(run: str, dask_worker: "Worker") -> None:
-    site.forget(run)
+    forget(run)
     shutil.rmtree(waiting.folder_of(run, Path(dask_worker.local_directory)), ignore_errors=True)
 
 

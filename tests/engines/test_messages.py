@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.msgpack import Ext
 
-from taskrunner.engines.work import (
+from taskrunner.engines.messages import (
     ABSENT,
     DONE,
     FAILED,

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from taskrunner.engines.conductor import Conductor, Inbox
+from taskrunner.engines.cluster.packing import Packer, is_gathered
+from taskrunner.engines.cluster.scheduler import Conductor, Inbox
 from taskrunner.engines.engine import Engine, EngineLostError, Setup, Site
-from taskrunner.engines.packing import Packer, is_gathered
-from taskrunner.engines.work import Remote, Report, Written
+from taskrunner.engines.messages import Remote, Report, Written
 from taskrunner.errors import GraphError, Problem
 from taskrunner.events.types import Event, RunWarning, SiteJoined, SiteLeft
 from taskrunner.execution.state import Control

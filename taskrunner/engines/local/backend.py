@@ -1,13 +1,9 @@
 """The engine that runs a graph on a work-stealing pool of threads in this process."""
 
 import contextlib
-import os
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from taskrunner.events.types import Event, RunWarning
@@ -23,13 +19,10 @@ from taskrunner.plan.task import CALL, COMMAND_PLACES, Task
 from taskrunner.pool.policy import Choice, Seeded
 from taskrunner.pool.pool import Pool
 from taskrunner.system import gil
-from taskrunner.system.process_groups import GRACE, kill_all
+from taskrunner.system.process_groups import GRACE
 
 if TYPE_CHECKING:
     from taskrunner.nodes.event_loop import LoopThread
-
-# The last one comes when a terminal is closed; nohup has it ignored, and so it stays.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Threads:
@@ -170,33 +163,3 @@ def _running(loop: "LoopThread | None", control: Control) -> Iterator[None]:
         yield
     finally:
         loop.stop()
-
-
-@contextlib.contextmanager
-def interrupts(control: Control) -> Iterator[None]:
-    """Let these signals stop the run: the first in good order, the second at once.
-
-    The handler raises nothing: an exception in the instant after a thread's start can leave its
-    ``join`` hanging (CPython issue 150873). Handlers that the program has set itself stay.
-    """
-
-    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the handler's form
-        if not control.signal:
-            control.interrupt(number)
-        elif number != signal.SIGHUP:  # a shell and the system both send it: that is nobody's second wish
-            control.leave()
-            kill_all()
-            os._exit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = {number: signal.getsignal(number) for number in SIGNALS}
-    replaced = {n: h for n, h in previous.items() if h in (signal.default_int_handler, signal.SIG_DFL)}
-    for number in replaced:
-        signal.signal(number, on_signal)
-    try:
-        yield
-    finally:
-        for number, handler in replaced.items():
-            signal.signal(number, handler)

@@ -11,7 +11,7 @@ from typing import Any
 from dask.sizeof import sizeof
 from distributed.protocol.serialize import dask_deserialize, dask_serialize, deserialize, serialize
 
-from taskrunner.engines.work import Stuck
+from taskrunner.engines.messages import Stuck
 from taskrunner.storage.serialization import ATOMS
 
 

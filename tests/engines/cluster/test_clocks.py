@@ -5,8 +5,8 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskrunner.engines.lanes import Lanes, Offset
-from taskrunner.engines.work import DONE, Report
+from taskrunner.engines.cluster.clocks import Lanes, Offset
+from taskrunner.engines.messages import DONE, Report
 from taskrunner.events.types import EVENT_LOOP
 
 

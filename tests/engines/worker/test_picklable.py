@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from taskrunner.engines.movable import MOST, can_move
+from taskrunner.engines.worker.picklable import MOST, can_move
 
 
 class Rude:

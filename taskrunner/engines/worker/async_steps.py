@@ -12,9 +12,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from taskrunner.engines import site
-from taskrunner.engines.teller import Send, Teller
-from taskrunner.engines.work import DONE, Work, Written
+from taskrunner.engines.messages import DONE, Work, Written
+from taskrunner.engines.worker import steps as site
+from taskrunner.engines.worker.reporter import Send, Teller
+from taskrunner.engines.worker.step_inputs import Given, bound, check_guard
+from taskrunner.engines.worker.worker_run import StoppedError, local_run
 from taskrunner.errors import InternalError
 from taskrunner.nodes.binding import fill
 from taskrunner.nodes.command import Command, run_command
@@ -59,9 +61,9 @@ class _Attempt:
 
     def __init__(self, work: Work, results: Sequence[Any], folder: Path) -> None:
         (self.step,) = work.steps
-        self._given = site.Given(results)
+        self._given = Given(results)
         self._made = site.Made()
-        self._here = site.local_run(work.run)
+        self._here = local_run(work.run)
         self._folder = folder
 
     async def run(self, teller: Teller) -> Any:
@@ -85,12 +87,12 @@ class _Attempt:
         if task is None:
             raise InternalError("outside of an asyncio task")
         with self._here.opened(self.step, lambda: _cancel(loop, task)) as cancelled:
-            site.check_guard(self.step, self._given)
+            check_guard(self.step, self._given)
             try:
                 return await self._in_time(cancelled)
             except asyncio.CancelledError:
                 if self._here.is_cancelled and not self.step.always:
-                    raise site.StoppedError("the run was stopped") from None
+                    raise StoppedError("the run was stopped") from None
                 raise
 
     async def _in_time(self, cancelled: threading.Event) -> Any:
@@ -114,7 +116,7 @@ class _Attempt:
     async def _awaited(self, cancelled: threading.Event) -> Any:
         if self.step.kind == COMMAND:
             return await self._command()
-        args, kwargs = self._made.given = site.bound(self.step, self._given)
+        args, kwargs = self._made.given = bound(self.step, self._given)
         ON_LOOP.set(Current(self.step.node, self.step.attempt, cancelled))
         return await site.function_of(self.step, self._here)(*args, **kwargs)
 

@@ -10,8 +10,7 @@ from msgspec import UNSET
 from nodes import ClosedError, TwoPartsError, WorseError
 
 import taskrunner
-from taskrunner.engines import site
-from taskrunner.engines.work import (
+from taskrunner.engines.messages import (
     ABSENT,
     BEGUN,
     DONE,
@@ -29,6 +28,8 @@ from taskrunner.engines.work import (
     from_bytes,
     to_bytes,
 )
+from taskrunner.engines.worker import steps as site
+from taskrunner.engines.worker.worker_run import forget, local_run
 from taskrunner.graph.dag import Templates
 from taskrunner.graph.spec import Retry
 from taskrunner.graph.template import ListOf, Ref
@@ -51,7 +52,7 @@ def run():
 
     run.name = name
     yield run
-    site.forget(name)
+    forget(name)
 
 
 def step(function, *args, node="n", **fields):
@@ -83,7 +84,7 @@ def test_a_step_that_takes_long_is_told_of_while_it_goes_on():
     assert [(report.step, report.state) for report in told] == [(0, DONE), (1, BEGUN), (1, DONE)]
     assert told[1].began == told[2].began
     assert 0 < told[1].ran <= told[2].ran
-    site.forget("goes-on")
+    forget("goes-on")
 
 
 def test_each_step_takes_what_the_one_before_returned(run):
@@ -221,7 +222,7 @@ def test_a_step_is_told_of_while_the_next_one_takes_long(run):
 
 
 def test_nothing_begins_in_a_run_that_is_stopped_but_what_runs_always(run):
-    site.local_run(run.name).halt(cancel=False)
+    local_run(run.name).halt(cancel=False)
     value, (told,) = run(step("builtins:int", 1))
     assert (value, told.state, told.trouble) == (Broken("n", "stopped"), STOPPED, None)
     value, (told,) = run(step("builtins:int", 1, always=True))
@@ -229,7 +230,7 @@ def test_nothing_begins_in_a_run_that_is_stopped_but_what_runs_always(run):
 
 
 def test_a_chain_ends_where_the_run_is_stopped(run):
-    halt = lambda: site.local_run(run.name).halt(cancel=False)  # noqa: E731
+    halt = lambda: local_run(run.name).halt(cancel=False)  # noqa: E731
     value, told = run(step(halt, node="a"), step("builtins:int", 1, node="b"), step("builtins:int", 2, node="c"))
     assert [(report.step, report.state) for report in told] == [(0, DONE), (1, STOPPED)]
     assert value == Broken("b", "stopped")
@@ -246,16 +247,16 @@ def test_what_runs_is_told_to_be_cancelled(run):
     thread = threading.Thread(target=lambda: found.append(run(step(wait))))
     thread.start()
     assert begun.wait(30)
-    site.local_run(run.name).halt(cancel=True)
+    local_run(run.name).halt(cancel=True)
     thread.join(30)
     assert found[0][0] is False
 
 
 def test_runs_do_not_mind_each_other(run):
     other = str(uuid.uuid4())
-    site.local_run(other).halt(cancel=True)
+    local_run(other).halt(cancel=True)
     assert run(step("builtins:int", 1))[0] == 1
-    site.forget(other)
+    forget(other)
 
 
 # -- errors ----------------------------------------------------------------------------------------------
@@ -326,7 +327,7 @@ def test_a_call_that_cannot_be_imported_is_a_failure(run):
 
 
 def test_a_run_that_is_forgotten_is_not_stopped_any_more(run):
-    site.local_run(run.name).halt(cancel=False)
-    site.forget(run.name)
+    local_run(run.name).halt(cancel=False)
+    forget(run.name)
     assert run(step("os:getpid"))[0] == os.getpid()
     assert UNSET is not None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
 
-from taskrunner.engines.work import BEGUN, DONE, Report, Work
+from taskrunner.engines.messages import BEGUN, DONE, Report, Work
 from taskrunner.system import gil
 
 type Send = Callable[[Sequence[Report]], None]

@@ -1,0 +1,187 @@
+"""What a process does with a work that has come to it: run its steps, and tell of each.
+
+Any thread runs works, and each may be asked to stop. What is shared is this:
+
+* ``_open``: the attempts that run now. One item is set or removed by the thread that runs the attempt; ``halt``
+  reads a copy. Each of these is atomic for a dict.
+* ``_stopped``: set once, never taken back. An attempt is put into ``_open`` before it reads it; ``halt`` stores it
+  before it copies ``_open``: so one of both sees the other.
+* The reports that wait in a ``Teller``: its lock, which is held while they are sent, so that they stay in order.
+"""
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from taskrunner.engines.failures import trouble_of
+from taskrunner.engines.messages import (
+    DONE,
+    FAILED,
+    MOST_BYTES,
+    PICK,
+    SKIPPED,
+    STOPPED,
+    Broken,
+    Step,
+    Trouble,
+    Work,
+    Written,
+)
+from taskrunner.engines.worker.picklable import can_move
+from taskrunner.engines.worker.reporter import Send, Teller
+from taskrunner.engines.worker.step_inputs import Given, SkippedError, bound, check_guard
+from taskrunner.engines.worker.worker_run import LocalRun, StoppedError, local_run
+from taskrunner.errors import InternalError
+from taskrunner.nodes import inputs
+from taskrunner.nodes.context import HERE, Current
+from taskrunner.nodes.errors import NodeTimeoutError
+from taskrunner.nodes.retry import wait_before
+from taskrunner.plan.outcome import Call
+from taskrunner.plan.task import CALL, MAP
+from taskrunner.storage.journal import Entry, bounded_entry, is_larger
+from taskrunner.storage.serialization import NotStorableError, pack
+
+
+def run_work(work: Work, results: Sequence[Any], site: str, send: Send) -> Any:
+    """Run a work on the calling thread; return its last result, or a Broken. ``site`` is this process's address."""
+    given = Given(results)
+    teller = Teller(work, site, threading.get_ident(), send)
+    here = local_run(work.run)
+    for number, step in enumerate(work.steps):
+        teller.begin(number, time.time_ns(), time.perf_counter_ns())
+        made = Made()
+        try:
+            value = _run_step(step, given, here, made)
+        except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+            ended = time.perf_counter_ns()
+            state, trouble = ended_badly(step, error, made)
+            teller.tell(number, state, ended, trouble=trouble, cpu=made.cpu)
+            return broken(step, state, trouble)
+        ended = time.perf_counter_ns()
+        entry = entry_of(step, value)
+        found = {"entry": entry, "cpu": made.cpu, **_items_of(step, value)}
+        is_fixed = step is work.steps[-1] and is_stuck(value, entry)
+        teller.tell(number, DONE, ended, is_fixed=is_fixed, **found)
+        given.previous = value
+    return given.previous
+
+
+def broken(step: Step, state: str, trouble: Trouble | None) -> Broken:
+    """Return what stands for the result of a work that ended with this step."""
+    return Broken(step.node, trouble.message if trouble else state)
+
+
+class Made:
+    """A call that was made: its arguments, for the case that it fails, and the nanoseconds of CPU time that it took."""
+
+    given: tuple[Sequence[Any], Mapping[str, Any]] | None = None
+    cpu = 0
+
+
+def function_of(step: Step, here: LocalRun) -> Callable[..., Any]:
+    """Return what a step calls.
+
+    Raises:
+        UsageError: it cannot be imported.
+
+    """
+    found: Callable[..., Any] = here.resolve(step.call) if isinstance(step.call, str) else step.call
+    return found
+
+
+def _run_step(step: Step, given: Given, here: LocalRun, made: Made) -> Any:
+    with here.opened(step) as cancelled:
+        check_guard(step, given)
+        if step.kind == PICK:
+            return given.unpacked(step.args[0])[step.item]
+        if step.kind == MAP:
+            return inputs.items(step.templates.items, given.result_of(step))
+        if step.kind != CALL:
+            raise InternalError(f"a step of kind {step.kind} on a thread")
+        made.given = bound(step, given)
+        call = functools.partial(_called, Current(step.node, step.attempt, cancelled), function_of(step, here), made)
+        return _in_time(step, call, cancelled) if step.timeout else call()
+
+
+def _called(current: Current, function: Callable[..., Any], made: Made) -> Any:
+    HERE.find = lambda: current
+    args, kwargs = made.given or ((), {})
+    began = time.thread_time_ns()
+    try:
+        return function(*args, **kwargs)
+    finally:
+        made.cpu = time.thread_time_ns() - began
+        HERE.find = None
+
+
+def _in_time(step: Step, call: Callable[[], Any], cancelled: threading.Event) -> Any:
+    """Make a call in a thread of its own, and leave it there when its time is over: Python cannot end a thread."""
+    found: list[Any] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(call())
+        except BaseException as error:  # noqa: BLE001  the node's own
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name=f"taskrunner-{step.node}", daemon=True)
+    thread.start()
+    thread.join(min(step.timeout, threading.TIMEOUT_MAX))
+    if thread.is_alive():
+        cancelled.set()
+        raise NodeTimeoutError(step.timeout, is_lost=True)
+    if errors:
+        raise errors[0]
+    return found[0]
+
+
+def ended_badly(step: Step, error: BaseException, made: Made) -> tuple[str, Trouble | None]:
+    """Return the state of a step that this error has ended, and what is to be told of it."""
+    if isinstance(error, StoppedError):
+        return STOPPED, None
+    if isinstance(error, SkippedError):
+        return SKIPPED, None
+    trouble = trouble_of(error, Call(step.node, (), step.attempt, made.given))
+    wait_s = None if step.retry is None or step.kind == MAP else wait_before(step.retry, step.attempt, error)
+    return FAILED, msgspec.structs.replace(trouble, wait_s=wait_s)
+
+
+def entry_of(step: Step, value: Any) -> Entry | None:
+    """Return the journal's entry of a step, without the result if that is large."""
+    return bounded_entry(step.node, value, MOST_BYTES) if step.is_kept else None
+
+
+def is_stuck(value: Any, entry: Entry | None) -> bool:
+    """Say whether a result cannot be moved; what the journal could store can be."""
+    return (entry is None or len(entry) == 1) and not can_move(value)
+
+
+def _items_of(step: Step, value: Any) -> dict[str, Any]:
+    """Return what is told of a mapped node's items: how many, and themselves if they are small."""
+    if step.kind != MAP:
+        return {}
+    try:
+        data = None if is_larger(value, MOST_BYTES) else pack(value)
+    except NotStorableError:
+        data = None
+    return {"count": len(value), "items": data if data is not None and len(data) <= MOST_BYTES else None}
+
+
+def what_was_written(paths: tuple[Path, Path]) -> tuple[Written, Written]:
+    """Return what is told of the two files that a command has written, one after the other."""
+    out, err = [_written(path) for path in paths]
+    return out, err
+
+
+def _written(path: Path) -> Written:
+    try:
+        size = path.stat().st_size
+        return Written(str(path), size, path.read_bytes() if size <= MOST_BYTES else None)
+    except OSError:  # it did not even start
+        return Written(str(path), 0, b"")
