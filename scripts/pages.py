@@ -18,8 +18,8 @@ from benchmark.bodies import BODIES
 from benchmark.job import of_body
 from benchmark.shapes import SHAPES
 from browser import Browser, find_browser
-from taskrunner.observe.recorded import load_run
-from taskrunner.observe.report.report import report
+from taskrunner.analysis.recorded_run import load_run
+from taskrunner.analysis.report.report import report
 
 EXPRESSIONS = {
     "draw": "report.line.redraw()",

@@ -24,10 +24,10 @@ import msgspec
 
 from benchmark import child, machine, options
 from benchmark.figure import in_turn, spread
+from taskrunner.analysis.recorded_run import RecordedRun, load_run
+from taskrunner.analysis.simulation.simulate import wall_s
+from taskrunner.analysis.simulation.workload import workload_of
 from taskrunner.graph.wfformat import convert
-from taskrunner.observe.recorded import RecordedRun, load_run
-from taskrunner.observe.simulation.simulate import wall_s
-from taskrunner.observe.simulation.workload import workload_of
 
 ORDERS = ("first", "again")
 

@@ -38,7 +38,7 @@ def work(seconds, number):
 COUNTED = """
 import atexit, pathlib, sys, time
 from taskrunner.cli.main import main
-from taskrunner.observe.live.bar import Bar
+from taskrunner.console.bar import Bar
 from taskrunner.execution.state import Control
 spent = []
 

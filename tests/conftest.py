@@ -3,9 +3,9 @@ import signal
 import msgspec
 import pytest
 
+from taskrunner.analysis.recorded_run import RecordedRun
 from taskrunner.events import types as events
 from taskrunner.graph.graph import Graph
-from taskrunner.observe.recorded import RecordedRun
 from taskrunner.storage.history import PastRun
 
 # Fixtures that tests of several packages share: the modules are in tests/support.

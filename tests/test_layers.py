@@ -19,9 +19,7 @@ LAYERS = (
     ("reuse",),
     ("execution",),
     ("engines", "analysis"),
-    ("session",),
-    ("observe",),
-    ("doctor",),
+    ("session", "doctor"),
     ("api",),
     ("console",),
     ("stress",),
@@ -86,7 +84,7 @@ def test_a_package_imports_only_from_lower_layers(module):
 
 @pytest.mark.parametrize(
     ("package", "banned"),
-    [(package, banned) for package in ("graph", "observe") for banned in ("threading", "taskrunner.pool")],
+    [(package, banned) for package in ("graph", "analysis", "console") for banned in ("threading", "taskrunner.pool")],
 )
 def test_a_package_never_imports(package, banned):
     found = {

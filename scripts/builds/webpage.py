@@ -5,7 +5,7 @@ from typing import Any
 
 from builds.row import Row
 from builds.text import cell_text, fact_lines, key, sections
-from taskrunner.observe.page.page import html_text, page
+from taskrunner.analysis.html.page import html_text, page
 
 
 def comparison_page(rows: Sequence[Row], builds: Sequence[str], facts: Mapping[str, Any], chart: str) -> str:

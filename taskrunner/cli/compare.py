@@ -6,11 +6,11 @@ from typing import Any
 import click
 import msgspec
 
+from taskrunner.analysis.comparison.compare import Comparison, compare
+from taskrunner.analysis.comparison.measures import Digest, digest
 from taskrunner.cli.graphs import output_option, write
 from taskrunner.cli.past import find_recorded, run_dir_option
 from taskrunner.errors import UsageError
-from taskrunner.observe.comparison.compare import Comparison, compare
-from taskrunner.observe.comparison.measures import Digest, digest
 from taskrunner.system import gc_tuning as collector
 
 VERSUS = "vs"
@@ -68,9 +68,9 @@ def _form(found: Comparison, options: dict[str, Any]) -> str:
     if options["json"]:
         return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
     if options["html"]:
-        from taskrunner.observe.comparison.page import comparison_page
+        from taskrunner.analysis.comparison.page import comparison_page
 
         return comparison_page(found)
-    from taskrunner.observe.comparison.text import comparison_text
+    from taskrunner.analysis.comparison.text import comparison_text
 
     return comparison_text(found, options["nodes"])

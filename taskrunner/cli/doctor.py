@@ -9,6 +9,7 @@ import msgspec
 
 from taskrunner.cli.graphs import encoding_option, find_graph, module_of
 from taskrunner.cli.permits import permit_options, read_permit
+from taskrunner.console.log import wants_colors
 from taskrunner.doctor import interpreter
 from taskrunner.doctor.examine import examine
 from taskrunner.doctor.named import Named, named_modules
@@ -19,7 +20,6 @@ from taskrunner.doctor.trier import Choices
 from taskrunner.doctor.verdict import judge_sites
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.nodes.resolve import module_folders
-from taskrunner.observe.log import wants_colors
 from taskrunner.safe.reprs import to_json
 from taskrunner.storage.run_directory import CACHE
 

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from taskrunner.analysis.formatting import seconds
+from taskrunner.analysis.labels import label
 from taskrunner.api import run
 from taskrunner.cli import completion
 from taskrunner.cli.engines import engine_options, read_engine
 from taskrunner.cli.graphs import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.live import shown
 from taskrunner.cli.permits import permit_options, read_permit
+from taskrunner.console.log import ConsoleLog, wants_colors
+from taskrunner.console.summary import failure_text, summary_text
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.events.json_log import JsonLog, open_log
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import LEVELS
 from taskrunner.graph.graph import Graph
 from taskrunner.nodes.permissions import Permit
-from taskrunner.observe.label import label
-from taskrunner.observe.log import ConsoleLog, wants_colors
-from taskrunner.observe.summary import failure_text, summary_text
-from taskrunner.observe.words import seconds
 from taskrunner.safe.printable import printable
 from taskrunner.safe.reprs import to_json
 from taskrunner.session.result import RunResult
@@ -32,7 +32,7 @@ from taskrunner.storage.baseline import baseline
 from taskrunner.storage.run_directory import CACHE, DEFAULT, commands_of
 
 if TYPE_CHECKING:
-    from taskrunner.observe.contention import Contention
+    from taskrunner.analysis.contention import Contention
 
 EXAMPLE = """\b
 Examples:
@@ -197,7 +197,7 @@ def _contention(result: RunResult, options: dict[str, Any]) -> "Contention | Non
     base = baseline(runs, result.summary.run, is_patient=False) if result.summary.workers > 1 else ""
     if not base:
         return None
-    from taskrunner.observe.contention import read_contention  # only here: most runs do without what it imports
+    from taskrunner.analysis.contention import read_contention  # only here: most runs do without what it imports
 
     return read_contention(runs, result.summary.run, base)
 

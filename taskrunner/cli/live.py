@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from taskrunner.console.bar import Bar
+from taskrunner.console.captured_output import Printed
+from taskrunner.console.command_files import CommandFiles
+from taskrunner.console.command_output import CommandOutput
+from taskrunner.console.progress import Progress
+from taskrunner.console.progress_lines import PlainProgress
+from taskrunner.console.screen import Screen
+from taskrunner.console.warnings import WarningLines
 from taskrunner.events.observer import Observer
-from taskrunner.observe.live.bar import Bar
-from taskrunner.observe.live.command_files import CommandFiles
-from taskrunner.observe.live.command_output import CommandOutput
-from taskrunner.observe.live.plain_progress import PlainProgress
-from taskrunner.observe.live.printed import Printed
-from taskrunner.observe.live.progress import Progress
-from taskrunner.observe.live.screen import Screen
-from taskrunner.observe.warnings import WarningLines
 
 _INTERRUPTED = "taskrunner: interrupted: waiting for the nodes that run; once more leaves at once"
 

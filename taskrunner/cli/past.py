@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from taskrunner.analysis.recorded_run import RecordedRun, load_run
 from taskrunner.cli import completion
-from taskrunner.observe.recorded import RecordedRun, load_run
 from taskrunner.storage.run_directory import DEFAULT
 
 

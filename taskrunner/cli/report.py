@@ -30,8 +30,8 @@ def report(run_name: str, **options: Any) -> None:
 
     RUN is an id, a unique start of one, or last.
     """
-    from taskrunner.observe.contention import read_contention  # only here: nobody else needs what these import
-    from taskrunner.observe.report.report import report as report_of
+    from taskrunner.analysis.contention import read_contention  # only here: nobody else needs what these import
+    from taskrunner.analysis.report.report import report as report_of
 
     run, runs = find_recorded(run_name, options), Path(options["run_dir"])
     base = baseline(runs, run.id)

@@ -7,8 +7,8 @@ from typing import Any
 import click
 import msgspec
 
+from taskrunner.analysis.formatting import seconds
 from taskrunner.cli.past import run_dir_option
-from taskrunner.observe.words import seconds
 from taskrunner.safe.printable import printable
 from taskrunner.storage.history import RUNNING, UNFINISHED, PastRun, past_runs, remove
 

@@ -5,17 +5,18 @@ from typing import Any
 
 import click
 
+from taskrunner.analysis.graph_view import formats as drawing
+from taskrunner.analysis.graph_view import text as levels
+from taskrunner.analysis.graph_view.colors import painted
+from taskrunner.analysis.graph_view.status import Marks
+from taskrunner.analysis.graph_view.view import Sketch, around, sketch
+from taskrunner.analysis.recorded_run import RecordedRun
 from taskrunner.cli import completion
 from taskrunner.cli.graphs import encoding_option, find_graph, output_option, read_settings, set_option, write
 from taskrunner.cli.past import find_recorded, run_dir_option
+from taskrunner.console.log import wants_colors
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.graph.dag import Dag
-from taskrunner.observe.drawn import drawing, levels
-from taskrunner.observe.drawn.colours import painted
-from taskrunner.observe.drawn.mark import Marks
-from taskrunner.observe.drawn.sketch import Sketch, around, sketch
-from taskrunner.observe.log import wants_colors
-from taskrunner.observe.recorded import RecordedRun
 from taskrunner.safe.printable import printable
 
 EXAMPLE = """\b

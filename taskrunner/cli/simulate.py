@@ -7,11 +7,11 @@ from typing import Any
 import click
 import msgspec
 
+from taskrunner.analysis.simulation import speedup_curve as curve
+from taskrunner.analysis.simulation.simulate import Simulation, simulate
+from taskrunner.analysis.simulation.text import simulation_text
 from taskrunner.cli.graphs import output_option, write
 from taskrunner.cli.past import find_recorded, run_argument
-from taskrunner.observe.simulation import curve
-from taskrunner.observe.simulation.simulate import Simulation, simulate
-from taskrunner.observe.simulation.text import simulation_text
 
 EXAMPLE = """\b
 Examples:

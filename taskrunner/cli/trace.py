@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
+from taskrunner.analysis.recorded_run import RecordedRun
+from taskrunner.analysis.trace.chrome import chrome_trace
 from taskrunner.cli.graphs import output_option, write_all
 from taskrunner.cli.past import find_recorded, run_argument
 from taskrunner.errors import UsageError
-from taskrunner.observe.recorded import RecordedRun
-from taskrunner.observe.trace.chrome import chrome_trace
 from taskrunner.safe.printable import printable
 from taskrunner.storage.history import RUNNING
 
@@ -44,7 +44,7 @@ def trace(run_name: str, **options: Any) -> None:
         write_all(chrome_trace(run), options["output"])
         return
     # with opentelemetry, which is an extra and takes a third of a second
-    from taskrunner.observe.trace import otel
+    from taskrunner.analysis.trace import otel
 
     sent = otel.send(run, options["endpoint"])
     click.echo(printable(f"sent {sent.spans} spans to {sent.url}, trace {sent.trace}"))

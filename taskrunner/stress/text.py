@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from taskrunner.observe.words import seconds
+from taskrunner.analysis.formatting import seconds
 from taskrunner.safe.printable import printable
 from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY, Difference, Finding, StressReport
 

@@ -287,8 +287,8 @@ def test_an_endpoint_that_is_no_url(inside):
 
 @pytest.mark.usefixtures("ran")
 def test_without_the_extra_it_says_what_to_install(inside, monkeypatch):
-    monkeypatch.delitem(sys.modules, "taskrunner.observe.trace.otel", raising=False)
-    monkeypatch.delattr("taskrunner.observe.trace.otel", raising=False)
+    monkeypatch.delitem(sys.modules, "taskrunner.analysis.trace.otel", raising=False)
+    monkeypatch.delattr("taskrunner.analysis.trace.otel", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     told = inside("trace", "last", "--otel")
     assert (told.code, told.out) == (1, "")

@@ -124,7 +124,7 @@ def test_options_that_do_not_go_together(inside, words, complaint):
 def test_opentelemetry_is_imported_only_to_send(cli):
     told = cli("trace", "last", python=("-X", "importtime"))
     assert told.code == 0
-    assert "taskrunner.observe.trace.chrome" in told.err
+    assert "taskrunner.analysis.trace.chrome" in told.err
     assert "opentelemetry" not in told.err
 
 

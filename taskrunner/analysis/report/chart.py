@@ -1,0 +1,85 @@
+"""A chart of steps over time, as SVG without texts: it is stretched to the width that there is."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from taskrunner.analysis.formatting import seconds
+from taskrunner.analysis.html.page import html_text
+
+_WIDTH, _HEIGHT = 1000, 100
+
+
+def steps_chart(title: str, series: Mapping[str, Sequence[float]], wall_s: float, line: float = 0.0) -> str:
+    """Return a figure. ``series``: names and values of equal stretches, one stacked upon the other.
+
+    ``line``: a height that is drawn across, 0: none.
+    """
+    sums = [0.0] * max(map(len, series.values()), default=1)
+    tops = [sums]
+    for values in series.values():
+        tops.append([a + b for a, b in zip(tops[-1], values, strict=True)])
+    highest = 1.08 * max(line, *tops[-1]) or 1.0  # some air above
+    areas = [
+        f'<path class="area {_class(name)}" d="{_area(low, high, highest)}"/>'
+        for name, (low, high) in zip(series, pairwise(tops), strict=True)
+    ]
+    across = f'<path class="across" d="M0 {_y(line, highest)}H{_WIDTH}"/>' if line else ""
+    return (
+        f'<figure class="chart"><figcaption>{html_text(title)}{_legend(list(series))}</figcaption>'
+        f'<div class="plot"><div class="scale"><span>{_figure(highest / 1.08)}</span><span>0</span></div>'
+        f'<svg role="img" aria-label="{html_text(_told(title, tops[-1], wall_s))}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
+        f' preserveAspectRatio="none">{"".join(areas)}{across}</svg></div>'
+        f'<div class="ends"><span>0</span><span>{seconds(wall_s / 2)}</span><span>{seconds(wall_s)}</span></div>'
+        "</figure>"
+    )
+
+
+def _told(title: str, values: Sequence[float], wall_s: float) -> str:
+    """Say in words what the chart shows."""
+    highest = max(values)
+    at = wall_s * values.index(highest) / len(values)
+    mean = sum(values) / len(values)
+    return f"{title}: {_figure(mean)} on average, at most {_figure(highest)}, at {seconds(at)} of {seconds(wall_s)}"
+
+
+def _legend(names: Sequence[str]) -> str:
+    if len(names) < 2:  # noqa: PLR2004  one needs no telling apart
+        return ""
+    return "".join([f' <span class="key {_class(name)}"></span>{html_text(name)}' for name in names])
+
+
+def _area(low: Sequence[float], high: Sequence[float], highest: float) -> str:
+    """Draw from left to right along the upper steps, and back along the lower ones."""
+    return f"M0 {_y(low[0], highest)}{_steps(high, highest)}{_back(low, highest)}Z"
+
+
+def _steps(values: Sequence[float], highest: float) -> str:
+    """Draw a step where the value changes."""
+    turns = [i for i in range(1, len(values)) if values[i] != values[i - 1]]
+    parts = [f"H{_x(i, len(values))}V{_y(values[i], highest)}" for i in turns]
+    return f"V{_y(values[0], highest)}{''.join(parts)}H{_WIDTH}"
+
+
+def _back(values: Sequence[float], highest: float) -> str:
+    """Draw the same steps from right to left."""
+    turns = [i for i in range(len(values) - 1, 0, -1) if values[i] != values[i - 1]]
+    parts = [f"H{_x(i, len(values))}V{_y(values[i - 1], highest)}" for i in turns]
+    return f"V{_y(values[-1], highest)}{''.join(parts)}H0"
+
+
+def _x(place: int, count: int) -> str:
+    return f"{place * _WIDTH / count:.6g}"
+
+
+def _y(value: float, highest: float) -> str:
+    return f"{_HEIGHT - _HEIGHT * value / highest:.4g}"
+
+
+def _figure(value: float) -> str:
+    """Write a number with one digit behind the point where that tells anything."""
+    text = f"{value:,.0f}" if value >= 100 else f"{value:.1f}"  # noqa: PLR2004
+    return text.removesuffix(".0")
+
+
+def _class(name: str) -> str:
+    return f"of-{name.replace(' ', '-')}"

@@ -1,0 +1,87 @@
+"""What a page says of a run in words and figures: its summary, what a reader must know, where it ran."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from taskrunner.analysis.attempts import ALLOWED
+from taskrunner.analysis.formatting import counted, cpu_text, seconds
+from taskrunner.analysis.html.page import html_text
+from taskrunner.analysis.recorded_run import RecordedRun
+from taskrunner.analysis.totals import STATES, Totals
+from taskrunner.storage.history import RUNNING, UNFINISHED
+from taskrunner.system.gil import by_culprit
+
+_SLOWEST = 5
+_SAID = {ALLOWED: "failed, which is allowed"}
+
+
+def summary_html(run: RecordedRun, totals: Totals) -> str:
+    """Return the run in figures."""
+    states = [
+        f"{totals.states[state]:,} {_SAID.get(state, state)}" for state in reversed(STATES) if totals.states.get(state)
+    ]
+    states += [f"{counted(totals.retried, 'attempt')} tried again"] if totals.retried else []
+    length, path = run.critical_path
+    share = f" ({length / totals.wall_s:.0%} of the wall time)" if totals.wall_s else ""
+    slowest = sorted(run.spent, key=lambda node: -run.spent[node])[:_SLOWEST]
+    busy = " ".join([f"{each:.0%}" for each in totals.busy])
+    return facts(
+        {
+            "nodes": html_text(", ".join(states)),
+            "wall time": seconds(totals.wall_s),
+            "work": f"{seconds(totals.work_s)} in calls and commands: parallelism {totals.parallelism:.2f} on average",
+            "cpu": html_text(cpu_text(totals.cpu)) if totals.cpu is not None else "",
+            "workers": f"{len(totals.busy)}, busy {busy}, {counted(totals.steals, 'steal')}",
+            "critical path": f"{seconds(length)}{share}, {counted(len(path), 'node')}" if path else "",
+            "slowest": ", ".join([f"{name_html(node)} {seconds(run.spent[node])}" for node in slowest]),
+            "memory": f"{run.done.peak_memory_bytes / 2**20:.0f} MiB at most" if run.done else "",
+            "run": name_html(run.id),
+        }
+    )
+
+
+def notes_html(run: RecordedRun) -> str:
+    """Return what a reader must know before looking at the figures."""
+    notes = []
+    if run.state == UNFINISHED:
+        notes.append("This run was killed: the page shows what was recorded.")
+    if run.state == RUNNING:
+        notes.append("This run goes on: the page shows what was recorded until now.")
+    if len(run.parts) > 1:
+        at = ", ".join([seconds(part) for part in run.parts[1:]])
+        notes.append(f"This run was resumed, at {at}: its parts are laid end to end, without the time between them.")
+    if run.dag is None:
+        notes.append("The graph of this run cannot be read: there is no drawing and no critical path.")
+    if not run.attempts and (run.dag is None or run.dag.vertices):
+        notes.append("No node has ended.")
+    if run.has_gil:
+        notes.append(f"The GIL was on{by_culprit(run.gil_module, run.gil_node)}: Python calls ran one at a time.")
+    return "".join([f'<p class="note">{html_text(note)}</p>' for note in [*notes, *run.warnings]])
+
+
+def environment_html(run: RecordedRun) -> str:
+    """Return where the run took place."""
+    start = run.start
+    began = [f"{dt.datetime.fromtimestamp(each.at, dt.UTC):%Y-%m-%d %H:%M:%S} UTC" for each in run.starts]
+    return facts(
+        {
+            "python": html_text(start.python),
+            "build": "free-threaded" if start.free_threaded else "with the GIL",
+            "GIL": html_text(f"on{by_culprit(run.gil_module, run.gil_node)}" if run.has_gil else "off"),
+            "platform": html_text(start.platform),
+            "processors": str(start.processors or ""),
+            "began": ", resumed ".join(began),
+            "versions": html_text(", ".join([f"{name} {version}" for name, version in sorted(start.versions.items())])),
+        }
+    )
+
+
+def facts(pairs: Mapping[str, str]) -> str:
+    """Return a list of names and HTML values, without those that are empty."""
+    found = [f"<dt>{name}</dt><dd>{value}</dd>" for name, value in pairs.items() if value]
+    return f'<dl class="facts">{"".join(found)}</dl>'
+
+
+def name_html(name: str) -> str:
+    """Return the name of a node as it is shown within a sentence."""
+    return f'<span class="id">{html_text(name)}</span>'
