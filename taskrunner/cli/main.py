@@ -23,19 +23,19 @@ Exit codes:
 
 # name -> module and attribute: a subcommand is imported when it is used.
 COMMANDS = {
-    "exec": "taskrunner.cli.exec:exec_command",
-    "check": "taskrunner.cli.check:check",
-    "show": "taskrunner.cli.show:show",
-    "runs": "taskrunner.cli.runs:runs",
-    "report": "taskrunner.cli.report:report",
-    "trace": "taskrunner.cli.trace:trace",
-    "simulate": "taskrunner.cli.simulate:simulate_command",
-    "stress": "taskrunner.cli.stress:stress_command",
-    "compare": "taskrunner.cli.compare:compare_command",
-    "convert": "taskrunner.cli.convert:convert",
-    "schema": "taskrunner.cli.schema:schema",
-    "cache": "taskrunner.cli.cache:cache",
-    "doctor": "taskrunner.cli.doctor:doctor",
+    "exec": "taskrunner.cli.commands.exec:exec_command",
+    "check": "taskrunner.cli.commands.check:check",
+    "show": "taskrunner.cli.commands.show:show",
+    "runs": "taskrunner.cli.commands.runs:runs",
+    "report": "taskrunner.cli.commands.report:report",
+    "trace": "taskrunner.cli.commands.trace:trace",
+    "simulate": "taskrunner.cli.commands.simulate:simulate_command",
+    "stress": "taskrunner.cli.commands.stress:stress_command",
+    "compare": "taskrunner.cli.commands.compare:compare_command",
+    "convert": "taskrunner.cli.commands.convert:convert",
+    "schema": "taskrunner.cli.commands.schema:schema",
+    "cache": "taskrunner.cli.commands.cache:cache",
+    "doctor": "taskrunner.cli.commands.doctor:doctor",
 }
 
 # The errors of an output, standard output above all, that takes no more. One of a file has the file's name.
@@ -95,7 +95,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; or complete one, if a shell asks for that."""
     if "_TASKRUNNER_COMPLETE" in os.environ:
-        from taskrunner.cli import bash  # only a shell that completes needs it
+        from taskrunner.cli import bash_completion as bash  # only a shell that completes needs it
 
         bash.register()
     if sys.stdout is None:  # it was closed before we were started

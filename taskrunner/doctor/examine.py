@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import msgspec
 
-from taskrunner.doctor import machine, project
-from taskrunner.doctor.distributions import find_distributions
-from taskrunner.doctor.interpreter import IMPORT, START_UP, Interpreter
-from taskrunner.doctor.named import Named
-from taskrunner.doctor.probe import ALREADY, ON, Tried
+from taskrunner.doctor.environment import machine, project
+from taskrunner.doctor.environment.distributions import find_distributions
+from taskrunner.doctor.environment.interpreter import IMPORT, START_UP, Interpreter
+from taskrunner.doctor.imports.graph_modules import Named
+from taskrunner.doctor.imports.probe import ALREADY, ON, Tried
+from taskrunner.doctor.imports.tester import Choices, trying
 from taskrunner.doctor.report import Report
-from taskrunner.doctor.rows import module_rows, package_row
-from taskrunner.doctor.trier import Choices, trying
+from taskrunner.doctor.report_rows import module_rows, package_row
 from taskrunner.doctor.verdict import judge
 
 

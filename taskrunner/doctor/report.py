@@ -2,9 +2,9 @@
 
 import msgspec
 
-from taskrunner.doctor.interpreter import Interpreter
-from taskrunner.doctor.machine import Machine
-from taskrunner.doctor.project import Project
+from taskrunner.doctor.environment.interpreter import Interpreter
+from taskrunner.doctor.environment.machine import Machine
+from taskrunner.doctor.environment.project import Project
 from taskrunner.engines.engine import Site
 
 OK = "ok"

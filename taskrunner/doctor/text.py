@@ -3,10 +3,10 @@
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 
-from taskrunner.doctor.interpreter import BUILD, DEFAULT, IMPORT, Interpreter
-from taskrunner.doctor.machine import Machine
-from taskrunner.doctor.probe import OFF, ON, UNKNOWN
-from taskrunner.doctor.project import Project
+from taskrunner.doctor.environment.interpreter import BUILD, DEFAULT, IMPORT, Interpreter
+from taskrunner.doctor.environment.machine import Machine
+from taskrunner.doctor.environment.project import Project
+from taskrunner.doctor.imports.probe import OFF, ON, UNKNOWN
 from taskrunner.doctor.report import FREE_THREADED, OK, PURE, Module, Package, Report, Verdict
 from taskrunner.engines.engine import Site
 from taskrunner.safe.printable import printable

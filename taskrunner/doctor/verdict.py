@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from taskrunner.doctor.interpreter import BUILD, IMPORT, START_UP, Interpreter
-from taskrunner.doctor.probe import ON, UNKNOWN
+from taskrunner.doctor.environment.interpreter import BUILD, IMPORT, START_UP, Interpreter
+from taskrunner.doctor.imports.probe import ON, UNKNOWN
 from taskrunner.doctor.report import OK, Module, Package, Verdict
 from taskrunner.engines.engine import Site
 

@@ -15,12 +15,12 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.graph import Graph
 from taskrunner.plan.ordering import Rank, in_order, shuffled
 from taskrunner.plan.plan import Plan
-from taskrunner.stress.meeting import Meeting
-from taskrunner.stress.needs import Needs, Pair
+from taskrunner.stress.call_log import Watch
+from taskrunner.stress.happens_before import Needs, Pair
+from taskrunner.stress.interleaving import Meeting
 from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY, Difference, Finding, StressReport
-from taskrunner.stress.sharing import Shared
+from taskrunner.stress.shared_objects import Shared
 from taskrunner.stress.shrink import shrink
-from taskrunner.stress.watch import Watch
 
 REPEATS = 5
 _SWITCH_S = 1e-5  # how long a thread keeps the GIL, where there is one

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from taskrunner.stress.needs import Needs, Pair, inversions
+from taskrunner.stress.happens_before import Needs, Pair, inversions
 
 # So many orders are tried at most by delta debugging, and orders of more calls are left as they are.
 MOST_TRIES = 200

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import taskrunner
-from taskrunner.cli.bash import joined
+from taskrunner.cli.bash_completion import joined
 from taskrunner.cli.main import main
 
 EVIL = ["$(touch pwned)", "a b", "-x", "'q'", "a;b", "`x`", "~", "*", "new\nline", "\x1b[31m", "a&b", ""]

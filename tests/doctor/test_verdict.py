@@ -6,10 +6,10 @@ import sysconfig
 import msgspec
 import pytest
 
-from taskrunner.doctor import interpreter, machine
-from taskrunner.doctor.interpreter import Interpreter
-from taskrunner.doctor.machine import Machine
-from taskrunner.doctor.project import Project
+from taskrunner.doctor.environment import interpreter, machine
+from taskrunner.doctor.environment.interpreter import Interpreter
+from taskrunner.doctor.environment.machine import Machine
+from taskrunner.doctor.environment.project import Project
 from taskrunner.doctor.report import Module, Package, Report, Verdict
 from taskrunner.doctor.text import report_text
 from taskrunner.doctor.verdict import judge

@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskrunner.stress import meeting
+from taskrunner.stress import interleaving as meeting
 
 
 @pytest.fixture

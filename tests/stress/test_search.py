@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import taskrunner
-from taskrunner.stress.meeting import Meeting
+from taskrunner.stress.interleaving import Meeting
 from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY
 from taskrunner.stress.search import Choices, FailsByItselfError, _Search, search
 

@@ -7,7 +7,7 @@ import pytest
 
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.stress.needs import Needs
+from taskrunner.stress.happens_before import Needs
 from taskrunner.stress.shrink import shrink
 
 NODES = [f"n{number}" for number in range(12)]

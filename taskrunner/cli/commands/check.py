@@ -1,0 +1,38 @@
+"""``taskrunner check``: all that can be known without running."""
+
+from typing import Any
+
+import click
+
+from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
+from taskrunner.cli.permission_options import permit_options, read_permit
+from taskrunner.errors import GraphError
+from taskrunner.nodes.resolve import module_folders, resolve_all
+from taskrunner.safe.printable import printable
+
+EXAMPLE = """\b
+Example:
+  taskrunner check workloads/tour.json
+"""
+
+
+@click.command(epilog=EXAMPLE, short_help="Check GRAPH without running it.")
+@graph_argument
+@set_option
+@permit_options
+def check(graph_name: str, **options: Any) -> None:
+    """Check GRAPH without running it.
+
+    Schema, ids, cycles, references, parameters; whether its callables import and accept their arguments.
+    """
+    permit = read_permit(options)
+    graph = find_graph(graph_name, options["format"])
+    dag = graph.link(read_settings(graph, options["set"]), complete=False)
+    with module_folders(graph.source):
+        try:
+            permit.check(dag, graph.functions)
+            resolve_all(dag, graph.functions)
+        except GraphError as error:
+            raise graph.error(error) from None
+    levels = max(dag.depths(), default=-1) + 1
+    click.echo(f"{printable(graph_name)}: ok, {len(dag.vertices)} nodes, {dag.edges} edges, {levels} levels")

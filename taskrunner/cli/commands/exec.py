@@ -1,0 +1,250 @@
+"""``taskrunner exec``: run a graph."""
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from taskrunner.analysis.formatting import seconds
+from taskrunner.analysis.labels import label
+from taskrunner.api import run
+from taskrunner.cli import completion
+from taskrunner.cli.engine_options import engine_options, read_engine
+from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
+from taskrunner.cli.permission_options import permit_options, read_permit
+from taskrunner.cli.progress import shown
+from taskrunner.console.log import ConsoleLog, wants_colors
+from taskrunner.console.summary import failure_text, summary_text
+from taskrunner.errors import GraphError, TaskrunnerError, UsageError
+from taskrunner.events.json_log import JsonLog, open_log
+from taskrunner.events.observer import Observer
+from taskrunner.events.types import LEVELS
+from taskrunner.graph.graph import Graph
+from taskrunner.nodes.permissions import Permit
+from taskrunner.safe.printable import printable
+from taskrunner.safe.reprs import to_json
+from taskrunner.session.result import RunResult
+from taskrunner.storage.baseline import baseline
+from taskrunner.storage.run_directory import CACHE, DEFAULT, commands_of
+
+if TYPE_CHECKING:
+    from taskrunner.analysis.contention import Contention
+
+EXAMPLE = """\b
+Examples:
+  taskrunner exec workloads/tour.json
+  taskrunner exec workloads/fib.json --workers 2 --set n=30
+  taskrunner exec graph.json report --json     only what the node "report" needs
+"""
+
+
+@click.command("exec", epilog=EXAMPLE, short_help="Run GRAPH, or what TARGETs need.")
+@graph_argument
+@click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=completion.nodes)
+@click.option(
+    "-w",
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Threads, or processes of a local cluster; default: as many as processors.",
+)
+@set_option
+@click.option(
+    "-k", "--keep-going", type=click.IntRange(min=0), is_flag=False, flag_value=0, default=1, metavar="[N]",
+    help="Stop after N failures, not after the first; 0, or no number: never.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
+@click.option("--log-format", type=click.Choice(["console", "json"]), help="Log every event, in this form.")
+@click.option("--log-file", type=click.Path(dir_okay=False), help="Log to this file, not to standard error.")
+@click.option(
+    "--log-level", type=click.Choice(list(LEVELS)), default="info", show_default=True, help="Log from here up."
+)
+@click.option(
+    "--run-dir", type=click.Path(file_okay=False), default=str(DEFAULT), show_default=True,
+    help="Where each run leaves a folder of its own.",
+)  # fmt: skip
+@click.option(
+    "--shuffle", type=int, metavar="SEED",
+    help="Let the seed say which ready node goes first, and who steals from whom; exact with --workers 1.",
+)  # fmt: skip
+@click.option(
+    "--replay", metavar="RUN", help="Start nodes in the order of an earlier run; exact with --workers 1.",
+    shell_complete=completion.runs,
+)  # fmt: skip
+@click.option("--cpu-time", is_flag=True, help="Measure the CPU time of each call as well: the rest it waited.")
+@click.option("--no-journal", is_flag=True, help="Do not keep the results of finished nodes in the run's folder.")
+@click.option("--fsync", is_flag=True, help="Have each batch of the journal on the disk before going on.")
+@click.option(
+    "--resume", metavar="RUN", help="Go on with an earlier run: its id, a unique start of it, last, or last~1.",
+    shell_complete=completion.runs,
+)  # fmt: skip
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+    help="Stop the run after so long; the exit code is 4 then.",
+)  # fmt: skip
+@click.option(
+    "--cache-dir", type=click.Path(file_okay=False), default=str(CACHE), show_default=True,
+    help="Where results of nodes with cache, and what commands have made, are remembered.",
+)  # fmt: skip
+@click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
+@click.option("--force", is_flag=True, help="Run what is in the cache or up to date as well, and remember it anew.")
+@permit_options
+@engine_options
+@click.option("--require-nogil", is_flag=True, help="Fail rather than run with the GIL on.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), help="Write the outputs to this .json or .msgpack file."
+)
+@click.option("--json", is_flag=True, help="Print the summary, outputs included, as one JSON object.")
+@click.option("--progress/--no-progress", default=True, help="Show how far the run has come.", show_default=True)
+@click.option("-v", "--verbose", is_flag=True, help="Show what commands write while they run, line by line.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.pass_context
+def exec_command(ctx: click.Context, /, **options: Any) -> None:
+    """Run GRAPH, or only what the TARGETs need.
+
+    The results of the output nodes go to standard output as JSON, the summary to standard error.
+    """
+    graph = find_graph(options["graph_name"], options["format"])
+    values = read_settings(graph, options["set"])
+    permit = read_permit(options)
+    output = options["output"]
+    if output is not None and Path(output).suffix not in (".json", ".msgpack"):
+        raise UsageError(f"--output takes a .json or a .msgpack file, not {output}")
+    if options["dry_run"]:
+        _dry_run(graph, options["targets"], values, permit)
+        return
+    engine = read_engine(options)
+    logs = _logs(options)
+    with shown(options, is_logged=_is_logged(options)) as live:
+        result = run(
+            graph,
+            targets=options["targets"],
+            params=values,
+            engine=engine,
+            workers=options["workers"] if engine is None else None,
+            stop_after=options["keep_going"],
+            require_nogil=options["require_nogil"],
+            allow=permit.allow,
+            commands=permit.commands,
+            run_dir=options["run_dir"],
+            journal=not options["no_journal"],
+            fsync=options["fsync"],
+            resume=options["resume"] or "",
+            timeout=options["timeout"],
+            cache_dir=None if options["no_cache"] else options["cache_dir"],
+            force=options["force"],
+            shuffle=options["shuffle"],
+            replay=options["replay"] or "",
+            cpu_time=options["cpu_time"],
+            observers=[*logs, *live.observers],
+            log_level=options["log_level"],
+            on_interrupt=live.on_interrupt,
+        )
+    _report(result, options)
+    if output is not None:
+        _write_outputs(result, Path(output))
+    if result.summary.signal:
+        ctx.exit(128 + result.summary.signal)
+    if result.summary.timed_out_s:
+        ctx.exit(4)
+    ctx.exit(0 if result.ok else 1)
+
+
+def _is_logged(options: dict[str, Any]) -> bool:
+    """Say whether standard error is the log's."""
+    return options["log_format"] is not None and options["log_file"] is None
+
+
+def _logs(options: dict[str, Any]) -> list[Observer]:
+    """Return the logs that the options ask for."""
+    log_format, path, level = options["log_format"], options["log_file"], options["log_level"]
+    if path is not None:
+        file = open_log(path)
+        return [ConsoleLog(io.TextIOWrapper(file), level) if log_format == "console" else JsonLog(file, level)]
+    if sys.stderr is None or log_format is None:  # it was closed before we were started
+        return []
+    if log_format == "json":
+        return [JsonLog(sys.stderr.buffer, level)]
+    return [ConsoleLog(sys.stderr, level, colors=wants_colors(sys.stderr))]
+
+
+def _report(result: RunResult, options: dict[str, Any]) -> None:
+    commands = commands_of(Path(options["run_dir"]), result.summary.run)
+    has_events_only = options["log_format"] == "json" and options["log_file"] is None
+    contention = _contention(result, options) if options["json"] or not (options["quiet"] or has_events_only) else None
+    if has_events_only:
+        pass  # standard error holds JSON lines and nothing else; the events say all of it
+    elif options["quiet"]:
+        for failure in result.failures:
+            _tell(failure_text(failure, commands) + "\n")
+        if result.summary.timed_out_s:  # else nothing would say why the exit code is 4
+            _tell(f"taskrunner: timed out after {seconds(result.summary.timed_out_s)}\n")
+    else:
+        _tell(summary_text(result, commands, contention))
+    if options["json"]:
+        told = {"contention": contention, "outputs": result.outputs, "failures": _failures(result)}
+        _print_json({**msgspec.structs.asdict(result.summary), **told})
+    elif result.outputs and not options["quiet"]:
+        _print_json(result.outputs)
+
+
+def _contention(result: RunResult, options: dict[str, Any]) -> "Contention | None":
+    """Compare a run with an earlier one that had one worker, if there is one."""
+    runs = Path(options["run_dir"])
+    base = baseline(runs, result.summary.run, is_patient=False) if result.summary.workers > 1 else ""
+    if not base:
+        return None
+    from taskrunner.analysis.contention import read_contention  # only here: most runs do without what it imports
+
+    return read_contention(runs, result.summary.run, base)
+
+
+def _failures(result: RunResult) -> list[dict[str, Any]]:
+    names = ("node", "attempt", "arguments", "allowed", "traceback", "path")
+    return [{name: getattr(f, name) for name in names} | {"error": f.message} for f in result.failures]
+
+
+def _print_json(value: Any) -> None:
+    """Print a value as JSON; what JSON does not have is printed as its repr."""
+    click.echo(msgspec.json.format(to_json(value), indent=2).decode())
+
+
+def _write_outputs(result: RunResult, path: Path) -> None:
+    encode = msgspec.json.encode if path.suffix == ".json" else msgspec.msgpack.encode
+    parts = {}
+    for node, value in result.outputs.items():
+        try:
+            parts[node] = msgspec.Raw(encode(value))
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise TaskrunnerError(f'cannot write the result of "{node}" to {path}: {error}') from None
+    try:
+        path.write_bytes(encode(parts) + (b"\n" if path.suffix == ".json" else b""))
+    except OSError as error:
+        raise TaskrunnerError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any], permit: Permit) -> None:
+    """Print the nodes that would run, in an order in which they could."""
+    dag = graph.link(values)
+    try:
+        permit.check(dag, graph.functions)
+    except GraphError as error:
+        raise graph.error(error) from None
+    among = dag.closure(targets) if targets else None
+    for index in dag.order:
+        if among is None or index in among:
+            vertex = dag.vertices[index]
+            needs = ", ".join(dag.vertices[i].id for i in vertex.before)
+            after = f" (after {needs})" if needs else ""
+            click.echo(printable(f"{vertex.id}: {label(vertex)}{after}"))
+
+
+def _tell(text: str) -> None:
+    """Write to standard error. If nobody reads it any more, the results are still worth their place elsewhere."""
+    try:
+        click.echo(text, err=True, nl=False)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nor is there anything to be written at exit

@@ -1,0 +1,95 @@
+"""``taskrunner stress``: run a graph under many schedules and compare what comes of it."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from taskrunner.cli import completion
+from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
+from taskrunner.cli.history_options import run_dir_option
+from taskrunner.cli.permission_options import permit_options, read_permit
+from taskrunner.safe.reprs import to_json
+from taskrunner.storage.run_directory import DEFAULT
+from taskrunner.stress.report import UNSTEADY, StressReport
+from taskrunner.stress.search import Choices, search
+from taskrunner.stress.text import stress_text
+
+EXAMPLE = """\b
+Examples:
+  taskrunner stress workloads/racy.json
+  taskrunner stress graph.json --runs 1000 --workers 4 --ignore timestamp
+  taskrunner stress graph.json --track --json
+"""
+
+
+@click.command("stress", epilog=EXAMPLE, short_help="Run GRAPH under many schedules, and compare.")
+@graph_argument
+@set_option
+@click.option("-n", "--runs", type=click.IntRange(min=1), default=100, show_default=True, help="How many schedules.")
+@click.option(
+    "-w", "--workers", type=click.IntRange(min=1), default=2, show_default=True,
+    help="Threads of the runs in which nodes overlap; 1: only the order changes.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first schedule's seed.")
+@click.option(
+    "--ignore", metavar="NODE", multiple=True, help="Do not compare the results of this node.",
+    shell_complete=completion.nodes,
+)  # fmt: skip
+@click.option("--track", is_flag=True, help="Warn of nodes that change what an unordered one is given as well.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Stop each run after so long."
+)
+@permit_options
+@run_dir_option
+@click.option("--json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def stress_command(ctx: click.Context, /, **options: Any) -> None:
+    """Run GRAPH under many schedules, and compare each node's result with that of its usual run.
+
+    Runs with an even seed shuffle the order of one worker; in those with an odd one two nodes overlap and take turns
+    in the middle of their lines. The exit code is 1 if a result differed.
+    """
+    graph = find_graph(options["graph_name"], options["format"])
+    permit = read_permit(options)
+    report = search(
+        graph,
+        Choices(
+            params=read_settings(graph, options["set"]),
+            runs=options["runs"],
+            workers=options["workers"],
+            first_seed=options["seed"],
+            ignore=options["ignore"],
+            track=options["track"],
+            timeout=options["timeout"],
+            allow=permit.allow,
+            commands=permit.commands,
+            run_dir=Path(options["run_dir"]),
+        ),
+    )
+    command = shlex.join(_replay(report, options))
+    if options["json"]:
+        found = {**msgspec.structs.asdict(report), "replay": command}
+        click.echo(msgspec.json.format(to_json(found), indent=2).decode())
+    else:
+        click.echo(stress_text(report, command), nl=False)
+    ctx.exit(1 if report.finding else 0)
+
+
+def _replay(report: StressReport, options: dict[str, Any]) -> list[str]:
+    """Return the words of a command that shows the finding again; none: any run may show it."""
+    finding = report.finding
+    if finding is None or finding.kind == UNSTEADY:
+        return []
+    settings = [word for setting in options["set"] for word in ("--set", setting)]
+    settings += ["--format", options["format"]] if options["format"] else []
+    if finding.run:
+        settings += ["--run-dir", options["run_dir"]] if options["run_dir"] != str(DEFAULT) else []
+        words = ["exec", options["graph_name"], "--workers", "1", "--replay", finding.run]
+    else:
+        settings += [word for node in options["ignore"] for word in ("--ignore", node)]
+        words = ["stress", options["graph_name"], "--workers", str(report.workers), "--seed", str(finding.seed)]
+        words += ["--runs", "1"]
+    return ["taskrunner", *words, *settings]
