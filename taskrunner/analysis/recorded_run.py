@@ -139,7 +139,7 @@ class RecordedRun:
         index = self.dag.index.get(node)
         if index is None:
             index = self.dag.index.get(node.rpartition("[")[0])
-        return () if index is None else [self.dag.vertices[i].id for i in self.dag.vertices[index].before]
+        return () if index is None else [self.dag.vertices[i].id for i in self.dag.vertices[index].predecessors]
 
     def released_by(self, attempt: Attempt) -> Attempt | None:
         """Return what ended last of all that an attempt's node needs: that made it ready.

@@ -10,7 +10,7 @@ from taskrunner.safe.printable import printable, printable_lines
 from taskrunner.session.result import RunResult
 from taskrunner.storage.run_directory import output_files
 from taskrunner.storage.summary import Summary
-from taskrunner.system.gil import by_culprit
+from taskrunner.system.gil import culprit_suffix
 
 if TYPE_CHECKING:
     from taskrunner.analysis.contention import Contention
@@ -73,7 +73,7 @@ def _lines(summary: Summary, contention: "Contention | None") -> list[str]:
     busy = " ".join(f"{share:.0%}" for share in summary.busy)
     slowest = [f"{node.node} {seconds(node.ran_s)}" for node in summary.slowest]
     where = "" if summary.engine == "threads" else f" on {summary.engine}"
-    gil = ("on" if summary.gil else "off") + by_culprit(summary.gil_module, summary.gil_node)
+    gil = ("on" if summary.gil else "off") + culprit_suffix(summary.gil_module, summary.gil_node)
     rows = [
         (state, f"{summary.graph}: {', '.join(counts)} in {seconds(summary.wall_s)}"),
         ("workers", f"{summary.workers}{where}, busy {busy}, {summary.steals} steals"),

@@ -14,7 +14,7 @@ from taskrunner.events.types import (
     SiteLeft,
 )
 from taskrunner.safe.printable import printable
-from taskrunner.system.gil import culprit
+from taskrunner.system.gil import describe_culprit
 
 _NAMED = 10
 _WIDTH = 100
@@ -86,5 +86,5 @@ def _attempt(event: NodeFailed | NodeRetry | NodeTimeout) -> str:
 
 def _reason(event: GilSwitchedOn) -> str:
     if event.module:
-        return culprit(event.module, event.node)
+        return describe_culprit(event.module, event.node)
     return "by PYTHON_GIL, -X gil, or an import before this run"

@@ -244,7 +244,7 @@ class Runner:
     def _results_of(self, task: Task) -> Callable[[str], Any]:
         """Return what gives a node's result, of the nodes whose results the task takes."""
         vertices = self.plan.dag.vertices
-        used = task.vertex.used if task.inputs else ()
+        used = task.vertex.data_predecessors if task.inputs else ()
         results = {vertices[index].id: value for index, value in zip(used, task.inputs or (), strict=True)}
         return results.__getitem__
 
@@ -252,7 +252,7 @@ class Runner:
         args: Any = task.inputs[:]
         kwargs: dict[str, Any] = {}
         demands = task.demands
-        if task.vertex.slots is None:
+        if task.vertex.input_positions is None:
             source = demands.templates or task.vertex
             args, kwargs = inputs.arguments(source, self._results_of(task), demands.item)
         function = task.function

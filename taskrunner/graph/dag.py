@@ -25,7 +25,7 @@ class Templates(msgspec.Struct, frozen=True, eq=False):
     env: Any = None
     stdin: Any = UNSET
     items: Any = UNSET
-    guard: Any = UNSET
+    condition: Any = UNSET
     files: Any = None
     creates: Any = None
 
@@ -58,9 +58,9 @@ class Vertex(msgspec.Struct, eq=False):
     options: Node
     pools: tuple[str, ...]
     args: tuple[Any, ...] = ()
-    before: tuple[int, ...] = ()
-    used: tuple[int, ...] = ()
-    slots: tuple[int, ...] | None = None
+    predecessors: tuple[int, ...] = ()
+    data_predecessors: tuple[int, ...] = ()
+    input_positions: tuple[int, ...] | None = None
     templates: Templates = NO_TEMPLATES
 
     @property
@@ -68,7 +68,7 @@ class Vertex(msgspec.Struct, eq=False):
         """Whether this node stands for one child an item."""
         return self.templates.items is not UNSET
 
-    def places(self) -> Iterator[tuple[Any, Path]]:
+    def template_locations(self) -> Iterator[tuple[Any, Path]]:
         """Yield every template of this vertex with the place in the file that it comes from."""
         path: Path = ("nodes", self.index)
         for i, template in enumerate(self.args):
@@ -79,7 +79,7 @@ class Vertex(msgspec.Struct, eq=False):
         yield other.env, (*path, "env")
         yield other.stdin, (*path, "stdin")
         yield other.items, (*path, "map")
-        yield other.guard, (*path, "when")
+        yield other.condition, (*path, "when")
         if other.files is not None:
             yield other.files, (*path, "files")
         if other.creates is not None:
@@ -107,41 +107,41 @@ class Dag:
     def _sinks(self) -> tuple[int, ...]:
         is_needed = bytearray(len(self.vertices))
         for vertex in self.vertices:
-            for i in vertex.before:
+            for i in vertex.predecessors:
                 is_needed[i] = 1
         return tuple([i for i, needed in enumerate(is_needed) if not needed])
 
     @property
-    def after(self) -> list[list[int]]:
+    def successors(self) -> list[list[int]]:
         """For each vertex the indexes of those that wait for it, those of higher priority first."""
-        return self._ahead[0]
+        return self._forward_edges[0]
 
     @property
-    def slots(self) -> list[tuple[int | None, ...]]:
+    def input_positions(self) -> list[tuple[int | None, ...]]:
         """For each vertex, and each in its ``after``: where its result goes there.
 
         That is a place in the arguments of a flat call, else one in ``used``; None: it is not wanted.
         """
-        return self._ahead[1]
+        return self._forward_edges[1]
 
     @functools.cached_property
-    def nearer(self) -> list[int]:
+    def nearest_predecessors(self) -> list[int]:
         """For each vertex the one before it on a shortest way from one that needs nothing; -1: it needs nothing."""
         found = [-1] * len(self.vertices)
-        reached = [vertex.index for vertex in self.vertices if not vertex.before]
+        reached = [vertex.index for vertex in self.vertices if not vertex.predecessors]
         for index in reached:  # it grows while it is read: breadth first
-            for successor in self.after[index]:
+            for successor in self.successors[index]:
                 if found[successor] < 0:
                     found[successor] = index
                     reached.append(successor)
         return found
 
     @functools.cached_property
-    def _ahead(self) -> tuple[list[list[int]], list[tuple[int | None, ...]]]:
+    def _forward_edges(self) -> tuple[list[list[int]], list[tuple[int | None, ...]]]:
         pairs: list[list[Any]] = [[] for _ in self.vertices]
         for vertex in self._by_priority():
-            index, before, used = vertex.index, vertex.before, vertex.used
-            slots = range(len(used)) if vertex.slots is None else vertex.slots
+            index, before, used = vertex.index, vertex.predecessors, vertex.data_predecessors
+            slots = range(len(used)) if vertex.input_positions is None else vertex.input_positions
             for i, slot in zip(before, slots, strict=False):
                 pairs[i] += (index, slot)
             for i in before[len(used) :]:
@@ -160,7 +160,7 @@ class Dag:
         return [vertex for vertex in self.vertices if vertex.options is not PLAIN]
 
     @functools.cached_property
-    def ways(self) -> dict[tuple[str, int, Any], Vertex]:
+    def call_signatures(self) -> dict[tuple[str, int, Any], Vertex]:
         """The ways in which vertices call, by callable, number of arguments and keywords, each with a vertex."""
         return {(v.call, len(v.args), v.templates.keywords): v for v in self.vertices if v.call}
 
@@ -173,7 +173,7 @@ class Dag:
     @functools.cached_property
     def edges(self) -> int:
         """How many times one node needs another."""
-        return sum([len(vertex.before) for vertex in self.vertices])
+        return sum([len(vertex.predecessors) for vertex in self.vertices])
 
     def closure(self, targets: Iterable[str]) -> set[int]:
         """Return the indexes of the targets and of all that they need.
@@ -185,7 +185,7 @@ class Dag:
         waiting = [self.find(target) for target in targets]
         found = set(waiting)
         while waiting:
-            for index in self.vertices[waiting.pop()].before:
+            for index in self.vertices[waiting.pop()].predecessors:
                 if index not in found:
                     found.add(index)
                     waiting.append(index)
@@ -196,7 +196,7 @@ class Dag:
         depths = [0] * len(self.vertices)
         for index in self.order:
             deepest = -1
-            for i in self.vertices[index].before:
+            for i in self.vertices[index].predecessors:
                 deepest = max(deepest, depths[i])
             depths[index] = deepest + 1
         return depths
@@ -217,13 +217,13 @@ class Dag:
         finish: list[float] = [0] * len(vertices)
         for index in self.order:
             latest: float = 0
-            for i in vertices[index].before:
+            for i in vertices[index].predecessors:
                 latest = max(latest, finish[i])
             finish[index] = latest + weights[index]
         last = max(self.order, key=finish.__getitem__)
         path = [vertices[last]]
-        while path[-1].before:
-            path.append(vertices[max(path[-1].before, key=finish.__getitem__)])
+        while path[-1].predecessors:
+            path.append(vertices[max(path[-1].predecessors, key=finish.__getitem__)])
         return finish[last], path[::-1]
 
     def find(self, target: str) -> int:

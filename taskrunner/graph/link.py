@@ -127,21 +127,21 @@ class _Linker:
         except RecursionError:
             self._problem(path, f'node "{node.id}" is nested too deeply')
         used: dict[int, None] = {}
-        for template, place in vertex.places():
+        for template, place in vertex.template_locations():
             for ref, name_place in references(template, place):
                 if ref.node in self.index:
                     used[self.index[ref.node]] = None
                 else:
                     self._unknown(name_place, "node", ref.node, self.index)
-        vertex.used = tuple(used)
+        vertex.data_predecessors = tuple(used)
         for i, name in enumerate(node.needs):
             if name in self.index:
                 used[self.index[name]] = None
             else:
                 self._unknown((*path, "needs", i), "node", name, self.index)
-        vertex.before = tuple(used)
+        vertex.predecessors = tuple(used)
         if _is_flat(vertex):
-            vertex.slots, vertex.args = self._free(vertex.args, Ref, len(vertex.used))
+            vertex.input_positions, vertex.args = self._free(vertex.args, Ref, len(vertex.data_predecessors))
 
     def _compile(self, vertex: Vertex, node: Node) -> None:
         compiler, path, in_map = self.compiler, ("nodes", vertex.index), node.map is not UNSET
@@ -165,7 +165,7 @@ class _Linker:
             if type(found["items"]) not in (ListOf, Ref, Open):
                 self._problem((*path, "map"), "map takes a list, or a reference that yields one")
         if node.when is not UNSET:
-            found["guard"] = compiler.compile(node.when, (*path, "when"))
+            found["condition"] = compiler.compile(node.when, (*path, "when"))
         if found or node.files or node.creates:
             vertex.templates = Templates(**found, **self._compile_paths(node, path, in_map=in_map))
 
@@ -239,11 +239,11 @@ class _Linker:
     def _order(self) -> Sequence[int]:
         """Return a topological order: the file's own where it is one."""
         vertices = self.vertices
-        if all(max(vertex.before, default=-1) < vertex.index for vertex in vertices):
+        if all(max(vertex.predecessors, default=-1) < vertex.index for vertex in vertices):
             return range(len(vertices))
         after = _successors(vertices)
-        missing = [len(vertex.before) for vertex in vertices]
-        order = [vertex.index for vertex in vertices if not vertex.before]
+        missing = [len(vertex.predecessors) for vertex in vertices]
+        order = [vertex.index for vertex in vertices if not vertex.predecessors]
         for index in order:  # it grows while it is read
             for successor in after[index]:
                 missing[successor] -= 1
@@ -277,14 +277,14 @@ def _is_flat(vertex: Vertex) -> bool:
     if not vertex.call or vertex.templates is not NO_TEMPLATES or vertex.options.always:
         return False
     refs = [part for part in vertex.args if type(part) is Ref]
-    is_whole = not any(ref.path for ref in refs) and len(refs) == len(vertex.used)
+    is_whole = not any(ref.path for ref in refs) and len(refs) == len(vertex.data_predecessors)
     return is_whole and all(type(part) is Ref or is_constant(part) for part in vertex.args)
 
 
 def _successors(vertices: Sequence[Vertex]) -> list[list[int]]:
     after: list[list[int]] = [[] for _ in vertices]
     for vertex in vertices:
-        for i in vertex.before:
+        for i in vertex.predecessors:
             after[i].append(vertex.index)
     return after
 
@@ -313,7 +313,7 @@ def _without(vertices: Sequence[Vertex], after: list[list[int]], stuck: set[int]
             if successor not in left:
                 continue
             if successor not in holding:
-                holding[successor] = sum([i in stuck for i in vertices[successor].before])
+                holding[successor] = sum([i in stuck for i in vertices[successor].predecessors])
             holding[successor] -= 1
             if not holding[successor]:
                 left.discard(successor)
@@ -329,5 +329,5 @@ def _find_cycle(vertices: Sequence[Vertex], among: set[int]) -> list[int]:
     while current not in seen:
         seen[current] = len(walk)
         walk.append(current)
-        current = next(i for i in vertices[current].before if i in among)
+        current = next(i for i in vertices[current].predecessors if i in among)
     return walk[seen[current] :]

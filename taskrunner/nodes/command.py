@@ -22,7 +22,7 @@ from taskrunner.nodes.errors import CommandError
 from taskrunner.safe.private_files import open_private
 from taskrunner.safe.secrets import Mask, looks_secret
 from taskrunner.storage.run_directory import output_files
-from taskrunner.system.process_groups import GRACE, groups, starting
+from taskrunner.system.process_groups import GRACE_PERIOD_S, groups, starting
 
 POLL = 0.02
 TAIL = 2000
@@ -133,7 +133,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     """End a process and all of its group, and reap it."""
     _signal_group(process, signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GRACE):
+        async with asyncio.timeout(GRACE_PERIOD_S):
             await process.wait()
             while _signal_group(process, 0):  # noqa: ASYNC110  nobody tells when the last of a group is gone
                 await asyncio.sleep(POLL)

@@ -59,7 +59,11 @@ def resolve_all(dag: Dag, made_here: Mapping[str, Function], among: set[int] | N
 
     """
     chosen = dag.vertices if among is None else [dag.vertices[index] for index in sorted(among)]
-    ways = dag.ways if chosen is dag.vertices and not made_here else {_way(v, made_here): v for v in chosen if v.call}
+    ways = (
+        dag.call_signatures
+        if chosen is dag.vertices and not made_here
+        else {_way(v, made_here): v for v in chosen if v.call}
+    )
     found: dict[str, Function | Problem] = {}
     wrong: dict[Any, Problem] = {}
     for way, vertex in ways.items():

@@ -29,7 +29,7 @@ def ranks(dag: Dag, seconds: Mapping[str, float]) -> list[int]:
     chains = [0.0] * len(dag.vertices)
     for index in reversed(dag.order):
         name = dag.vertices[index].id
-        behind = max([chains[i] for i in dag.after[index]], default=0.0)
+        behind = max([chains[i] for i in dag.successors[index]], default=0.0)
         chains[index] = behind + seconds.get(name, usual) + slowest.get(name, 0.0)
     return [int(chain * 1e6) + 1 for chain in chains]
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from taskrunner.errors import TaskrunnerError
-from taskrunner.safe.reprs import written
+from taskrunner.safe.reprs import format_arguments
 
 DONE = "done"
 FAILED = "failed"
@@ -83,7 +83,7 @@ def describe(call: Call, error: BaseException, mask: Callable[[str], str] = str)
     """
     message, text = _texts(error)
     _forget_frames(error)
-    arguments = "" if call.given is None else written(*call.given, is_in_use=call.is_running)
+    arguments = "" if call.given is None else format_arguments(*call.given, is_in_use=call.is_running)
     texts = mask(message), mask(text), call.path, mask(arguments)
     return Failure(call.node, call.attempt, error, *texts, call.allowed)
 

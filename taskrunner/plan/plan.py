@@ -70,17 +70,23 @@ class Plan:
 
         This is done for every node of every run: a plain call is made here, without another call.
         """
-        vertices, tasks, after, slots = self.dag.vertices, self._by_index, self.dag.after, self.dag.slots
+        vertices, tasks, after, slots = self.dag.vertices, self._by_index, self.dag.successors, self.dag.input_positions
         by_call, by_node = _with_kinds(functions.by_call), _with_kinds(functions.by_node)
         by_call[""] = (None, COMMAND)
         is_plain = self._default == (None, 0.0)
         order = self.dag.order if among is None else [index for index in self.dag.order if index in among]
         for index in reversed(order):
             vertex = vertices[index]
-            name, before = vertex.id, vertex.before
+            name, before = vertex.id, vertex.predecessors
             function, kind = by_call[vertex.call] if name not in by_node else by_node[name]
             waits = itertools.count(1 - len(before)) if len(before) > 1 else None  # as countdown does
-            if is_plain and kind == CALL and vertex.slots is not None and vertex.options is PLAIN and not vertex.pools:
+            if (
+                is_plain
+                and kind == CALL
+                and vertex.input_positions is not None
+                and vertex.options is PLAIN
+                and not vertex.pools
+            ):
                 inputs = [*vertex.args] if before else vertex.args
                 task = Task(name, vertex, function, inputs, NOTHING, False, False, waits)  # noqa: FBT003
             else:
@@ -122,10 +128,10 @@ class Plan:
 
     def _make(self, vertex: Vertex, function: Function | None, kind: int, waits: Iterator[int] | None) -> Task:
         """Make the task of a vertex that is more than a plain call; it leads nowhere yet."""
-        if vertex.slots is None:
-            inputs: Any = [MISSING] * len(vertex.used)
+        if vertex.input_positions is None:
+            inputs: Any = [MISSING] * len(vertex.data_predecessors)
         else:
-            inputs = [*vertex.args] if vertex.before else vertex.args
+            inputs = [*vertex.args] if vertex.predecessors else vertex.args
         demands, options = _demands_of(vertex, kind), vertex.options
         retry, timeout = self._default
         demands.retry = retry if options.retries is UNSET else _retry(options.retries)
@@ -179,14 +185,14 @@ class Plan:
     def roots(self) -> list[Task]:
         """Return the tasks that need nothing any more: higher priority first, then in the graph's order."""
         ready = self._ready
-        roots = [task for task in self.tasks if not task.vertex.before or task.vertex.index in ready]
+        roots = [task for task in self.tasks if not task.vertex.predecessors or task.vertex.index in ready]
         return sorted(roots, key=lambda task: -task.demands.priority)
 
     def path_to(self, task: Task) -> tuple[str, ...]:
         """Return the ids of a shortest chain of needs from a node that needs nothing to this task."""
         path = [task.id]
         index = task.vertex.index
-        while (index := self.dag.nearer[index]) >= 0:
+        while (index := self.dag.nearest_predecessors[index]) >= 0:
             path.append(self.dag.vertices[index].id)
         return tuple(reversed(path))
 

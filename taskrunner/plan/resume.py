@@ -47,7 +47,7 @@ def resume(dag: Dag, earlier: Dag, entries: Mapping[str, Entry], outputs: Iterab
                 continue
             except NotStorableError:
                 unstored.append(vertex.id)
-        wanted.update(vertex.used)
+        wanted.update(vertex.data_predecessors)
     changed = tuple([v.id for v in dag.vertices if v.index not in unchanged and v.id in entries])
     mapped = {v.id for v in dag.vertices if v.is_mapped and v.index in unchanged and v.index not in results}
     mapped -= {v.id for v in dag.vertices if v.id in mapped and not _items_are_known(dag, v, results)}
@@ -66,7 +66,7 @@ def _unchanged(dag: Dag, earlier: Dag) -> set[int]:
     for index in dag.order:
         vertex = dag.vertices[index]
         was = earlier.index.get(vertex.id)
-        if was is None or not found.issuperset(vertex.before):
+        if was is None or not found.issuperset(vertex.predecessors):
             continue
         if _definition(dag, vertex) == _definition(earlier, earlier.vertices[was]):
             found.add(index)
@@ -76,14 +76,14 @@ def _unchanged(dag: Dag, earlier: Dag) -> set[int]:
 def _definition(dag: Dag, vertex: Vertex) -> Any:
     """Return what decides what a node computes, as values that compare."""
     args = [_written(part) for part in vertex.args]
-    if vertex.slots is not None:
-        for place, index in zip(vertex.slots, vertex.used, strict=True):
+    if vertex.input_positions is not None:
+        for place, index in zip(vertex.input_positions, vertex.data_predecessors, strict=True):
             args[place] = ("$ref", dag.vertices[index].id, ())
     other = vertex.templates
     templates = [
-        _written(part) for part in (other.kwargs, other.argv, other.env, other.stdin, other.items, other.guard)
+        _written(part) for part in (other.kwargs, other.argv, other.env, other.stdin, other.items, other.condition)
     ]
-    before = sorted([dag.vertices[index].id for index in vertex.before])
+    before = sorted([dag.vertices[index].id for index in vertex.predecessors])
     return vertex.call, args, templates, before, vertex.options.cwd, vertex.options.capture
 
 

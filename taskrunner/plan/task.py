@@ -142,7 +142,7 @@ class Task(msgspec.Struct, eq=False):
 def _demands_of(vertex: Vertex, kind: int) -> Demands:
     options = vertex.options
     limits = (*vertex.pools, COMMAND_PLACES) if kind == COMMAND else vertex.pools
-    guard, priority, allow_failure = vertex.templates.guard, options.priority, options.allow_failure
+    guard, priority, allow_failure = vertex.templates.condition, options.priority, options.allow_failure
     return Demands(kind, kind, options.always, guard, priority, limits, allow_failure=allow_failure)
 
 

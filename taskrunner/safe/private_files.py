@@ -4,8 +4,8 @@ import contextlib
 import os
 from pathlib import Path
 
-FILE = 0o600
-FOLDER = 0o700
+FILE_MODE = 0o600
+DIRECTORY_MODE = 0o700
 
 
 def open_private(path: str | Path, flags: int) -> int:
@@ -14,10 +14,10 @@ def open_private(path: str | Path, flags: int) -> int:
     It is an opener, as ``open`` takes one. What is there may be a device, or somebody's own choice.
     """
     try:
-        file = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE)
+        file = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
     except FileExistsError:
-        return os.open(path, flags | os.O_CLOEXEC, FILE)
-    os.fchmod(file, FILE)  # a umask may have taken more than it should
+        return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
+    os.fchmod(file, FILE_MODE)  # a umask may have taken more than it should
     return file
 
 
@@ -32,6 +32,6 @@ def make_private(folder: Path) -> None:
     missing = [path for path in folder.parents if not path.exists()]
     for path in [*reversed(missing), folder]:
         with contextlib.suppress(FileExistsError):
-            path.mkdir(FOLDER)
-            path.chmod(FOLDER)
-    folder.chmod(FOLDER)
+            path.mkdir(DIRECTORY_MODE)
+            path.chmod(DIRECTORY_MODE)
+    folder.chmod(DIRECTORY_MODE)

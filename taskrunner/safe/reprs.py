@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-LONGEST = 300
+MAX_ARGUMENTS_CHARS = 300
 
 
 _ATOMS = (type(None), bool, float, complex, bytes)
@@ -20,7 +20,7 @@ class _Short(reprlib.Repr):
         super().__init__(maxstring=60, maxother=60, maxlong=40, maxlist=6, maxtuple=6, maxdict=6, maxset=6, maxlevel=3)
 
 
-class _ShortAndOwn(_Short):
+class _BuiltinsOnly(_Short):
     """Calls no method of an object that is not built in, either."""
 
     def repr_instance(self, x: Any, level: int) -> str:
@@ -30,18 +30,18 @@ class _ShortAndOwn(_Short):
 _repr = _Short()
 
 
-_in_use = _ShortAndOwn()
+_builtins_repr = _BuiltinsOnly()
 
 
-def written(args: Sequence[Any], kwargs: Mapping[str, Any], *, is_in_use: bool = False) -> str:
+def format_arguments(args: Sequence[Any], kwargs: Mapping[str, Any], *, is_in_use: bool = False) -> str:
     """Write the arguments of a call, cut where they are long; it never raises, whatever their methods do.
 
     ``is_in_use``: by a call that still runs; none of their own methods is called then.
     """
-    short = _in_use.repr if is_in_use else _short
+    short = _builtins_repr.repr if is_in_use else _short
     parts = [short(value) for value in args] + [f"{name}={short(value)}" for name, value in kwargs.items()]
     text = f"({', '.join(parts)})"
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]}...)"
+    return text if len(text) <= MAX_ARGUMENTS_CHARS else f"{text[: MAX_ARGUMENTS_CHARS - 4]}...)"
 
 
 def _short(value: Any) -> str:
@@ -51,7 +51,7 @@ def _short(value: Any) -> str:
         return f"<{type(value).__name__} that cannot be shown>"
 
 
-_DEEPEST = 50
+_MAX_DEPTH = 50
 
 
 def to_json(value: Any) -> bytes:
@@ -59,7 +59,7 @@ def to_json(value: Any) -> bytes:
     try:
         return msgspec.json.encode(value, enc_hook=safe_repr)
     except Exception:  # noqa: BLE001  lone surrogates, strange keys, circles, hostile methods
-        return json.dumps(_plain(value, 0)).encode()
+        return json.dumps(_to_builtins(value, 0)).encode()
 
 
 def safe_repr(value: Any) -> str:
@@ -70,22 +70,22 @@ def safe_repr(value: Any) -> str:
         return f"<{type(value).__name__}: its repr raised {type(error).__name__}>"
 
 
-def _plain(value: Any, depth: int) -> Any:
+def _to_builtins(value: Any, depth: int) -> Any:
     """Return what the standard library's encoder takes; what lies too deep is cut to its repr."""
     if value is None or type(value) in (bool, int, float):
         return value
     if type(value) is str:
         return _text(value)
-    if depth < _DEEPEST:
+    if depth < _MAX_DEPTH:
         if isinstance(value, msgspec.Struct):
             tag = {"event": value.__struct_config__.tag} if value.__struct_config__.tag else {}
             fields = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
             values = {name: getattr(value, field) for name, field in fields}
             value = tag | {name: part for name, part in values.items() if part is not msgspec.UNSET}
         if isinstance(value, dict):
-            return {_key(key): _plain(part, depth + 1) for key, part in value.items()}
+            return {_key(key): _to_builtins(part, depth + 1) for key, part in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
-            return [_plain(part, depth + 1) for part in value]
+            return [_to_builtins(part, depth + 1) for part in value]
     return _text(safe_repr(value))
 
 

@@ -8,8 +8,8 @@ from typing import Any
 MASK = "***"
 
 # Shorter values are not looked for in texts: they stand in too many that have nothing to do with them.
-SHORTEST = 4
-SHORTEST_NUMBER = 6
+MIN_SECRET_CHARS = 4
+MIN_SECRET_DIGITS = 6
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BETWEEN = re.compile(r"[^a-z0-9]+")
@@ -27,7 +27,7 @@ class Mask:
     """Takes known secrets out of texts."""
 
     def __init__(self, values: Iterable[Any]) -> None:
-        found = {form for value in values for text in _texts_of(value) for form in _forms(text)}
+        found = {form for value in values for text in _strings_of(value) for form in _forms(text)}
         self._texts = sorted(found, key=len, reverse=True)  # one may be a part of another
 
     def __call__(self, text: str) -> str:
@@ -37,13 +37,13 @@ class Mask:
         return text
 
 
-def _texts_of(value: Any) -> Iterator[str]:
+def _strings_of(value: Any) -> Iterator[str]:
     """Yield the texts that a value is made of, if they are long enough to be told from others."""
     waiting = [value]
     seen: set[int] = set()  # a value made in Python may hold itself
     for part in waiting:  # it grows while it is read
         if isinstance(part, str):
-            yield from [part] if len(part) >= SHORTEST else []
+            yield from [part] if len(part) >= MIN_SECRET_CHARS else []
         elif isinstance(part, bytes):
             waiting.append(part.decode(errors="replace"))
         elif type(part) in (int, float):
@@ -59,11 +59,11 @@ def _digits(number: float) -> list[str]:
         text = str(number)
     except ValueError:  # Python refuses to write so many digits, and so nobody else has written them
         return []
-    return [text] if len(text) >= SHORTEST_NUMBER else []
+    return [text] if len(text) >= MIN_SECRET_DIGITS else []
 
 
 def _forms(text: str) -> Iterator[str]:
     """Yield a secret as it may stand in a text: as it is, its lines, and quoted by Python or as JSON."""
-    lines = [line for line in map(str.strip, text.splitlines()) if len(line) >= SHORTEST]
+    lines = [line for line in map(str.strip, text.splitlines()) if len(line) >= MIN_SECRET_CHARS]
     for one in (text, *lines):
         yield from (one, repr(one)[1:-1], json.dumps(one)[1:-1], json.dumps(one, ensure_ascii=False)[1:-1])

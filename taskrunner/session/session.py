@@ -25,7 +25,7 @@ from taskrunner.session.summarize import Facts, summarize
 from taskrunner.storage.run_directory import new_run_id
 from taskrunner.storage.summary import Summary
 from taskrunner.system import gil
-from taskrunner.system.gil import culprit
+from taskrunner.system.gil import describe_culprit
 from taskrunner.system.host import peak_memory, processors, python_build, system, versions
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _warnings(watch: gil.GilWatch) -> list[Event]:
 
 def _why_gil(watch: gil.GilWatch) -> str:
     if watch.culprit:
-        return f"the GIL is on: {culprit(watch.culprit, watch.node)}"
+        return f"the GIL is on: {describe_culprit(watch.culprit, watch.node)}"
     if gil.IS_FREE_THREADED:
         return "the GIL is on: by PYTHON_GIL, -X gil, or an import before this run"
     return f"the GIL is on: {python_build()} is no free-threaded build"

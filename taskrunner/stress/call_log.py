@@ -9,7 +9,7 @@ from taskrunner.nodes.context import served
 from taskrunner.plan.outcome import Failure
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import ASYNC
-from taskrunner.safe.reprs import written
+from taskrunner.safe.reprs import format_arguments
 from taskrunner.session.result import RunResult
 from taskrunner.storage.serialization import ATOMS
 from taskrunner.stress.digest import content, digest
@@ -71,7 +71,7 @@ class Watch:
 
     def _keep(self, node: str, value: Any) -> None:
         self.results[node] = digest(value)
-        self.shown[node] = written([value], {})[1:-1]
+        self.shown[node] = format_arguments([value], {})[1:-1]
 
     def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)

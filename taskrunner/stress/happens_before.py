@@ -61,7 +61,7 @@ class Needs:
         """For each vertex a set of those before it, as the bits of a number."""
         found = [0] * len(self.dag.vertices)
         for index in self.dag.order:
-            for before in self.dag.vertices[index].before:
+            for before in self.dag.vertices[index].predecessors:
                 found[index] |= found[before] | 1 << before
         return found
 
@@ -78,7 +78,7 @@ class Needs:
         ends: list[set[str]] = [set() for _ in self.dag.vertices]  # the calls that have ended when a vertex has
         found: dict[str, set[str]] = {}
         for index in self.dag.order:
-            needed = set().union(*[ends[before] for before in self.dag.vertices[index].before])
+            needed = set().union(*[ends[before] for before in self.dag.vertices[index].predecessors])
             ends[index] = set(self._calls.get(index, ())) or needed
             found |= dict.fromkeys(self._calls.get(index, ()), needed)
         return found

@@ -13,14 +13,14 @@ from types import ModuleType
 from typing import Self
 
 
-def culprit(module: str, node: str) -> str:
+def describe_culprit(module: str, node: str) -> str:
     """Say which import switched the GIL on, and for which node, if that is known."""
     return f'importing "{module}"{f' for node "{node}"' if node else ""} switched it on'
 
 
-def by_culprit(module: str | None, node: str) -> str:
+def culprit_suffix(module: str | None, node: str) -> str:
     """Say that behind the word that the GIL is on; nothing where nobody knows."""
-    return f" ({culprit(module, node)})" if module else ""
+    return f" ({describe_culprit(module, node)})" if module else ""
 
 
 # PEP 703 gives such a build the ABI flag "t"; ``sysconfig`` knows it as well, but takes longer to import.
@@ -42,13 +42,13 @@ class _WatchedLoader(ExtensionFileLoader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         was_on = is_enabled()
         module = super().create_module(spec)
-        self._watch.note(spec.name, was_on=was_on)
+        self._watch.record(spec.name, was_on=was_on)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         was_on = is_enabled()
         super().exec_module(module)
-        self._watch.note(module.__name__, was_on=was_on)
+        self._watch.record(module.__name__, was_on=was_on)
 
 
 class GilWatch:
@@ -62,7 +62,7 @@ class GilWatch:
         self.node = ""
         self._who = who
 
-    def note(self, module: str, *, was_on: bool) -> None:
+    def record(self, module: str, *, was_on: bool) -> None:
         """Note what the GIL did while ``module`` was loaded.
 
         The interpreter holds the import lock of the module, not of all: two threads may note at

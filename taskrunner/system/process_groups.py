@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 
-GRACE = 5.0  # seconds that what is to end has for it, before it is killed or left
+GRACE_PERIOD_S = 5.0  # seconds that what is to end has for it, before it is killed or left
 
 
 # The process groups of all runs, and the starts that have not told of theirs yet. Adding, discarding and copying are
@@ -18,10 +18,10 @@ _starts: set[object] = set()
 
 
 # Seconds for which ``kill_all`` waits for them, and between two looks.
-_PATIENCE = 1.0
+_START_TIMEOUT_S = 1.0
 
 
-_LOOK = 0.005
+_POLL_INTERVAL_S = 0.005
 
 
 @contextlib.contextmanager
@@ -40,9 +40,9 @@ def kill_all() -> None:
 
     It does wait for a process that another thread is just starting: nobody knows its number yet.
     """
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _START_TIMEOUT_S
     while _starts and time.monotonic() < end:
-        time.sleep(_LOOK)
+        time.sleep(_POLL_INTERVAL_S)
     for group in list(groups):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)

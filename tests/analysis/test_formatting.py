@@ -1,7 +1,7 @@
 import pytest
 
 from taskrunner.analysis.formatting import counted, first_line, seconds
-from taskrunner.system.gil import by_culprit
+from taskrunner.system.gil import culprit_suffix
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,6 @@ def test_the_first_line_that_says_anything(text, line):
 
 
 def test_who_switched_the_gil_on_is_named_where_it_is_known():
-    assert by_culprit("old", "") == ' (importing "old" switched it on)'
-    assert by_culprit("old", "n") == ' (importing "old" for node "n" switched it on)'
-    assert [by_culprit("", ""), by_culprit(None, "")] == ["", ""]
+    assert culprit_suffix("old", "") == ' (importing "old" switched it on)'
+    assert culprit_suffix("old", "n") == ' (importing "old" for node "n" switched it on)'
+    assert [culprit_suffix("", ""), culprit_suffix(None, "")] == ["", ""]

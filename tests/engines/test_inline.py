@@ -127,7 +127,7 @@ def test_what_only_waits_takes_no_room_from_calls(monkeypatch, tmp_path):
 
 
 def test_what_has_not_begun_is_skipped_when_the_time_is_over(monkeypatch, tmp_path):
-    monkeypatch.setattr(conductor, "GRACE", 0.2)
+    monkeypatch.setattr(conductor, "GRACE_PERIOD_S", 0.2)
     go_on = tmp_path / "go"
     nodes = [
         call("long", "wait_for", str(go_on)),

@@ -50,7 +50,7 @@ def test_order_puts_each_node_behind_what_it_needs():
 
 def test_vertices_know_their_neighbours_by_index():
     dag = link(file_of(*DIAMOND))
-    assert [(v.before, after) for v, after in zip(dag.vertices, dag.after, strict=True)] == [
+    assert [(v.predecessors, after) for v, after in zip(dag.vertices, dag.successors, strict=True)] == [
         ((1, 2), []),
         ((3,), [0]),
         ((3,), [0]),
@@ -71,12 +71,12 @@ def test_reference_is_a_dependency_wherever_it_stands():
         {"id": "run", "run": ["echo", ref]},
     )
     dag = link(file_of(node("a"), *users))
-    assert [(v.before, v.used) for v in dag.vertices[1:]] == [((0,), (0,))] * len(users)
+    assert [(v.predecessors, v.data_predecessors) for v in dag.vertices[1:]] == [((0,), (0,))] * len(users)
 
 
 def test_need_is_no_use_of_the_result():
     dag = link(file_of(node("a"), node("b"), node("c", "a", "a", args=[{"$ref": "b"}, {"$ref": "b"}])))
-    assert (dag.vertices[2].before, dag.vertices[2].used) == ((1, 0), (1,))
+    assert (dag.vertices[2].predecessors, dag.vertices[2].data_predecessors) == ((1, 0), (1,))
 
 
 def test_outputs_are_the_sinks_unless_they_are_named():

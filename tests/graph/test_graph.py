@@ -63,7 +63,7 @@ def test_handle_is_a_dependency_at_any_depth():
     ref, node = {"$ref": "a"}, g.file.nodes[1]
     assert node.args == (ref, [{"k": {"$ref": "a", "path": ["rows", 0]}}], (ref, 1))
     assert node.kwargs == {"key": ref}
-    assert g.link().vertices[1].before == (0,)
+    assert g.link().vertices[1].predecessors == (0,)
 
 
 def test_handle_cannot_be_iterated():
@@ -116,7 +116,7 @@ def test_files_and_creates_take_one_path_or_several_and_handles():
     assert fields(g) == {
         "id": "b", "run": "make", "files": [{**ref, "path": ["path"]}, "x/y", {"$param": "p"}], "creates": [ref],
     }  # fmt: skip
-    assert g.link().vertices[1].before == (0,)
+    assert g.link().vertices[1].predecessors == (0,)
 
 
 def test_run_writes_a_command():
@@ -153,7 +153,7 @@ def test_map_over_a_handle_is_a_dependency():
     g = Graph()
     g.map(fetch, g.call(fetch, id="a")["rows"])
     assert fields(g)["map"] == {"$ref": "a", "path": ["rows"]}
-    assert g.link().vertices[1].before == (0,)
+    assert g.link().vertices[1].predecessors == (0,)
 
 
 def test_item_outside_a_map_is_told():
@@ -179,7 +179,7 @@ def test_object_with_dollar_keys_is_passed_as_it_is():
     g = Graph()
     g.call(fetch, {"$ref": "nobody", "k": 1})
     assert fields(g)["args"] == [{"$literal": {"$ref": "nobody", "k": 1}}]
-    assert g.link().vertices[0].before == ()
+    assert g.link().vertices[0].predecessors == ()
 
 
 def test_outputs_are_the_sinks_unless_handles_are_named():
@@ -407,7 +407,7 @@ def test_nodes_added_to_a_loaded_graph_stand_behind_its_own(encoding):
     more = g.call(fetch, taskrunner.Handle("a"), id="b")
     assert g.file.nodes[:-1] == own
     dag = g.link()
-    assert [(vertex.id, vertex.before) for vertex in dag.vertices] == [("a", ()), (more.id, (0,))]
+    assert [(vertex.id, vertex.predecessors) for vertex in dag.vertices] == [("a", ()), (more.id, (0,))]
     assert g.functions == {"b": fetch}
 
 

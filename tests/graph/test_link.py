@@ -93,8 +93,8 @@ def shape(template):
 def called_with(vertex, vertices):
     """Return what a vertex's function is called with: a result has its place in a flat call."""
     args = [shape(part) for part in vertex.args]
-    if vertex.slots is not None:
-        for index, slot in zip(vertex.used, vertex.slots, strict=True):
+    if vertex.input_positions is not None:
+        for index, slot in zip(vertex.data_predecessors, vertex.input_positions, strict=True):
             assert vertex.args[slot] is None
             args[slot] = ("ref", vertices[index].id, ())
     return args
@@ -108,20 +108,20 @@ def linked(make):
         return [(problem.path, problem.message, problem.hint) for problem in error.problems]
     facts = [
         {
-            "before": v.before,
-            "used": v.used,
-            "slots": v.slots,
+            "predecessors": v.predecessors,
+            "data_predecessors": v.data_predecessors,
+            "input_positions": v.input_positions,
             "call": v.call,
             "pools": v.pools,
             "args": called_with(v, dag.vertices),
-            "templates": [(shape(template), place) for template, place in v.places()],
+            "templates": [(shape(template), place) for template, place in v.template_locations()],
             "options": None if v.options is PLAIN else v.options,
         }
         for v in dag.vertices
     ]
     names = [vertex.id for vertex in dag.vertices]
-    slots = [list(slots) for slots in dag.slots]
-    return names, facts, list(dag.order), dag.outputs, dict(dag.index), dag.after, slots, dag.depths(), dag.edges
+    slots = [list(slots) for slots in dag.input_positions]
+    return names, facts, list(dag.order), dag.outputs, dict(dag.index), dag.successors, slots, dag.depths(), dag.edges
 
 
 A, B = {"id": "a", "call": "m:f"}, {"id": "b", "call": "m:f"}
@@ -191,10 +191,10 @@ def test_a_flat_call_keeps_a_place_free_for_each_result(args, used, slots, kept,
     drawn.insert(place, {"id": "c", "call": "m:f", "args": args})
     dag = Graph.decode(json.dumps(file_of(*drawn)).encode(), "json").link()
     vertex, names = dag.vertices[place], "ab"
-    assert [dag.vertices[i].id for i in vertex.used] == [names[i] for i in used]
-    assert (vertex.before, vertex.slots, vertex.args) == (vertex.used, slots, kept)
-    for number, slot in zip(vertex.used, slots, strict=True):
-        assert (dag.after[number], dag.slots[number]) == ([place], (slot,))
+    assert [dag.vertices[i].id for i in vertex.data_predecessors] == [names[i] for i in used]
+    assert (vertex.predecessors, vertex.input_positions, vertex.args) == (vertex.data_predecessors, slots, kept)
+    for number, slot in zip(vertex.data_predecessors, slots, strict=True):
+        assert (dag.successors[number], dag.input_positions[number]) == ([place], (slot,))
 
 
 @pytest.mark.parametrize(
@@ -214,13 +214,13 @@ def test_a_flat_call_keeps_a_place_free_for_each_result(args, used, slots, kept,
 )
 def test_a_call_that_is_not_flat_has_no_places_for_results(fields):
     dag = Graph.decode(json.dumps(file_of(A, {"id": "c", "call": "m:f", **fields})).encode(), "json").link()
-    assert dag.vertices[1].slots is None
+    assert dag.vertices[1].input_positions is None
 
 
 def test_what_a_node_needs_beside_its_references_stands_behind_them():
     drawn = [A, B, {"id": "c", "call": "m:f"}, {"id": "d", "call": "m:f", "args": [REF_B], "needs": ["c", "b", "a"]}]
     vertex = link(decode(json.dumps(file_of(*drawn)).encode(), "json")).vertices[3]
-    assert (vertex.before, vertex.used, vertex.slots) == ((1, 2, 0), (1,), (0,))
+    assert (vertex.predecessors, vertex.data_predecessors, vertex.input_positions) == ((1, 2, 0), (1,), (0,))
 
 
 def test_nodes_that_say_nothing_special_share_their_options():

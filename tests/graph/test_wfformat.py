@@ -56,7 +56,7 @@ def test_recorded_workflow_becomes_a_graph():
 
 def test_edges_of_parents_and_children_are_joined_once():
     dag = link(convert(encoded(sample()), 1.0))
-    assert [vertex.before for vertex in dag.vertices] == [(), (0,), (0,), (2, 1)]
+    assert [vertex.predecessors for vertex in dag.vertices] == [(), (0,), (0,), (2, 1)]
 
 
 def test_task_that_was_not_executed_takes_no_time():

@@ -107,7 +107,7 @@ def test_cancelling_ends_the_whole_process_group(tmp_path):
 
 
 def test_a_command_that_ignores_sigterm_is_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr("taskrunner.nodes.command.GRACE", 0.05)
+    monkeypatch.setattr("taskrunner.nodes.command.GRACE_PERIOD_S", 0.05)
     ready = tmp_path / "ready"
 
     async def start_and_cancel():

@@ -366,7 +366,7 @@ def test_a_run_that_takes_too_long_is_stopped():
 
 
 def test_calls_that_do_not_listen_are_given_up_some_time_later(monkeypatch):
-    monkeypatch.setattr("taskrunner.engines.local.backend.GRACE", 0.1)
+    monkeypatch.setattr("taskrunner.engines.local.backend.GRACE_PERIOD_S", 0.1)
     over = threading.Event()
     result, _, _ = one(over.wait, LONG, run_timeout=0.1)
     assert [f.message.split(":")[0] for f in result.failures] == ["timed out after 0.1 s"]
@@ -608,7 +608,7 @@ def test_what_cleans_up_after_a_stop_is_not_cancelled_by_it():
 
 
 def test_what_cleans_up_after_a_run_s_time_out_has_its_grace_and_no_more(monkeypatch):
-    monkeypatch.setattr("taskrunner.engines.local.backend.GRACE", 0.3)
+    monkeypatch.setattr("taskrunner.engines.local.backend.GRACE_PERIOD_S", 0.3)
     over, graph = threading.Event(), taskrunner.Graph()
     slow = graph.call(lambda: taskrunner.current().sleep(LONG), id="slow")
     graph.call(lambda _: over.wait(LONG), slow, id="stuck", always=True)

@@ -160,15 +160,15 @@ def test_extension_modules_get_a_watched_loader(tmp_path):
 def test_only_a_gil_that_went_from_off_to_on_has_a_culprit(monkeypatch, was_on, is_on, culprit):
     monkeypatch.setattr(gil, "is_enabled", lambda: is_on)
     watch = GilWatch()
-    watch.note("m", was_on=was_on)
+    watch.record("m", was_on=was_on)
     assert watch.culprit == culprit
 
 
 def test_first_culprit_stays(monkeypatch):
     monkeypatch.setattr(gil, "is_enabled", lambda: True)
     watch = GilWatch()
-    watch.note("first", was_on=False)
-    watch.note("second", was_on=False)
+    watch.record("first", was_on=False)
+    watch.record("second", was_on=False)
     assert watch.culprit == "first"
 
 
@@ -176,10 +176,10 @@ def test_the_node_is_asked_for_once_and_for_the_culprit_alone(monkeypatch):
     asked = iter(["a"])
     watch = GilWatch(lambda: next(asked))
     monkeypatch.setattr(gil, "is_enabled", lambda: False)
-    watch.note("harmless", was_on=False)
+    watch.record("harmless", was_on=False)
     monkeypatch.setattr(gil, "is_enabled", lambda: True)
-    watch.note("first", was_on=False)
-    watch.note("second", was_on=False)
+    watch.record("first", was_on=False)
+    watch.record("second", was_on=False)
     assert (watch.culprit, watch.node) == ("first", "a")
 
 
@@ -187,7 +187,7 @@ def test_the_node_is_asked_for_once_and_for_the_culprit_alone(monkeypatch):
 def test_a_gil_that_is_off_in_the_end_was_switched_on_by_nobody(monkeypatch, is_on, blamed):
     monkeypatch.setattr(gil, "is_enabled", lambda: True)
     watch = GilWatch(lambda: "a")
-    watch.note("m", was_on=False)
+    watch.record("m", was_on=False)
     monkeypatch.setattr(gil, "is_enabled", lambda: is_on)
     watch.settle()
     assert (watch.culprit, watch.node) == blamed

@@ -69,11 +69,11 @@ def sketch(dag: Dag, kept: Iterable[int] | None = None, marks: Marks | None = No
     for index in indexes:
         vertex = dag.vertices[index]
         needs = [
-            Need(box_of[i], i in vertex.used, (dag.vertices[i].id, vertex.id) in links)
-            for i in vertex.before
+            Need(box_of[i], i in vertex.data_predecessors, (dag.vertices[i].id, vertex.id) in links)
+            for i in vertex.predecessors
             if i in box_of
         ]
-        after = sum(i not in box_of for i in dag.after[index]) if is_cut else 0
+        after = sum(i not in box_of for i in dag.successors[index]) if is_cut else 0
         mark = marks.of(vertex.id) if marks else None
         boxes.append(_box(vertex, depths[index], needs, after, mark))
     outputs = [dag.vertices[i].id for i in dag.outputs if i in box_of]
@@ -90,7 +90,9 @@ def around(dag: Dag, node: str, depth: int) -> set[int]:
 
     """
     centre = dag.find(node if node in dag.index else _mapped(dag, node))
-    return _reach(centre, depth, lambda i: dag.vertices[i].before) | _reach(centre, depth, dag.after.__getitem__)
+    return _reach(centre, depth, lambda i: dag.vertices[i].predecessors) | _reach(
+        centre, depth, dag.successors.__getitem__
+    )
 
 
 def _mapped(dag: Dag, node: str) -> str:
@@ -121,7 +123,7 @@ def _box(vertex: Vertex, level: int, needs: Sequence[Need], after: int, mark: Ma
         is_command=not vertex.call,
         is_mapped=vertex.is_mapped,
         needs=tuple(needs),
-        before=len(vertex.before) - len(needs),
+        before=len(vertex.predecessors) - len(needs),
         after=after,
         mark=mark,
     )

@@ -65,7 +65,7 @@ def _whole(
     on_path = set(path)
     boxes = {v.id: _box(run, v, v.id in on_path, rows.get(v.id, -1)) for v in dag.vertices}
     layers = [[vertex.id for vertex in level] for level in levels]
-    before = {v.id: [dag.vertices[i].id for i in v.before] for v in dag.vertices}
+    before = {v.id: [dag.vertices[i].id for i in v.predecessors] for v in dag.vertices}
     return Picture(boxes, layers, before, frozenset(pairwise(path)), is_whole=True)
 
 
@@ -91,7 +91,7 @@ def _grouped(run: RecordedRun, dag: Dag, groups: Groups, path: Sequence[str]) ->
     before: dict[str, dict[str, None]] = {}
     for vertex in dag.vertices:
         key = keys[vertex.index]
-        before.setdefault(key, {}).update(dict.fromkeys([keys[i] for i in vertex.before]))
+        before.setdefault(key, {}).update(dict.fromkeys([keys[i] for i in vertex.predecessors]))
     arrows = {key: [b for b in them if _band(b) < _band(key)] for key, them in before.items()}
     critical = frozenset(pairwise([keys[dag.index[node]] for node in path]))
     return Picture(boxes, [layers[band] for band in sorted(layers)], arrows, critical, is_whole=False)

@@ -9,7 +9,7 @@ from taskrunner.analysis.html.page import html_text
 from taskrunner.analysis.recorded_run import RecordedRun
 from taskrunner.analysis.totals import STATES, Totals
 from taskrunner.storage.history import RUNNING, UNFINISHED
-from taskrunner.system.gil import by_culprit
+from taskrunner.system.gil import culprit_suffix
 
 _SLOWEST = 5
 _SAID = {ALLOWED: "failed, which is allowed"}
@@ -55,7 +55,7 @@ def notes_html(run: RecordedRun) -> str:
     if not run.attempts and (run.dag is None or run.dag.vertices):
         notes.append("No node has ended.")
     if run.has_gil:
-        notes.append(f"The GIL was on{by_culprit(run.gil_module, run.gil_node)}: Python calls ran one at a time.")
+        notes.append(f"The GIL was on{culprit_suffix(run.gil_module, run.gil_node)}: Python calls ran one at a time.")
     return "".join([f'<p class="note">{html_text(note)}</p>' for note in [*notes, *run.warnings]])
 
 
@@ -67,7 +67,7 @@ def environment_html(run: RecordedRun) -> str:
         {
             "python": html_text(start.python),
             "build": "free-threaded" if start.free_threaded else "with the GIL",
-            "GIL": html_text(f"on{by_culprit(run.gil_module, run.gil_node)}" if run.has_gil else "off"),
+            "GIL": html_text(f"on{culprit_suffix(run.gil_module, run.gil_node)}" if run.has_gil else "off"),
             "platform": html_text(start.platform),
             "processors": str(start.processors or ""),
             "began": ", resumed ".join(began),

@@ -149,7 +149,7 @@ def _cut(workload: Workload, dag: Dag, edge: tuple[int, int], workers: int, wall
         edge[1]: msgspec.structs.replace(target, needs=target.needs - 1),
     }
     now = _wall(_changed(workload, freed), workers)
-    passes = source.vertex in dag.vertices[target.vertex].used
+    passes = source.vertex in dag.vertices[target.vertex].data_predecessors
     return Cut(source.node, target.node, passes, now, wall - now)
 
 

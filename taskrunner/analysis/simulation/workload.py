@@ -137,8 +137,8 @@ class _Builder:
 
     def _jobs_of(self, vertex: Vertex) -> Iterator[Job]:
         head, first = self.first[vertex.index], self.first
-        after = tuple([first[i] for i in self.dag.after[vertex.index] if i in first])
-        needs = sum([i in first for i in vertex.before])
+        after = tuple([first[i] for i in self.dag.successors[vertex.index] if i in first])
+        needs = sum([i in first for i in vertex.predecessors])
         children = self.run.children.get(vertex.id, ())
         if not children:
             yield self._job(vertex, vertex.id, head, after, needs)

@@ -237,7 +237,7 @@ def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any], per
     for index in dag.order:
         if among is None or index in among:
             vertex = dag.vertices[index]
-            needs = ", ".join(dag.vertices[i].id for i in vertex.before)
+            needs = ", ".join(dag.vertices[i].id for i in vertex.predecessors)
             after = f" (after {needs})" if needs else ""
             click.echo(printable(f"{vertex.id}: {label(vertex)}{after}"))
 

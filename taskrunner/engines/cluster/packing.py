@@ -99,7 +99,7 @@ class Packer:
         found = [task]
         while self._fuses and len(found) < LONGEST_CHAIN and _is_plain(task) and len(task.after) == 1 and not task.kept:
             (task,) = task.after
-            if len(task.vertex.before) != 1 or not _is_plain(task) or task.blocked is not None:
+            if len(task.vertex.predecessors) != 1 or not _is_plain(task) or task.blocked is not None:
                 break
             if task.vertex.options.priority != found[0].vertex.options.priority:
                 break
@@ -112,8 +112,8 @@ class Packer:
         inputs: list[Any] = [results.pack(value) for value in self._taken(task)]
         if previous is not None:
             inputs[previous] = PREVIOUS
-        options, is_flat = vertex.options, vertex.slots is not None and demands.kind in (CALL, ASYNC)
-        names = [self._plan.dag.vertices[index].id for index in vertex.used]
+        options, is_flat = vertex.options, vertex.input_positions is not None and demands.kind in (CALL, ASYNC)
+        names = [self._plan.dag.vertices[index].id for index in vertex.data_predecessors]
         return Step(
             node=task.id,
             kind=demands.kind,
@@ -145,14 +145,16 @@ class Packer:
         key = vertex.index, is_child
         if key not in self._takes:
             wanted = {ref.node for template in _templates(vertex, is_child=is_child) for ref, _ in references(template)}
-            self._takes[key] = [self._plan.dag.vertices[index].id in wanted for index in vertex.used]
+            self._takes[key] = [self._plan.dag.vertices[index].id in wanted for index in vertex.data_predecessors]
         return [value if is_taken else MISSING for value, is_taken in zip(source, self._takes[key], strict=True)]
 
 
 def _templates(vertex: Vertex, *, is_child: bool) -> Sequence[Any]:
     """Return the templates of a mapped node that are filled in for each child, or once for all of them."""
     other = vertex.templates
-    return (*vertex.args, other.kwargs, other.argv, other.env, other.stdin) if is_child else (other.items, other.guard)
+    return (
+        (*vertex.args, other.kwargs, other.argv, other.env, other.stdin) if is_child else (other.items, other.condition)
+    )
 
 
 class ApartError(TaskrunnerError):
@@ -179,7 +181,7 @@ def place_of(results: Sequence[Remote]) -> str:
 
 def is_guarded_elsewhere(templates: Templates) -> bool:
     """Say whether a node's guard takes the result of another: then it is looked at where that result is."""
-    return templates.guard is not UNSET and next(references(templates.guard), None) is not None
+    return templates.condition is not UNSET and next(references(templates.condition), None) is not None
 
 
 def needs_results(task: Task) -> bool:

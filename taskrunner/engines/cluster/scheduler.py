@@ -37,7 +37,7 @@ from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import COMMAND_PLACES, GATHER, MAP, Task
 from taskrunner.storage.serialization import NotStorableError, unpack
-from taskrunner.system.process_groups import GRACE
+from taskrunner.system.process_groups import GRACE_PERIOD_S
 
 type Inbox = SimpleQueue[Sequence[Report] | SiteLost | SiteCame | Task | None]
 
@@ -332,7 +332,7 @@ class Conductor:
         if self._control.cancelled.is_set() and not self._is_cancelled:
             self._is_cancelled, self._cancelled_at = True, time.perf_counter_ns()
             self._engine.halt(cancel=True)
-        if self._control.timed_out and time.perf_counter_ns() - self._cancelled_at > GRACE * 1e9:
+        if self._control.timed_out and time.perf_counter_ns() - self._cancelled_at > GRACE_PERIOD_S * 1e9:
             self._give_up(self._control.timed_out)
 
     def _give_up(self, seconds: float) -> None:
@@ -343,9 +343,11 @@ class Conductor:
         now = time.perf_counter_ns()
         for key, flight in [*self._flights.items()]:
             _, _, began = self._running.get(key, (None, 0, 0))
-            if began and not flight.work.is_waiting and now - began > GRACE * 1e9:
+            if began and not flight.work.is_waiting and now - began > GRACE_PERIOD_S * 1e9:
                 self._fail(flight, NodeTimeoutError(seconds, is_lost=True))
-            elif not began and not flight.tasks[flight.ended].demands.always and now - flight.sent > GRACE * 1e9:
+            elif (
+                not began and not flight.tasks[flight.ended].demands.always and now - flight.sent > GRACE_PERIOD_S * 1e9
+            ):
                 self._runner.at(EVENT_LOOP)
                 self._take_ready(self._runner.not_run(self._advance(flight, is_last=True), STOPPED))
 

@@ -19,7 +19,7 @@ from taskrunner.plan.task import CALL, COMMAND_PLACES, Task
 from taskrunner.pool.policy import Choice, Seeded
 from taskrunner.pool.pool import Pool
 from taskrunner.system import gil
-from taskrunner.system.process_groups import GRACE
+from taskrunner.system.process_groups import GRACE_PERIOD_S
 
 if TYPE_CHECKING:
     from taskrunner.nodes.event_loop import LoopThread
@@ -107,12 +107,12 @@ def _expire(control: Control, timer: Timer, seconds: float) -> None:
     def give_up() -> None:
         now = time.perf_counter_ns()
         for attempt in control.open_attempts():
-            if now - attempt.began >= GRACE * 1e9:  # an ``always`` node may have begun since
+            if now - attempt.began >= GRACE_PERIOD_S * 1e9:  # an ``always`` node may have begun since
                 attempt.give_up(attempt, seconds)
-        timer.at(now + int(GRACE * 1e9 / 10), give_up)
+        timer.at(now + int(GRACE_PERIOD_S * 1e9 / 10), give_up)
 
     control.expire(seconds)
-    timer.at(time.perf_counter_ns() + int(GRACE * 1e9), give_up)
+    timer.at(time.perf_counter_ns() + int(GRACE_PERIOD_S * 1e9), give_up)
 
 
 def _choice(seed: int | None) -> Choice:

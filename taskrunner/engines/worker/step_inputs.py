@@ -73,7 +73,7 @@ def check_guard(step: Step, given: Given) -> None:
         BindingError: its reference leads nowhere.
 
     """
-    if step.is_guarded and not fill(step.templates.guard, given.result_of(step)):
+    if step.is_guarded and not fill(step.templates.condition, given.result_of(step)):
         raise SkippedError("its guard is falsy")
 
 

@@ -168,7 +168,7 @@ def test_a_mapped_node_takes_what_its_items_come_from_and_its_children_the_rest(
     task = next(task for task in plan.tasks if task.id == "m")
     a, b, item = Remote("a"), Remote("b"), Remote("item")
     by_name = {"a": a, "b": b}
-    task.inputs[:] = [by_name[dag.vertices[index].id] for index in task.vertex.used]
+    task.inputs[:] = [by_name[dag.vertices[index].id] for index in task.vertex.data_predecessors]
     assert needs_results(task)
     work, remotes, _ = packer.pack(task)
     assert (work.steps[0].kind, work.steps[0].is_kept, list(remotes)) == (MAP, False, [a])

@@ -137,7 +137,7 @@ def test_arguments_and_results_of_any_kind_pass(run, is_kept):
 
 
 def test_templates_are_filled_where_the_results_are(run):
-    templates = Templates(guard=Ref("a", ("go",)))
+    templates = Templates(condition=Ref("a", ("go",)))
     given = {"a": Slot(0), "b": Slot(1)}
     args = (ListOf((Ref("a", ("x",)), Ref("b", ()))),)
     made = Step("n", CALL, call="builtins:tuple", args=args, templates=templates, given=given, is_guarded=True)
