@@ -17,9 +17,9 @@ from taskrunner.execution.event_recorder import Recorder
 from taskrunner.execution.journal_writer import Scribe
 from taskrunner.execution.state import Control
 from taskrunner.graph.graph import Graph, Handle, as_nodes
-from taskrunner.nodes.context import served
-from taskrunner.nodes.permissions import Permit
-from taskrunner.nodes.resolve import module_folders
+from taskrunner.nodes.context import current_node_id
+from taskrunner.nodes.permissions import Permissions
+from taskrunner.nodes.resolve import import_paths
 from taskrunner.plan.plan import Plan
 from taskrunner.session.options import _check
 from taskrunner.session.prepare import _Order, _plan
@@ -109,10 +109,10 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
     """
     _check(workers, log_level, timeout)
     names = as_nodes([targets] if isinstance(targets, str | Handle) else targets)
-    permit = Permit((allow,) if isinstance(allow, str) else tuple(allow), commands)
+    permit = Permissions((allow,) if isinstance(allow, str) else tuple(allow), commands)
     with ExitStack() as stack:
-        stack.enter_context(module_folders(graph.source))
-        watch = stack.enter_context(gil.GilWatch(served))
+        stack.enter_context(import_paths(graph.source))
+        watch = stack.enter_context(gil.GilWatch(current_node_id))
         plan = _plan(graph, params, names, permit, stack)
         order = _Order(shuffle, replay, run_dir, engine)  # before there is a folder: "last" is not this run
         place = stack.enter_context(_place(engine, workers, graph, plan))

@@ -18,7 +18,7 @@ from typing import Any
 import taskrunner
 from benchmark.bodies import busy
 from benchmark.figure import in_turn
-from taskrunner.pool.parking import BACKSTOP
+from taskrunner.pool.parking import BACKSTOP_S
 from taskrunner.pool.platform import Platform
 from taskrunner.pool.pool import Pool
 
@@ -85,7 +85,7 @@ class TimedLock:
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT002  a lock's own form
         """Acquire the lock; who had to wait as a sleeping worker does notes how long the waking took."""
         has_it = self._lock.acquire(blocking, timeout)
-        if has_it and timeout == BACKSTOP and self._released:
+        if has_it and timeout == BACKSTOP_S and self._released:
             self._found.append(time.perf_counter() - self._released)
         return has_it
 

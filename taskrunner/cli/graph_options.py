@@ -12,7 +12,7 @@ from taskrunner.cli import completion
 from taskrunner.errors import UsageError
 from taskrunner.graph import codec, params
 from taskrunner.graph.graph import Graph, load
-from taskrunner.nodes.resolve import module_folders, resolve_attribute
+from taskrunner.nodes.resolve import import_paths, resolve_attribute
 
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -55,7 +55,7 @@ def find_graph(name: str, encoding: str | None) -> Graph:
     """
     if not module_of(name):
         return load(name, encoding=encoding or "")
-    with module_folders(""):
+    with import_paths(""):
         graph = resolve_attribute(name)
     if not isinstance(graph, Graph):
         raise UsageError(f"{name} is no taskrunner.Graph but {type(graph).__name__}")

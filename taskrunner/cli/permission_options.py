@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from taskrunner.errors import UsageError
-from taskrunner.nodes.permissions import Permit
+from taskrunner.nodes.permissions import Permissions
 
 PROJECT = Path("pyproject.toml")
 
@@ -36,14 +36,14 @@ def permit_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)  # fmt: skip
 
 
-def read_permit(options: dict[str, Any]) -> Permit:
+def read_permit(options: dict[str, Any]) -> Permissions:
     """Return what the options and the project in the working directory permit.
 
     Raises:
         UsageError: the project's file cannot be read, or says what has no meaning.
 
     """
-    return Permit((*options["allow"], *(_project().allow or ())), not options["no_commands"])
+    return Permissions((*options["allow"], *(_project().allow or ())), not options["no_commands"])
 
 
 def _project() -> _Settings:

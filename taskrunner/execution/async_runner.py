@@ -13,7 +13,7 @@ from taskrunner.execution.router import Dispatcher
 from taskrunner.execution.runner import Runner, clock
 from taskrunner.execution.state import Control
 from taskrunner.nodes import inputs
-from taskrunner.nodes.context import ON_LOOP, Current
+from taskrunner.nodes.context import LOOP_CONTEXT, Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import Skip
 from taskrunner.plan.plan import Plan
@@ -87,7 +87,7 @@ class LoopRunner(Runner):
     async def _awaited(self, task: Task, folder: Path, cancelled: Event) -> Any:
         if task.demands.kind == COMMAND:
             return await self._command(task, folder)
-        ON_LOOP.set(Current(task.id, task.demands.attempt, cancelled))
+        LOOP_CONTEXT.set(Current(task.id, task.demands.attempt, cancelled))
         return await self._call(task)
 
     async def _command(self, task: Task, folder: Path) -> Any:

@@ -142,7 +142,7 @@ class Dispatcher(Router):
 
     def put(self, task: Task) -> None:
         """Put a task into the pool's inbox: whichever worker takes it has stolen it from nobody."""
-        self._pool.put(task, task.demands.priority)
+        self._pool.inject(task, task.demands.priority)
 
     def _place(self, task: Task, push: Push) -> None:
         if task.demands.kind in (ASYNC, COMMAND) and not to_be_skipped(task):

@@ -17,14 +17,14 @@ from taskrunner.execution.router import Router
 from taskrunner.execution.state import Control
 from taskrunner.execution.timer import nanoseconds
 from taskrunner.nodes import inputs
-from taskrunner.nodes.binding import MISSING, fill
+from taskrunner.nodes.binding import MISSING, bind
 from taskrunner.nodes.context import Current
 from taskrunner.nodes.errors import NodeTimeoutError
-from taskrunner.nodes.retry import wait_before
+from taskrunner.nodes.retry import delay_before
 from taskrunner.plan.outcome import Call, Failure, Retried, Skip, describe
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import GATHER, MAP, NOTHING, Task, countdown
-from taskrunner.pool.worker import LostError
+from taskrunner.pool.worker import AbandonedError
 from taskrunner.storage.journal import entry, result_of
 from taskrunner.storage.serialization import NotStorableError
 
@@ -141,7 +141,7 @@ class Runner:
                 return task.blocked
             if self.halted[0] and task.demands.kind != GATHER:  # whose children have all run
                 return Skip("stopped", self.control.because)
-        if task.demands.guard is not UNSET and not fill(task.demands.guard, self._results_of(task)):
+        if task.demands.guard is not UNSET and not bind(task.demands.guard, self._results_of(task)):
             return Skip("when")
         return None
 
@@ -185,7 +185,7 @@ class Runner:
         is_over = self.control.cancelled.is_set() or (self.halted[0] and not demands.always)
         if demands.retry is None or demands.kind == MAP or is_over:
             return None
-        return wait_before(demands.retry, demands.attempt, error)
+        return delay_before(demands.retry, demands.attempt, error)
 
     def _retry(self, task: Task, retried: Retried, started: int, ended: int) -> None:
         """Note a failed attempt, and have the task placed again later; its inputs stay."""
@@ -262,7 +262,7 @@ class Runner:
             task.let_go()
         begun, attempt, _ = self._begun
         if begun is task and attempt is not None and attempt.is_settled:  # what it took may be gone already
-            raise LostError
+            raise AbandonedError
         if demands is not NOTHING:
             demands.given = args, kwargs
         return function(*args, **kwargs)
@@ -274,7 +274,7 @@ class Runner:
         value, why, error = self._try(task)
         if attempt is not None and not self.control.settle(attempt):
             self.control.count_lost(-1)
-            raise LostError
+            raise AbandonedError
         if error is not None:
             return self.fail(task, error, started)
         if why:

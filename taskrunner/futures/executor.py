@@ -10,7 +10,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from taskrunner.futures.task_pool import TaskPool
-from taskrunner.futures.waiting import Clock
+from taskrunner.futures.waiting import Deadline
 from taskrunner.pool.platform import Platform, Thread
 
 
@@ -115,7 +115,7 @@ class WorkStealingExecutor(Executor):
             raise TypeError("buffersize must be an integer or None")
         if buffersize < 1:
             raise ValueError("buffersize must be None or > 0")
-        clock = Clock(timeout)
+        clock = Deadline(timeout)
         calls = zip(*iterables, strict=False)
         futures = deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
         return _buffered_results(weakref.ref(self), fn, calls, futures, clock)
@@ -154,7 +154,7 @@ def _buffered_results[T](
     fn: Callable[..., T],
     calls: Iterator[tuple[Any, ...]],
     futures: deque[Future[T]],
-    clock: Clock,
+    clock: Deadline,
 ) -> Iterator[T]:
     try:
         while futures:
@@ -167,7 +167,7 @@ def _buffered_results[T](
             future.cancel()
 
 
-def _result_or_cancel[T](future: Future[T], clock: Clock) -> T:
+def _result_or_cancel[T](future: Future[T], clock: Deadline) -> T:
     try:
         return future.result(clock.left())
     finally:

@@ -137,7 +137,7 @@ class TaskFuture(Future[Any]):
         try:
             result = self._fn(*self._args) if kwargs is None else self._fn(*self._args, **kwargs)
         except BaseException as error:  # noqa: BLE001  it is the result
-            self._forget_call()
+            self._drop_call()
             self.set_exception(error)
             del self, kwargs  # the error knows this frame
             return
@@ -162,7 +162,7 @@ class TaskFuture(Future[Any]):
             if self._state in TAKEN:
                 return False
             if self._state is CANCELLED:
-                self._forget_call()
+                self._drop_call()
             return self.set_running_or_notify_cancel()
 
     def is_pending(self) -> bool:
@@ -192,7 +192,7 @@ class TaskFuture(Future[Any]):
                 return
         wake(self)
 
-    def _forget_call(self) -> None:
+    def _drop_call(self) -> None:
         self._fn = self._args = self._kwargs = None
 
     # -- for everybody -----------------------------------------------------------------------------

@@ -61,12 +61,12 @@ from typing import Any
 from taskrunner.errors import TaskrunnerError
 from taskrunner.futures.future import CURRENT, Args, Kwargs, TaskFuture
 from taskrunner.futures.lifetime import LIFETIME
-from taskrunner.futures.task_worker import Shared, TaskWorker
+from taskrunner.futures.task_worker import SharedState, TaskWorker
 from taskrunner.pool.platform import Platform
 from taskrunner.pool.pool import Pool
 from taskrunner.pool.worker import Execute
 
-LOCKS = 64
+LOCK_COUNT = 64
 AFTER_ALL_ELSE = -1
 AFTER_SHUTDOWN = "cannot schedule new futures after shutdown"
 BROKEN = "A thread initializer failed, the thread pool is not usable anymore"
@@ -102,7 +102,7 @@ class TaskPool:
         self._platform = platform
         self._initializer = initializer
         self._initargs = initargs
-        self._shared = Shared(platform.deque(), tuple(threading.RLock() for _ in range(LOCKS)))
+        self._shared = SharedState(platform.deque(), tuple(threading.RLock() for _ in range(LOCK_COUNT)))
         self._next_number = itertools.count().__next__
         self._locks = self._shared.locks
         self._inject = self._shared.injector.append
@@ -143,7 +143,7 @@ class TaskPool:
         if helper is not None and helper.locks is self._locks:
             self._check_open()
             return helper.submit(fn, args, kwargs)
-        future = TaskFuture(self._locks[self._next_number() % LOCKS], fn, args, kwargs)
+        future = TaskFuture(self._locks[self._next_number() % LOCK_COUNT], fn, args, kwargs)
         with self._lock:
             if self._posted:
                 self._inject(future)
@@ -164,7 +164,7 @@ class TaskPool:
             except TaskrunnerError as error:
                 raise RuntimeError(str(error)) from None
             return
-        self._pool.put(self._fetch_token, AFTER_ALL_ELSE)
+        self._pool.inject(self._fetch_token, AFTER_ALL_ELSE)
         self._inject(future)
         self._posted = True
 
@@ -173,7 +173,7 @@ class TaskPool:
         self._shared.workers.clear()  # of a start that failed
         pool = Pool(self._number_of_workers, lambda worker, _: self._bind(pool, worker), platform=self._platform)
         pool.hold()
-        pool.put(self._first_token, AFTER_ALL_ELSE)
+        pool.inject(self._first_token, AFTER_ALL_ELSE)
         try:
             self._pool, self._first = pool, future
             pool.start()
@@ -185,7 +185,7 @@ class TaskPool:
     def _watch_owner(self) -> None:
         owner = self._owner and self._owner()
         if owner is not None:
-            self._watch = weakref.ref(owner, lambda _: self._give_up())
+            self._watch = weakref.ref(owner, lambda _: self._abandon())
 
     # -- in the workers ------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class TaskPool:
             if not self._shared.injector:
                 self._posted = False
             elif self._pool is not None:
-                self._pool.put(self._fetch_token, AFTER_ALL_ELSE)
+                self._pool.inject(self._fetch_token, AFTER_ALL_ELSE)
         return future
 
     def _break(self) -> None:
@@ -240,7 +240,7 @@ class TaskPool:
             self._watch = None
             self._pool.release()
 
-    def _give_up(self) -> None:
+    def _abandon(self) -> None:
         """Let go of the pool, wherever the calling thread is."""
         helper = CURRENT.helper
         if helper is not None and helper.locks is self._locks:

@@ -55,18 +55,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from taskrunner.futures.future import CURRENT, Args, Kwargs, TaskFuture
-from taskrunner.futures.waiting import Clock, HelpingEvent
+from taskrunner.futures.waiting import Deadline, HelpingEvent
 from taskrunner.pool.local_queue import LocalQueue
 from taskrunner.pool.platform import Lock
 from taskrunner.pool.worker import Execute
 
-HEADROOM = 16
-LOOK_BACK = 64
-TURNS = 61
+STACK_HEADROOM = 16
+MAX_LOOK_BACK = 64
+GLOBAL_QUEUE_INTERVAL = 61
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class SharedState:
     """What the workers of one executor share: the injector holds tasks from outside, in their order."""
 
     injector: deque[TaskFuture]
@@ -77,7 +77,7 @@ class Shared:
 class TaskWorker:
     """A worker, as its tasks and the other workers see it. ``gate`` is a lock of its own, acquired."""
 
-    def __init__(self, shared: Shared, find_queue: Callable[[], LocalQueue], gate: Lock) -> None:
+    def __init__(self, shared: SharedState, find_queue: Callable[[], LocalQueue], gate: Lock) -> None:
         self.items: deque[Any] = deque()
         self.locks = shared.locks
         self.watchers: dict[TaskWorker, None] = {}
@@ -115,7 +115,7 @@ class TaskWorker:
             if following is not None:
                 return following
             turn += 1
-            if turn == TURNS:
+            if turn == GLOBAL_QUEUE_INTERVAL:
                 turn = 0
                 is_next = bool(mine)
             else:
@@ -171,7 +171,7 @@ class TaskWorker:
             self.run_queued(future)
             if future.done():
                 return None
-        clock = Clock(timeout)
+        clock = Deadline(timeout)
         while not future.done() and not clock.is_up():
             if future.is_pending():
                 self.run_queued(future)
@@ -230,7 +230,7 @@ class TaskWorker:
         """Return the newest task of the own deque, if the waiting task has submitted it."""
         self._clear_end(None)
         current = self._nested[-1] if self._nested else self._base
-        newest = self.look(1)
+        newest = self.peek(1)
         return newest if newest and current and newest.descends_from(current) else None
 
     def _child_of(self, future: TaskFuture) -> TaskFuture | None:
@@ -242,15 +242,15 @@ class TaskWorker:
         if runner is None or runner is self:
             return None
         oldest = None
-        for place in range(1, LOOK_BACK):
-            task = runner.look(place)
+        for place in range(1, MAX_LOOK_BACK):
+            task = runner.peek(place)
             if task is None or not task.descends_from(future):
                 break
             if task.is_pending():
                 oldest = task
         return oldest
 
-    def _sleep(self, future: TaskFuture, clock: Clock) -> None:
+    def _sleep(self, future: TaskFuture, clock: Deadline) -> None:
         """Sleep until a future is done, the worker that runs it has pushed something, or the time is up."""
         future.wake_when_done(self._own_wake)
         runner = self._runner_of(future)
@@ -278,7 +278,7 @@ class TaskWorker:
     def _runner_of(self, task: TaskFuture) -> "TaskWorker | None":
         return next((worker for worker in self._shared.workers if worker.is_running(task)), None)
 
-    def look(self, place: int) -> TaskFuture | None:
+    def peek(self, place: int) -> TaskFuture | None:
         """Return the task at a place of the deque, counted from its end."""
         try:
             item = self.items[-place]
@@ -290,7 +290,7 @@ class TaskWorker:
 def has_headroom() -> bool:
     """Say whether a task can be run here, and be brought to its end whatever happens in it."""
     try:
-        sys._getframe(sys.getrecursionlimit() - HEADROOM)  # noqa: SLF001  nothing else counts frames
+        sys._getframe(sys.getrecursionlimit() - STACK_HEADROOM)  # noqa: SLF001  nothing else counts frames
     except ValueError:  # the stack is not so deep
         return True
     return False

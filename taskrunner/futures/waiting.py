@@ -9,7 +9,7 @@ from collections.abc import Callable
 from taskrunner.futures.future import TaskFuture
 
 
-class Clock:
+class Deadline:
     """How long to wait, in seconds; None: without an end."""
 
     def __init__(self, timeout: float | None) -> None:
@@ -46,7 +46,7 @@ class HelpingEvent(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Run queued tasks until the event is set, none is left or the time is up, then sleep until it is set."""
-        clock = Clock(timeout)
+        clock = Deadline(timeout)
         while self._futures and not self.is_set() and not clock.is_up():
             future = self._futures.popleft()()
             if future is not None and future.is_pending():

@@ -14,7 +14,7 @@ class BindingError(TaskrunnerError):
     """A reference's path leads nowhere in the result that it refers to."""
 
 
-class Given:
+class BoundValue:
     """A value to be passed as it is, in a template that is otherwise still to be filled in."""
 
     __slots__ = ("value",)
@@ -23,10 +23,10 @@ class Given:
         self.value = value
 
 
-MISSING = Given(None)  # the result of what failed or was skipped: null, and so is every part of it
+MISSING = BoundValue(None)  # the result of what failed or was skipped: null, and so is every part of it
 
 
-def fill(template: Any, result_of: ResultOf, item: Any = None) -> Any:
+def bind(template: Any, result_of: ResultOf, item: Any = None) -> Any:
     """Return the value of a template; lists and objects in it are new ones.
 
     ``result_of`` gives a node's result, ``item`` is what an Item stands for.
@@ -39,7 +39,7 @@ def fill(template: Any, result_of: ResultOf, item: Any = None) -> Any:
     return template if build is None else build(template, result_of, item)
 
 
-def settle(template: Any, result_of: ResultOf) -> Any:
+def partially_bind(template: Any, result_of: ResultOf) -> Any:
     """Return a template in which every reference to a node has become its result; items are still open.
 
     Raises:
@@ -48,14 +48,14 @@ def settle(template: Any, result_of: ResultOf) -> Any:
     """
     kind = type(template)
     if kind is Ref:
-        return Given(_fill_ref(template, result_of, None))
+        return BoundValue(_bind_ref(template, result_of, None))
     if kind not in CONTAINERS or template.is_fixed:
         return template
-    parts = tuple([settle(part, result_of) for part in template.parts])
+    parts = tuple([partially_bind(part, result_of) for part in template.parts])
     return DictOf(template.keys, parts) if kind is DictOf else kind(parts)
 
 
-def follow(value: Any, path: Path, name: str) -> Any:
+def resolve_path(value: Any, path: Path, name: str) -> Any:
     """Return the part of ``value`` that ``path`` leads to: items by key or index, else attributes.
 
     Raises:
@@ -80,36 +80,36 @@ def _part(value: Any, step: str | int) -> Any:
     return value[step]
 
 
-def _fill_ref(ref: Ref, result_of: ResultOf, _: Any) -> Any:
-    return follow(result_of(ref.node), ref.path, f'"{ref.node}"')
+def _bind_ref(ref: Ref, result_of: ResultOf, _: Any) -> Any:
+    return resolve_path(result_of(ref.node), ref.path, f'"{ref.node}"')
 
 
-def _fill_item(template: Item, _: ResultOf, item: Any) -> Any:
-    return follow(item, template.path, "the item") if template.path else item
+def _bind_item(template: Item, _: ResultOf, item: Any) -> Any:
+    return resolve_path(item, template.path, "the item") if template.path else item
 
 
-def _fill_given(given: Given, _: ResultOf, __: Any) -> Any:
+def _return_value(given: BoundValue, _: ResultOf, __: Any) -> Any:
     return given.value
 
 
-def _fill_list(template: ListOf, result_of: ResultOf, item: Any) -> list[Any]:
-    return [fill(part, result_of, item) for part in template.parts]
+def _bind_list(template: ListOf, result_of: ResultOf, item: Any) -> list[Any]:
+    return [bind(part, result_of, item) for part in template.parts]
 
 
-def _fill_tuple(template: TupleOf, result_of: ResultOf, item: Any) -> tuple[Any, ...]:
-    return tuple(_fill_list(template, result_of, item))
+def _bind_tuple(template: TupleOf, result_of: ResultOf, item: Any) -> tuple[Any, ...]:
+    return tuple(_bind_list(template, result_of, item))
 
 
-def _fill_dict(template: DictOf, result_of: ResultOf, item: Any) -> dict[Any, Any]:
-    parts = [fill(part, result_of, item) for part in template.parts]
+def _bind_dict(template: DictOf, result_of: ResultOf, item: Any) -> dict[Any, Any]:
+    parts = [bind(part, result_of, item) for part in template.parts]
     return dict(zip(template.keys, parts, strict=True))
 
 
 _BUILDERS: dict[type, Callable[[Any, ResultOf, Any], Any]] = {
-    Ref: _fill_ref,
-    Item: _fill_item,
-    Given: _fill_given,
-    ListOf: _fill_list,
-    TupleOf: _fill_tuple,
-    DictOf: _fill_dict,
+    Ref: _bind_ref,
+    Item: _bind_item,
+    BoundValue: _return_value,
+    ListOf: _bind_list,
+    TupleOf: _bind_tuple,
+    DictOf: _bind_dict,
 }

@@ -24,8 +24,8 @@ from taskrunner.safe.secrets import Mask, looks_secret
 from taskrunner.storage.run_directory import output_files
 from taskrunner.system.process_groups import GRACE_PERIOD_S, groups, starting
 
-POLL = 0.02
-TAIL = 2000
+POLL_INTERVAL_S = 0.02
+MAX_TAIL_CHARS = 2000
 
 
 class CommandStartError(TaskrunnerError):
@@ -136,7 +136,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(GRACE_PERIOD_S):
             await process.wait()
             while _signal_group(process, 0):  # noqa: ASYNC110  nobody tells when the last of a group is gone
-                await asyncio.sleep(POLL)
+                await asyncio.sleep(POLL_INTERVAL_S)
     _signal_group(process, signal.SIGKILL)
     await process.wait()
 
@@ -192,7 +192,7 @@ def _lines(text: str) -> list[str]:
 def _tail(path: Path) -> str:
     with path.open("rb") as file:
         file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - TAIL))
+        file.seek(max(0, file.tell() - MAX_TAIL_CHARS))
         return file.read().decode(errors="replace").strip()
 
 

@@ -38,14 +38,14 @@ class Current:
         return f"<Current {self.node!r}, attempt {self.attempt}{', cancelled' if self.cancelled else ''}>"
 
 
-class Here(threading.local):
+class ThreadContext(threading.local):
     """Each thread's own: how to find what it runs."""
 
     find: Callable[[], Current | None] | None = None
 
 
-HERE = Here()
-ON_LOOP: ContextVar[Current | None] = ContextVar("taskrunner", default=None)
+THREAD_CONTEXT = ThreadContext()
+LOOP_CONTEXT: ContextVar[Current | None] = ContextVar("taskrunner", default=None)
 _RESOLVED: ContextVar[str] = ContextVar("taskrunner-resolved", default="")
 
 
@@ -72,7 +72,7 @@ def resolving(node: str) -> Iterator[None]:
         _RESOLVED.reset(token)
 
 
-def served() -> str:
+def current_node_id() -> str:
     """Return the node that this thread runs, or resolves; "" if there is none."""
     if node := _RESOLVED.get():
         return node
@@ -81,4 +81,4 @@ def served() -> str:
 
 
 def _find() -> Current | None:
-    return ON_LOOP.get() or (HERE.find() if HERE.find else None)
+    return LOOP_CONTEXT.get() or (THREAD_CONTEXT.find() if THREAD_CONTEXT.find else None)

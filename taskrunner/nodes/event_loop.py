@@ -55,7 +55,7 @@ class LoopThread:
 
     def stop(self) -> None:
         """Stop the loop, when all that was submitted is done, and end the thread."""
-        self.loop.call_soon_threadsafe(self._leave)
+        self.loop.call_soon_threadsafe(self._shut_down)
         while self._thread.is_alive():
             self._thread.join(1.0)
 
@@ -64,7 +64,7 @@ class LoopThread:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _leave(self) -> None:
+    def _shut_down(self) -> None:
         self._leaving = True
         self.loop.stop()
 
@@ -79,13 +79,13 @@ class LoopThread:
                 # asyncio lets these two out of the loop, besides giving them to whoever waits for the task
                 with contextlib.suppress(SystemExit, KeyboardInterrupt):
                     self.loop.run_forever()
-            self._end_strays()
+            self._cancel_stray_tasks()
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.run_until_complete(self.loop.shutdown_default_executor())
         finally:
             self.loop.close()
 
-    def _end_strays(self) -> None:
+    def _cancel_stray_tasks(self) -> None:
         """Cancel the tasks that users' functions have left behind, as asyncio.run does."""
         strays = asyncio.all_tasks(self.loop)
         for task in strays:

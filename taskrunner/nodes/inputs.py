@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from taskrunner.graph.dag import Templates, Vertex
 from taskrunner.graph.spec import Node
-from taskrunner.nodes.binding import ResultOf, fill, settle
+from taskrunner.nodes.binding import ResultOf, bind, partially_bind
 
 if TYPE_CHECKING:
     from taskrunner.nodes.command import Command
@@ -24,14 +24,14 @@ class ChildTemplates:
 
     def __init__(self, vertex: Vertex, result_of: ResultOf) -> None:
         other = vertex.templates
-        self.args = tuple([settle(template, result_of) for template in vertex.args])
+        self.args = tuple([partially_bind(template, result_of) for template in vertex.args])
         self.templates = Templates(
-            settle(other.kwargs, result_of),
-            settle(other.argv, result_of),
-            settle(other.env, result_of),
-            settle(other.stdin, result_of),
-            files=settle(other.files, result_of),
-            creates=settle(other.creates, result_of),
+            partially_bind(other.kwargs, result_of),
+            partially_bind(other.argv, result_of),
+            partially_bind(other.env, result_of),
+            partially_bind(other.stdin, result_of),
+            files=partially_bind(other.files, result_of),
+            creates=partially_bind(other.creates, result_of),
         )
 
 
@@ -42,8 +42,8 @@ def arguments(source: Vertex | ChildTemplates, result_of: ResultOf, item: Any) -
         BindingError: a reference leads nowhere.
 
     """
-    args = [fill(template, result_of, item) for template in source.args]
-    return args, fill(source.templates.kwargs, result_of, item) or {}
+    args = [bind(template, result_of, item) for template in source.args]
+    return args, bind(source.templates.kwargs, result_of, item) or {}
 
 
 def command(options: Node, source: Vertex | ChildTemplates, result_of: ResultOf, item: Any) -> "Command":
@@ -57,10 +57,10 @@ def command(options: Node, source: Vertex | ChildTemplates, result_of: ResultOf,
 
     templates = source.templates
     return Command(
-        fill(templates.argv, result_of, item),
-        fill(templates.env, result_of, item) or {},
+        bind(templates.argv, result_of, item),
+        bind(templates.env, result_of, item) or {},
         None if options.cwd is UNSET else options.cwd,
-        fill(templates.stdin, result_of, item),
+        bind(templates.stdin, result_of, item),
         options.capture,
     )
 
@@ -75,7 +75,7 @@ def paths(template: Any, result_of: Callable[[], ResultOf], item: Any) -> list[s
 
     """
     found: list[str] = []
-    for value in () if template is None else fill(template, result_of(), item):
+    for value in () if template is None else bind(template, result_of(), item):
         for path in value if isinstance(value, list | tuple) else (value,):
             if not isinstance(path, str | os.PathLike):
                 raise TypeError(f"a path is a text, not {type(path).__name__}")
@@ -92,7 +92,7 @@ def items(template: Any, result_of: ResultOf) -> list[Any]:
         TypeError: what the reference yields is no collection of items.
 
     """
-    value = fill(template, result_of)
+    value = bind(template, result_of)
     if isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__"):
         raise TypeError(f"map needs a list, not {type(value).__name__}")
     return list(value)

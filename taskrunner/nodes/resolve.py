@@ -23,7 +23,7 @@ type Function = Callable[..., Any]
 
 
 @contextlib.contextmanager
-def module_folders(source: str) -> Iterator[None]:
+def import_paths(source: str) -> Iterator[None]:
     """Look modules up in the working directory first, then in the folder of the graph file."""
     folders = [str(Path.cwd())]
     if source and not source.startswith("<"):
@@ -48,8 +48,8 @@ class Functions(msgspec.Struct, frozen=True):
     by_node: Mapping[str, Function]
 
 
-def resolve_all(dag: Dag, made_here: Mapping[str, Function], among: set[int] | None = None) -> Functions:
-    """Return the callables of a graph's vertices; ``made_here`` are those given in Python, by node.
+def resolve_all(dag: Dag, local_functions: Mapping[str, Function], selected: set[int] | None = None) -> Functions:
+    """Return the callables of a graph's vertices; ``local_functions`` are those given in Python, by node.
 
     Most graphs call a few functions in a few ways: each of these is looked at once.
 
@@ -58,32 +58,32 @@ def resolve_all(dag: Dag, made_here: Mapping[str, Function], among: set[int] | N
             do not fit.
 
     """
-    chosen = dag.vertices if among is None else [dag.vertices[index] for index in sorted(among)]
+    chosen = dag.vertices if selected is None else [dag.vertices[index] for index in sorted(selected)]
     ways = (
         dag.call_signatures
-        if chosen is dag.vertices and not made_here
-        else {_way(v, made_here): v for v in chosen if v.call}
+        if chosen is dag.vertices and not local_functions
+        else {_call_signature(v, local_functions): v for v in chosen if v.call}
     )
     found: dict[str, Function | Problem] = {}
     wrong: dict[Any, Problem] = {}
     for way, vertex in ways.items():
         if len(wrong) > MOST_PROBLEMS:
             break
-        if vertex.id not in made_here and vertex.call not in found:
+        if vertex.id not in local_functions and vertex.call not in found:
             with resolving(vertex.id):
                 found[vertex.call] = resolve(vertex.call, may_guess=len(wrong) < MOST_GUESSES)
-        function = made_here[vertex.id] if vertex.id in made_here else found[vertex.call]
+        function = local_functions[vertex.id] if vertex.id in local_functions else found[vertex.call]
         if problem := _problem(function, vertex):
             wrong[way] = problem
     if wrong:
-        calls = ((vertex, way) for vertex in chosen if (way := _way(vertex, made_here)) in wrong)
+        calls = ((vertex, way) for vertex in chosen if (way := _call_signature(vertex, local_functions)) in wrong)
         raise GraphError(_at(vertex, wrong[way]) for vertex, way in calls)
-    return Functions({name: f for name, f in found.items() if not isinstance(f, Problem)}, made_here)
+    return Functions({name: f for name, f in found.items() if not isinstance(f, Problem)}, local_functions)
 
 
-def _way(vertex: Vertex, made_here: Mapping[str, Function]) -> tuple[Any, int, Any]:
+def _call_signature(vertex: Vertex, local_functions: Mapping[str, Function]) -> tuple[Any, int, Any]:
     """Return what decides whether a callable accepts a vertex's arguments."""
-    called = id(made_here[vertex.id]) if vertex.id in made_here else vertex.call
+    called = id(local_functions[vertex.id]) if vertex.id in local_functions else vertex.call
     return called, len(vertex.args), vertex.templates.keywords
 
 
@@ -91,7 +91,7 @@ def _problem(function: Function | Problem, vertex: Vertex) -> Problem | None:
     """Say what is wrong with a vertex's call, if anything is, and in which field."""
     if isinstance(function, Problem):
         return Problem(("call",), function.message, function.hint)
-    why = _misfit(function, len(vertex.args), vertex.templates.keywords)
+    why = _signature_mismatch(function, len(vertex.args), vertex.templates.keywords)
     return Problem(("args",), f"{vertex.call} {why}") if why else None
 
 
@@ -149,7 +149,7 @@ def is_async(function: Function) -> bool:
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)
 
 
-def _misfit(function: Function, count: int, names: tuple[str, ...]) -> str:
+def _signature_mismatch(function: Function, count: int, names: tuple[str, ...]) -> str:
     """Say why a function does not accept so many arguments and these names; empty if it does."""
     try:
         signature = inspect.signature(function)

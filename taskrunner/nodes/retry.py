@@ -5,18 +5,18 @@ import random
 from taskrunner.graph.spec import Retry
 from taskrunner.nodes.errors import CommandError
 
-LONGEST = 10.0**6  # seconds: a factor makes any wait as long as one likes
+MAX_DELAY_S = 10.0**6  # seconds: a factor makes any wait as long as one likes
 
 
-def wait_before(retry: Retry, attempt: int, error: BaseException) -> float | None:
+def delay_before(retry: Retry, attempt: int, error: BaseException) -> float | None:
     """Return the seconds before the next attempt after one that failed, counted from 1; None: there is none."""
     if attempt > retry.max or not is_worth(retry, error):
         return None
     try:
         wait = retry.backoff * retry.factor ** (attempt - 1)
     except OverflowError:
-        wait = LONGEST
-    return min(wait, LONGEST) + random.uniform(0, retry.jitter)  # noqa: S311  no secret
+        wait = MAX_DELAY_S
+    return min(wait, MAX_DELAY_S) + random.uniform(0, retry.jitter)  # noqa: S311  no secret
 
 
 def is_worth(retry: Retry, error: BaseException) -> bool:

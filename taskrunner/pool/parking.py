@@ -49,7 +49,7 @@ S2, and for the same reason. If it finds none it parks, which raises IDLE. A sle
 S2 becomes the searcher unless there is one: who pushed that work may have read IDLE down. So while
 somebody sleeps, either IDLE is up, or a searcher is on its way to one of the two.
 
-Which sleeper is woken is left to the pool's choice, which is made while ``_lock`` is held. Nothing here depends on it:
+Which sleeper is woken is left to the pool's policy, which is made while ``_lock`` is held. Nothing here depends on it:
 all that is said of the searcher holds for any worker that was taken out of ``_idle``.
 
 A gate is a lock that is acquired beforehand; a release that comes before the sleeper waits is
@@ -69,14 +69,14 @@ from collections.abc import Callable
 from typing import Any
 
 from taskrunner.pool.platform import Lock, Platform
-from taskrunner.pool.policy import Choice
+from taskrunner.pool.policy import Policy
 
 IDLE = 0
-INBOX = 1
-BACKSTOP = 5.0
+GLOBAL = 1
+BACKSTOP_S = 5.0
 
-HOME = 0
-LOOK = 1
+EXIT = 0
+RETRY = 1
 SEARCH = 2
 
 
@@ -84,12 +84,12 @@ class Parking:
     """The cold half of the pool: sleeping, waking, the inbox, and the end."""
 
     def __init__(
-        self, workers: int, platform: Platform, on_lost_wakeup: Callable[[], None], choice: Choice | None = None
+        self, workers: int, platform: Platform, on_lost_wakeup: Callable[[], None], policy: Policy | None = None
     ) -> None:
         self._workers = workers
         self._platform = platform
         self._on_lost_wakeup = on_lost_wakeup
-        self.choice = choice or Choice()
+        self.policy = policy or Policy()
         self._lock = platform.lock()
         self._finished = platform.lock()
         self._finished.acquire()
@@ -97,7 +97,7 @@ class Parking:
         self._flags: list[list[int]] = []
         self._idle: list[Lock] = []
         self._worker_at: dict[Lock, int] = {}
-        self._inbox: list[tuple[int, int, Any]] = []
+        self._global_queue: list[tuple[int, int, Any]] = []
         self._sequence = itertools.count()
         self._searching = False
         self._holds = 0
@@ -110,14 +110,14 @@ class Parking:
         with self._lock:
             self._deques.append(mine)
             self._flags.append(flags)
-            flags[INBOX] = int(self._inbox_is_urgent())
+            flags[GLOBAL] = int(self._global_queue_is_urgent())
 
     def flags_of(self, mine: deque[Any]) -> list[int]:
         """Return the flags that were entered with a deque, to their owner: for P2 in the middle of an item."""
         with self._lock:
             return next(flags for theirs, flags in zip(self._deques, self._flags, strict=True) if theirs is mine)
 
-    def gate(self, worker: int) -> Lock:
+    def wake_lock(self, worker: int) -> Lock:
         """Return the gate at which a worker is to sleep, closed. Who takes over its place gets another one."""
         gate = self._platform.lock()
         gate.acquire()
@@ -134,17 +134,17 @@ class Parking:
         """
         with self._lock:
             if self._stopped:
-                return HOME
+                return EXIT
             if searching:
                 self._searching = False
             self._idle.append(gate)  # S1: announce first,
             self._raise(IDLE)
             if self._has_work():  # S2: then look again.
-                self._leave(gate)
-                return self._search()
-            if self._is_quiet():
+                self._remove_idle(gate)
+                return self._become_searcher()
+            if self._is_quiescent():
                 self._stop()
-                return HOME
+                return EXIT
         return self._sleep(gate)  # S3
 
     def found_work(self) -> None:
@@ -167,24 +167,24 @@ class Parking:
         if gate is not None:
             gate.release()
 
-    def take(self, *, urgent: bool) -> Any:
+    def take_global(self, *, urgent: bool) -> Any:
         """Take the first item of the inbox; ``urgent``: only if it goes before the deques."""
         with self._lock:
-            if not self._inbox or (urgent and not self._inbox_is_urgent()):
+            if not self._global_queue or (urgent and not self._global_queue_is_urgent()):
                 return None
-            item = heapq.heappop(self._inbox)[2]
-            if not self._inbox_is_urgent():
-                self._lower(INBOX)
+            item = heapq.heappop(self._global_queue)[2]
+            if not self._global_queue_is_urgent():
+                self._lower(GLOBAL)
             return item
 
     # -- called by anybody -----------------------------------------------------------------------
 
-    def put(self, item: Any, priority: int) -> None:
+    def inject(self, item: Any, priority: int) -> None:
         """Put an item into the inbox: higher priority first, then first come, first served."""
         with self._lock:
-            heapq.heappush(self._inbox, (-priority, next(self._sequence), item))
-            if self._inbox_is_urgent():
-                self._raise(INBOX)
+            heapq.heappush(self._global_queue, (-priority, next(self._sequence), item))
+            if self._global_queue_is_urgent():
+                self._raise(GLOBAL)
             gate = self._pick_searcher()
         if gate is not None:
             gate.release()
@@ -198,7 +198,7 @@ class Parking:
         """Take back one ``hold``; what came of it was put before."""
         with self._lock:
             self._holds -= 1
-            if self._is_quiet() and not self._has_work():
+            if self._is_quiescent() and not self._has_work():
                 self._stop()
 
     def abandon(self) -> None:
@@ -207,7 +207,7 @@ class Parking:
             if not self._stopped:
                 self._stop()
 
-    def wait(self, timeout: float) -> bool:
+    def wait_until_stopped(self, timeout: float) -> bool:
         """Wait until the pool has stopped; say whether it has."""
         if self._finished.acquire(timeout=timeout):
             self._finished.release()
@@ -224,13 +224,13 @@ class Parking:
         for flags in self._flags:
             flags[flag] = 0
 
-    def _inbox_is_urgent(self) -> bool:
-        return bool(self._inbox) and self._inbox[0][0] <= 0
+    def _global_queue_is_urgent(self) -> bool:
+        return bool(self._global_queue) and self._global_queue[0][0] <= 0
 
     def _has_work(self) -> bool:
-        return bool(self._inbox) or any(map(len, self._deques))
+        return bool(self._global_queue) or any(map(len, self._deques))
 
-    def _is_quiet(self) -> bool:
+    def _is_quiescent(self) -> bool:
         return len(self._idle) == self._workers and not self._holds and not self._stopped
 
     def _pick_searcher(self) -> Lock | None:
@@ -238,17 +238,17 @@ class Parking:
             return None
         self._searching = True
         self._lower(IDLE)
-        return self._idle.pop(self.choice.sleeper(self._idle, self._worker_at))
+        return self._idle.pop(self.policy.sleeper(self._idle, self._worker_at))
 
-    def _leave(self, gate: Lock) -> None:
+    def _remove_idle(self, gate: Lock) -> None:
         self._idle.remove(gate)
         if not self._idle:
             self._lower(IDLE)
 
-    def _search(self) -> int:
+    def _become_searcher(self) -> int:
         """Make the caller the searcher, unless there is one: who pushed what it saw may have woken nobody."""
         if self._searching:
-            return LOOK
+            return RETRY
         self._searching = True
         return SEARCH
 
@@ -262,14 +262,14 @@ class Parking:
     # -- asleep ------------------------------------------------------------------------------------
 
     def _sleep(self, gate: Lock) -> int:
-        while not gate.acquire(timeout=BACKSTOP):
+        while not gate.acquire(timeout=BACKSTOP_S):
             with self._lock:
                 found = gate in self._idle and not self._searching and self._has_work()
                 if found:
-                    self._leave(gate)
+                    self._remove_idle(gate)
                     self._searching = True
             if found:
                 self._on_lost_wakeup()
                 return SEARCH
         with self._lock:
-            return HOME if self._stopped else SEARCH
+            return EXIT if self._stopped else SEARCH

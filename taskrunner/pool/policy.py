@@ -9,7 +9,7 @@ same program, to find what depends on them.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
-class Choice:
+class Policy:
     """The usual choices. A pool has one, and it keeps nothing: all workers share it."""
 
     def victims[V](self, worker: int, others: Sequence[V]) -> Iterable[V]:  # noqa: ARG002  a seed needs the worker
@@ -24,7 +24,7 @@ class Choice:
         return len(idle) - 1
 
 
-class Seeded(Choice):
+class SeededPolicy(Policy):
     """Choices that follow from a seed, and from nothing but who asks, how often, and who sleeps.
 
     Each thief has numbers of its own, which its thread alone draws. Those for waking are drawn while the parking lock

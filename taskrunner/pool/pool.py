@@ -9,11 +9,11 @@ from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.pool.local_queue import LocalQueue
 from taskrunner.pool.parking import Parking
 from taskrunner.pool.platform import Lock, Platform, Thread
-from taskrunner.pool.policy import Choice
-from taskrunner.pool.worker import Bind, LostError, take_over, work
+from taskrunner.pool.policy import Policy
+from taskrunner.pool.worker import AbandonedError, Bind, take_over, work
 
 # Seconds that a signal's handler may have to wait: the system may give the signal to a thread that runs none.
-PATIENCE = 0.1
+JOIN_INTERVAL_S = 0.1
 
 
 class Pool:
@@ -22,7 +22,7 @@ class Pool:
     ``bind(worker, push)`` is called in each worker's own thread and returns ``execute(item)``, which
     runs an item, pushes what became ready but for one, and returns that one or None. The pool ends
     by itself when nothing is queued, nothing runs and nothing is held; what is put after that is lost.
-    ``on_steal`` is called by the thief with each item that it takes from another worker's deque. ``choice`` says
+    ``on_steal`` is called by the thief with each item that it takes from another worker's deque. ``policy`` says
     who is robbed and who is woken first.
     """
 
@@ -34,7 +34,7 @@ class Pool:
         platform: Platform | None = None,
         on_steal: Callable[[Any], None] = lambda _: None,
         on_lost_wakeup: Callable[[], None] = lambda: None,
-        choice: Choice | None = None,
+        policy: Policy | None = None,
         name: str = "taskrunner",
     ) -> None:
         if workers < 1:
@@ -44,17 +44,17 @@ class Pool:
         self._on_steal = on_steal
         self._name = name
         self._platform = platform or Platform()
-        self._parking = Parking(workers, self._platform, on_lost_wakeup, choice)
+        self._parking = Parking(workers, self._platform, on_lost_wakeup, policy)
         self._threads: dict[int, Thread] = {}
         self._crash: list[BaseException] = []
         # The barrier: each worker's deque in its place, each worker's door, and how many are in.
         self._deques: list[deque[Any]] = [deque()] * workers
-        self._doors: list[Lock] = []
+        self._start_barrier: list[Lock] = []
         self._lock = self._platform.lock()
         self._present = 0
         self._called_off = False
         self._replaced = 0
-        self.put = self._parking.put
+        self.inject = self._parking.inject
         self.hold = self._parking.hold
         self.release = self._parking.release
         self.abandon = self._parking.abandon
@@ -69,7 +69,7 @@ class Pool:
         for _ in range(self.workers):
             door = self._platform.lock()
             door.acquire()
-            self._doors.append(door)
+            self._start_barrier.append(door)
         for worker in range(self.workers):
             # A worker pops its newest item first: dealt backwards, the items start in their order.
             roots = items[worker :: self.workers][::-1]
@@ -78,7 +78,7 @@ class Pool:
             except BaseException as error:  # KeyboardInterrupt, too: those that are there must not wait for ever
                 self._called_off = True
                 self._parking.abandon()
-                self._open_doors()
+                self._open_start_barrier()
                 if not isinstance(error, RuntimeError):
                     raise
                 raise TaskrunnerError(f"cannot start {self.workers} threads: {error}") from None
@@ -117,18 +117,18 @@ class Pool:
             BaseException: whatever ``execute`` raised, which it must not.
 
         """
-        while not self._parking.wait(PATIENCE):
+        while not self._parking.wait_until_stopped(JOIN_INTERVAL_S):
             pass
         for thread in list(self._threads.values()):
             while thread.is_alive():
-                thread.join(PATIENCE)
+                thread.join(JOIN_INTERVAL_S)
         if self._crash:
             raise self._crash[0]
 
     def _thread(self, worker: int, roots: Sequence[Any]) -> Callable[[], None]:
         def run() -> None:
             with self._reporting():
-                work(worker, roots, self._bind, self._parking, self._platform, self._meet, self._on_steal)
+                work(worker, roots, self._bind, self._parking, self._platform, self._wait_at_start, self._on_steal)
 
         return run
 
@@ -140,14 +140,14 @@ class Pool:
     def _reporting(self) -> Iterator[None]:
         try:
             yield
-        except LostError:
+        except AbandonedError:
             pass
         except BaseException as error:  # noqa: BLE001  kept for join, which raises it
             self._crash.append(error)
             self._parking.abandon()
-            self._open_doors()
+            self._open_start_barrier()
 
-    def _meet(self, worker: int, mine: deque[Any]) -> Sequence[deque[Any]]:
+    def _wait_at_start(self, worker: int, mine: deque[Any]) -> Sequence[deque[Any]]:
         """Wait until every worker has come here, the last of whom opens all doors; return all deques.
 
         No deques: it was called off, nobody is to work.
@@ -157,11 +157,11 @@ class Pool:
             self._present += 1
             is_last = self._present == self.workers
         if is_last:
-            self._open_doors()
-        self._doors[worker].acquire()
+            self._open_start_barrier()
+        self._start_barrier[worker].acquire()
         return () if self._called_off else self._deques
 
-    def _open_doors(self) -> None:
-        for door in self._doors:
+    def _open_start_barrier(self) -> None:
+        for door in self._start_barrier:
             with contextlib.suppress(RuntimeError):  # open already
                 door.release()

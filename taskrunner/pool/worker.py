@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from taskrunner.pool.parking import HOME, IDLE, INBOX, SEARCH, Parking
+from taskrunner.pool.parking import EXIT, GLOBAL, IDLE, SEARCH, Parking
 from taskrunner.pool.platform import Platform
 
-STEAL_AT_MOST = 16
+MAX_STOLEN = 16
 
 # Runs one item, pushes what became ready but for one, and returns that one (None: nothing).
 type Execute = Callable[[Any], Any]
@@ -47,7 +47,7 @@ def steal(victims: Iterable[Victim], push: Callable[[Any], None], on_steal: Call
                 continue
             on_steal(item)
             try:
-                for _ in range(min(size // 2, STEAL_AT_MOST) - 1):
+                for _ in range(min(size // 2, MAX_STOLEN) - 1):
                     kept = victim.take()
                     on_steal(kept)
                     push(kept)
@@ -57,7 +57,7 @@ def steal(victims: Iterable[Victim], push: Callable[[Any], None], on_steal: Call
     return None
 
 
-class LostError(Exception):
+class AbandonedError(Exception):
     """Raised by ``execute`` in a worker whose place another one has taken: its thread ends without a word."""
 
 
@@ -104,15 +104,15 @@ def _work(  # noqa: C901  the hot loop is one page on purpose
     on_steal: Callable[[Any], None],
 ) -> None:
     mine = deques[worker]
-    gate = parking.gate(worker)
+    gate = parking.wake_lock(worker)
     push, pop = mine.append, mine.pop
     others = [Victim(theirs) for theirs in (*deques[worker + 1 :], *deques[:worker])]
-    victims = parking.choice.victims(worker, others)
+    victims = parking.policy.victims(worker, others)
     searching = False
     while True:
         item = None
-        if flags[INBOX]:
-            item = parking.take(urgent=True)
+        if flags[GLOBAL]:
+            item = parking.take_global(urgent=True)
         if item is None and mine:
             try:
                 item = pop()
@@ -121,10 +121,10 @@ def _work(  # noqa: C901  the hot loop is one page on purpose
         if item is None:
             item = steal(victims, push, on_steal)
         if item is None:
-            item = parking.take(urgent=False)
+            item = parking.take_global(urgent=False)
         if item is None:
             verdict = parking.park(gate, searching=searching)
-            if verdict == HOME:
+            if verdict == EXIT:
                 return
             searching = verdict == SEARCH
             continue
@@ -135,6 +135,6 @@ def _work(  # noqa: C901  the hot loop is one page on purpose
             if flags[IDLE] and mine:  # pushed by the last item, or kept from what was stolen
                 parking.wake_one()
             item = execute(item)
-            if flags[INBOX] and item is not None:  # something goes before it
+            if flags[GLOBAL] and item is not None:  # something goes before it
                 push(item)
                 item = None

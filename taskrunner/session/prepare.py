@@ -8,7 +8,7 @@ from typing import Any
 from taskrunner.engines.engine import Engine
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.graph.graph import Graph
-from taskrunner.nodes.permissions import Permit
+from taskrunner.nodes.permissions import Permissions
 from taskrunner.nodes.resolve import resolve_all
 from taskrunner.plan.ordering import in_order, shuffled
 from taskrunner.plan.plan import Plan
@@ -46,7 +46,9 @@ class _Order:
             plan.arrange(in_order(self._nodes, {v.id for v in plan.dag.vertices if v.is_mapped}))
 
 
-def _plan(graph: Graph, params: Mapping[str, Any] | None, targets: list[str], permit: Permit, stack: ExitStack) -> Plan:
+def _plan(
+    graph: Graph, params: Mapping[str, Any] | None, targets: list[str], permit: Permissions, stack: ExitStack
+) -> Plan:
     """Make the plan; from here to the run's end the collector is spared it."""
     dag = graph.link(params)
     among = dag.closure(targets) if targets else None

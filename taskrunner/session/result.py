@@ -9,7 +9,7 @@ import msgspec
 
 from taskrunner.errors import RunFailedError
 from taskrunner.graph.graph import Handle
-from taskrunner.nodes.binding import follow
+from taskrunner.nodes.binding import resolve_path
 from taskrunner.plan.outcome import Failure, Skip, state_of
 from taskrunner.plan.plan import Noted
 from taskrunner.storage.summary import Summary
@@ -97,7 +97,7 @@ class RunResult:
         if name not in self.outputs:
             raise RunFailedError(self._why_missing(name))
         path = node.path if isinstance(node, Handle) else ()
-        return follow(self.outputs[name], path, f'"{name}"')
+        return resolve_path(self.outputs[name], path, f'"{name}"')
 
     def _why_missing(self, name: str) -> str:
         for failure in self.failures:

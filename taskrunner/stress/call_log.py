@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from taskrunner.nodes.context import served
+from taskrunner.nodes.context import current_node_id
 from taskrunner.plan.outcome import Failure
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import ASYNC
@@ -76,7 +76,7 @@ class Watch:
     def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            node = served()
+            node = current_node_id()
             self.began.append(node)
             before = self._look(node, args, kwargs)
             value = self._disturbed(node, functools.partial(self._to_its_end, node, function, args, kwargs))
@@ -97,7 +97,7 @@ class Watch:
     def _around_async(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def call(*args: Any, **kwargs: Any) -> Any:
-            node = served()
+            node = current_node_id()
             value = await function(*args, **kwargs)
             self._keep(node, value)
             return value

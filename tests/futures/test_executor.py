@@ -20,7 +20,7 @@ import pytest
 
 import taskrunner
 from taskrunner import WorkStealingExecutor
-from taskrunner.futures.task_worker import TURNS
+from taskrunner.futures.task_worker import GLOBAL_QUEUE_INTERVAL
 
 PATIENCE = 60
 WORKERS = (1, 2, 4)
@@ -410,10 +410,10 @@ def test_waiting_leaves_nothing_of_what_was_waited_for(single):
 
 def test_one_worker_starts_tasks_in_the_order_in_which_they_were_submitted(single):
     ran = []
-    for number in range(10 * TURNS):
+    for number in range(10 * GLOBAL_QUEUE_INTERVAL):
         single.submit(ran.append, number)
     single.shutdown()
-    assert ran == list(range(10 * TURNS))
+    assert ran == list(range(10 * GLOBAL_QUEUE_INTERVAL))
 
 
 def test_tasks_that_submit_the_next_one_for_ever_let_others_in(single):
@@ -429,7 +429,7 @@ def test_tasks_that_submit_the_next_one_for_ever_let_others_in(single):
     stopped = single.submit(stop.set)
     gate.set()
     stopped.result(PATIENCE)
-    assert len(ran) == TURNS
+    assert len(ran) == GLOBAL_QUEUE_INTERVAL
 
 
 def test_a_flood_from_outside_lets_the_tasks_of_a_blocked_worker_in():
@@ -444,10 +444,10 @@ def test_a_flood_from_outside_lets_the_tasks_of_a_blocked_worker_in():
         for _ in range(100):
             executor.submit(next, ran)
         executor.submit(blocked)
-        for _ in range(100 * TURNS):
+        for _ in range(100 * GLOBAL_QUEUE_INTERVAL):
             executor.submit(next, ran)
         assert child_ran.wait(PATIENCE)
-    assert counts[-1] < 50 * TURNS
+    assert counts[-1] < 50 * GLOBAL_QUEUE_INTERVAL
 
 
 # -- map with a buffer -----------------------------------------------------------------------------------

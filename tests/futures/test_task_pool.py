@@ -255,7 +255,7 @@ def test_it_can_be_let_go_of_in_the_middle_of_parking(cooperative):
         def give_up(tasks=tasks):
             for lock in (tasks._lock, tasks._pool._parking._lock):
                 with lock:
-                    tasks._give_up()
+                    tasks._abandon()
 
         platform.spawn(lambda tasks=tasks, give_up=give_up: tasks.submit(give_up, (), {}), "client")
         platform.run()  # the workers have gone home

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from taskrunner.graph.template import Compiler
-from taskrunner.nodes.binding import MISSING, BindingError, Given, fill, settle
+from taskrunner.nodes.binding import MISSING, BindingError, BoundValue, bind, partially_bind
 
 RESULTS = {"a": {"rows": [10, 20], "none": None}, "b": SimpleNamespace(name="x", inner=[1]), "gone": MISSING}
 
@@ -16,7 +16,7 @@ def template(value):
 
 
 def filled(value, item=None):
-    return fill(template(value), RESULTS.__getitem__, item)
+    return bind(template(value), RESULTS.__getitem__, item)
 
 
 def fail(_):
@@ -56,14 +56,14 @@ def test_item_is_passed_by_reference():
 
 def test_lists_and_objects_are_new_at_each_call():
     compiled = template({"k": [1]})
-    first, second = fill(compiled, fail, None), fill(compiled, fail, None)
+    first, second = bind(compiled, fail, None), bind(compiled, fail, None)
     first["k"].append(2)
     assert second == {"k": [1]}
 
 
 def test_constant_is_not_copied():
     compiled = template((1, "x"))
-    assert fill(compiled, fail) is compiled == (1, "x")
+    assert bind(compiled, fail) is compiled == (1, "x")
 
 
 @pytest.mark.parametrize("path", [[], ["rows"], ["rows", 0, "deep"]])
@@ -106,14 +106,14 @@ def test_path_of_the_item_that_leads_nowhere_is_told():
 
 def test_items_stay_references_until_there_is_one():
     value = [{"$ref": "a", "path": ["rows"]}, {"k": {"$item": True}}, ({"$item": True, "path": [0]}, 1)]
-    half = settle(template(value), RESULTS.__getitem__)
-    assert fill(half, fail, [7, 8]) == [[10, 20], {"k": [7, 8]}, (7, 1)]
-    assert fill(half, fail, "xy") == [[10, 20], {"k": "xy"}, ("x", 1)]
+    half = partially_bind(template(value), RESULTS.__getitem__)
+    assert bind(half, fail, [7, 8]) == [[10, 20], {"k": [7, 8]}, (7, 1)]
+    assert bind(half, fail, "xy") == [[10, 20], {"k": "xy"}, ("x", 1)]
 
 
 def test_template_is_settled_once_for_all_children():
-    half = settle(template({"k": [{"$ref": "a"}, {"$item": True}]}), RESULTS.__getitem__)
-    first, second = fill(half, fail, 1), fill(half, fail, 2)
+    half = partially_bind(template({"k": [{"$ref": "a"}, {"$item": True}]}), RESULTS.__getitem__)
+    first, second = bind(half, fail, 1), bind(half, fail, 2)
     assert (first, second) == ({"k": [RESULTS["a"], 1]}, {"k": [RESULTS["a"], 2]})
     assert first["k"][0] is second["k"][0] is RESULTS["a"]
 
@@ -121,24 +121,24 @@ def test_template_is_settled_once_for_all_children():
 @pytest.mark.parametrize("value", [None, 3, "x", (1, 2)])
 def test_constant_is_settled(value):
     compiled = template(value)
-    assert settle(compiled, fail) is compiled == value
+    assert partially_bind(compiled, fail) is compiled == value
 
 
 def test_settling_tells_a_path_that_leads_nowhere():
     with pytest.raises(BindingError, match=r'^the result of "a" has no part'):
-        settle(template([{"$ref": "a", "path": ["x"]}]), RESULTS.__getitem__)
+        partially_bind(template([{"$ref": "a", "path": ["x"]}]), RESULTS.__getitem__)
 
 
 def test_missing_result_settles_as_null():
-    half = settle(template([{"$ref": "gone", "path": ["x"]}]), RESULTS.__getitem__)
-    assert fill(half, fail, 1) == [None]
+    half = partially_bind(template([{"$ref": "gone", "path": ["x"]}]), RESULTS.__getitem__)
+    assert bind(half, fail, 1) == [None]
 
 
 def test_result_that_looks_like_a_template_is_passed_as_it_is():
     inner = template([{"$item": True}])
-    half = settle(template([{"$ref": "r"}]), {"r": inner}.__getitem__)
-    assert fill(half, fail, 1)[0] is inner
-    assert type(half.parts[0]) is Given
+    half = partially_bind(template([{"$ref": "r"}]), {"r": inner}.__getitem__)
+    assert bind(half, fail, 1)[0] is inner
+    assert type(half.parts[0]) is BoundValue
 
 
 def test_null_is_an_item_like_any_other():

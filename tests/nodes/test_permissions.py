@@ -6,7 +6,7 @@ from taskrunner.errors import GraphError
 from taskrunner.graph.graph import Graph
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.nodes.permissions import Permit
+from taskrunner.nodes.permissions import Permissions
 
 NODES = [
     {"id": "a", "call": "math:sqrt", "args": [1]},
@@ -17,9 +17,9 @@ NODES = [
 DAG = link(msgspec.convert({"taskrunner": 1, "nodes": NODES}, GraphFile))
 
 
-def refused(allow=(), made_here=(), *, commands=True):
+def refused(allow=(), local_functions=(), *, commands=True):
     try:
-        Permit(tuple(allow), commands).check(DAG, dict.fromkeys(made_here))
+        Permissions(tuple(allow), commands).check(DAG, dict.fromkeys(local_functions))
     except GraphError as error:
         return [(problem.where, problem.message, problem.hint) for problem in error.problems]
     return []
@@ -65,7 +65,7 @@ def test_commands_are_refused_each():
 
 
 def test_the_program_s_own_functions_are_allowed():
-    assert refused(["math:*"], made_here=["c"]) == []
+    assert refused(["math:*"], local_functions=["c"]) == []
 
 
 def test_of_many_patterns_a_few_are_told():

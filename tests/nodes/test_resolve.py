@@ -10,7 +10,7 @@ import pytest
 
 from taskrunner.errors import GraphError, Problem, UsageError
 from taskrunner.graph.graph import Graph, load
-from taskrunner.nodes.resolve import is_async, module_folders, resolve, resolve_all, resolve_attribute
+from taskrunner.nodes.resolve import import_paths, is_async, resolve, resolve_all, resolve_attribute
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def found(name):
-    with module_folders(""):
+    with import_paths(""):
         return resolve(name)
 
 
@@ -51,7 +51,7 @@ def graph_of(*nodes):
 
 def problems(graph, among=None):
     dag = graph.link()
-    with pytest.raises(GraphError) as caught, module_folders(""):
+    with pytest.raises(GraphError) as caught, import_paths(""):
         resolve_all(dag, graph.functions, among)
     return [(p.where, p.message, p.hint) for p in caught.value.problems]
 
@@ -211,7 +211,7 @@ def test_arguments_that_fit_are_taken(folder):
         '{"id": "d", "call": "helpers:New"}',
         '{"id": "e", "call": "builtins:max", "args": [1, 2]}',
     )
-    with module_folders(""):
+    with import_paths(""):
         assert list(callables(graph)) == ["a", "b", "c", "d", "e"]
 
 
@@ -360,26 +360,26 @@ def places(tmp_path, folder, monkeypatch):
 def test_modules_are_looked_up_in_cwd_then_beside_the_graph_then_installed(places, having, first):
     for place in having:
         (places[place] / "looked_up.py").write_text(f"def {place}(): ...")
-    with module_folders(str(places["beside"] / "graph.json")):
+    with import_paths(str(places["beside"] / "graph.json")):
         assert resolve(f"looked_up:{first}").__name__ == first
 
 
 def test_relative_source_is_beside_its_folder(places, monkeypatch):
     monkeypatch.chdir(places["beside"].parent)
-    with module_folders("beside/graph.json"):
+    with import_paths("beside/graph.json"):
         assert sys.path[:2] == [str(places["beside"].parent), str(places["beside"])]
 
 
 @pytest.mark.parametrize("source", ["", "<stdin>"])
 def test_graph_without_a_file_has_no_folder(places, source):
     before = list(sys.path)
-    with module_folders(source):
+    with import_paths(source):
         assert sys.path == [str(places["cwd"]), *before]
 
 
 def test_lookup_path_is_restored_also_after_an_error(places):
     before = list(sys.path)
-    with pytest.raises(ZeroDivisionError), module_folders(str(places["beside"] / "graph.json")):
+    with pytest.raises(ZeroDivisionError), import_paths(str(places["beside"] / "graph.json")):
         1 / 0  # noqa: B018  it is the error
     assert sys.path == before
 
@@ -387,7 +387,7 @@ def test_lookup_path_is_restored_also_after_an_error(places):
 def test_folder_that_was_in_the_path_comes_first_and_goes_back(places):
     sys.path.append(str(places["beside"]))
     before = list(sys.path)
-    with module_folders(str(places["beside"] / "graph.json")):
+    with import_paths(str(places["beside"] / "graph.json")):
         assert sys.path[1] == str(places["beside"])
     assert sys.path == before
 
@@ -395,7 +395,7 @@ def test_folder_that_was_in_the_path_comes_first_and_goes_back(places):
 @pytest.mark.parametrize("position", [0, 1, 99])
 def test_entry_that_a_module_adds_is_kept(places, position):
     before, plugins = list(sys.path), str(places["beside"] / "plugins")
-    with module_folders(str(places["beside"] / "graph.json")):
+    with import_paths(str(places["beside"] / "graph.json")):
         sys.path.insert(position, plugins)
     assert plugins in sys.path
     assert [entry for entry in sys.path if entry != plugins] == before
@@ -403,14 +403,14 @@ def test_entry_that_a_module_adds_is_kept(places, position):
 
 def test_entry_that_a_module_takes_out_is_no_error(places):
     before = list(sys.path)
-    with module_folders(""):
+    with import_paths(""):
         sys.path.remove(str(places["cwd"]))
     assert sys.path == before
 
 
 def test_lookups_may_overlap(places):
     before = list(sys.path)
-    first, second = module_folders(""), module_folders(str(places["beside"] / "graph.json"))
+    first, second = import_paths(""), import_paths(str(places["beside"] / "graph.json"))
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
@@ -420,7 +420,7 @@ def test_lookups_may_overlap(places):
 
 
 def test_module_written_after_an_earlier_lookup_is_found(folder):
-    with module_folders(""):
+    with import_paths(""):
         assert isinstance(resolve("made_late:run"), Problem)
     (folder / "made_late.py").write_text("def run(): ...")
     assert found("made_late:run").__name__ == "run"

@@ -8,7 +8,7 @@ import taskrunner
 from taskrunner.engines.local import backend as threads
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.plan.ordering import UNRANKED, in_order, shuffled
-from taskrunner.pool.policy import Seeded
+from taskrunner.pool.policy import SeededPolicy
 from taskrunner.storage.timings import recorded_order
 
 
@@ -100,7 +100,7 @@ def test_on_several_workers_each_node_runs_once_whichever_way_it_goes(graph, wor
 def test_only_under_a_seed_the_pool_chooses_by_it(graph, tmp_path, monkeypatch, order, seeds):
     taskrunner.run(graph, workers=1, run_dir=tmp_path)
     found = []
-    monkeypatch.setattr(threads, "Seeded", lambda seed: found.append(seed) or Seeded(seed))
+    monkeypatch.setattr(threads, "Seeded", lambda seed: found.append(seed) or SeededPolicy(seed))
     taskrunner.run(graph, workers=2, run_dir=tmp_path, **order)
     assert found == seeds
 

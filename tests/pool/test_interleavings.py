@@ -11,8 +11,8 @@ from collections import Counter
 
 import pytest
 
-from taskrunner.pool.parking import HOME, IDLE, LOOK, Parking
-from taskrunner.pool.policy import Seeded
+from taskrunner.pool.parking import EXIT, IDLE, RETRY, Parking
+from taskrunner.pool.policy import SeededPolicy
 
 WORKERS = (1, 2, 3, 4)
 SEEDS = 40
@@ -59,7 +59,7 @@ def test_items_put_from_outside_run_once(cooperative, step_through, work, worker
     def client(numbers):
         def act(pool):
             for number in numbers:
-                pool.put(number * 10, number % 3 - 1)
+                pool.inject(number * 10, number % 3 - 1)
 
         return act
 
@@ -139,7 +139,7 @@ def test_each_theft_is_told_once_by_the_thief_before_anybody_else_can_take_the_i
 def test_what_comes_through_the_inbox_is_no_theft(cooperative, step_through, work, workers):
     def client(pool):
         for number in range(6):
-            pool.put(number, number % 3 - 1)
+            pool.inject(number, number % 3 - 1)
 
     for seed in range(SEEDS):
         told, done = [], work()
@@ -166,7 +166,7 @@ class Loop:
         while count:
             self._posted.acquire()
             while self._items:
-                self.pool.put(self._items.popleft() + 100, 0)
+                self.pool.inject(self._items.popleft() + 100, 0)
                 self.pool.release()
                 count -= 1
 
@@ -181,7 +181,7 @@ def test_held_work_comes_back(cooperative, step_through, work, workers):
 
         def client(pool, loop=loop):
             loop.pool = pool
-            pool.put(0, 0)
+            pool.inject(0, 0)
             loop.serve(leaving)
 
         def visit(item, loop=loop):
@@ -199,12 +199,12 @@ def test_one_worker_runs_urgent_items_first_and_negative_ones_last(cooperative, 
 
         def client(pool, pools=pools):
             pools.append(pool)
-            pool.put(0, 0)
+            pool.inject(0, 0)
 
         def visit(item, pools=pools):
             if item == 0:
                 for other, priority in ((11, 0), (12, 2), (13, -1), (14, 2)):
-                    pools[0].put(other, priority)
+                    pools[0].inject(other, priority)
 
         done = work(chain(4), visit)
         step_through(cooperative(seed), 1, done, [], [client])
@@ -281,8 +281,8 @@ def test_nobody_sleeps_while_an_item_waits(cooperative, step_through, work, work
         platform = cooperative(seed)
         meetings = Meetings(platform, workers, ROUNDS, seed)
         done = work(meetings.follow, meetings.visit)
-        choice = Seeded(seed) if is_seeded else None
-        step_through(platform, workers, done, [meetings.expected[0]], choice=choice)
+        choice = SeededPolicy(seed) if is_seeded else None
+        step_through(platform, workers, done, [meetings.expected[0]], policy=choice)
         assert sorted(done.items) == sorted(meetings.expected), seed
 
 
@@ -295,7 +295,7 @@ def test_nobody_sleeps_while_an_item_waits_that_was_put(cooperative, step_throug
 
         def client(pool, meetings=meetings):
             for item in meetings.to_push(0):
-                pool.put(item, item[1] % 3 - 1)
+                pool.inject(item, item[1] % 3 - 1)
 
         done = work(visit=meetings.visit)
         step_through(platform, workers, done, [], [client])
@@ -329,7 +329,7 @@ def test_a_crash_in_bind_sends_all_home(cooperative, step_through, work):
 # -- what a seeded choice decides ------------------------------------------------------------------
 
 
-class Noted(Seeded):
+class Noted(SeededPolicy):
     """Notes who was looked at by whom, and who was woken among whom."""
 
     def __init__(self, seed):
@@ -356,7 +356,7 @@ class Noted(Seeded):
 def chosen(cooperative, step_through, work, seed, choice):
     """Step one and the same schedule with a choice; return whom it robbed and woke, and who ran what."""
     done = work(tree(60))
-    step_through(cooperative(seed), 4, done, [0], choice=choice)
+    step_through(cooperative(seed), 4, done, [0], policy=choice)
     return choice.looks, choice.woken, done.ran
 
 
@@ -384,9 +384,9 @@ def test_under_a_seed_the_same_of_all_is_woken_in_whatever_order_they_fell_aslee
         def put_when_all_sleep(pool):
             while len(pool._parking._idle) < 4:
                 platform.step("look")
-            pool.put(0, 0)
+            pool.inject(0, 0)
 
-        step_through(platform, 4, work(), [], [put_when_all_sleep], choice=choice)
+        step_through(platform, 4, work(), [], [put_when_all_sleep], policy=choice)
         worker, among = choice.woken[0]
         assert among == [0, 1, 2, 3]
         return worker
@@ -405,14 +405,14 @@ class NeverLooksAgain(Parking):
     def park(self, gate, *, searching):
         with self._lock:
             if self._stopped:
-                return HOME
+                return EXIT
             if searching:
                 self._searching = False
             self._idle.append(gate)
             self._raise(IDLE)
-            if self._is_quiet():
+            if self._is_quiescent():
                 self._stop()
-                return HOME
+                return EXIT
         return self._sleep(gate)
 
 
@@ -422,16 +422,16 @@ class LooksThenAnnounces(Parking):
     def park(self, gate, *, searching):
         with self._lock:
             if self._stopped:
-                return HOME
+                return EXIT
             if searching:
                 self._searching = False
             if self._has_work():
-                return LOOK
+                return RETRY
             self._idle.append(gate)
             self._raise(IDLE)
-            if self._is_quiet():
+            if self._is_quiescent():
                 self._stop()
-                return HOME
+                return EXIT
         return self._sleep(gate)
 
 

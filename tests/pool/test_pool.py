@@ -79,8 +79,8 @@ def test_none_works_before_all_are_there(run_pool, work):
 def test_items_put_before_the_start_run(work):
     done = work()
     pool = Pool(2, done.bind)
-    pool.put("late", -1)
-    pool.put("now", 0)
+    pool.inject("late", -1)
+    pool.inject("now", 0)
     pool.start(["dealt"])
     pool.join()
     assert sorted(done.items) == ["dealt", "late", "now"]
@@ -93,7 +93,7 @@ def test_a_held_pool_waits_for_what_is_put(work):
     pool.start([2])
 
     def act():
-        pool.put(3, 0)
+        pool.inject(3, 0)
         pool.release()
 
     client = threading.Thread(target=act)

@@ -6,7 +6,7 @@ import pytest
 
 from taskrunner.pool.platform import Platform
 from taskrunner.pool.pool import Pool
-from taskrunner.pool.worker import LostError
+from taskrunner.pool.worker import AbandonedError
 
 SEEDS = 60
 LOST = 0  # the item in which a worker is lost
@@ -35,7 +35,7 @@ class Stuck:
             self.entered.release()
             self.gone.acquire()
             self.returned += 1
-            raise LostError
+            raise AbandonedError
 
         return act
 
@@ -43,7 +43,7 @@ class Stuck:
         """Do what the timer does, then let the lost thread come back whenever it may."""
         self.entered.acquire()
         pool.replace(self.worker)
-        pool.put(AFTER, 0)
+        pool.inject(AFTER, 0)
         self.gone.release()
 
 
@@ -99,7 +99,7 @@ def test_the_pool_goes_home_without_the_thread_that_is_lost(work, workers):
             lost.append((worker, threading.current_thread()))
             entered.set()
             over.wait(BOUND)
-            raise LostError
+            raise AbandonedError
 
         return act
 
@@ -109,7 +109,7 @@ def test_the_pool_goes_home_without_the_thread_that_is_lost(work, workers):
     assert entered.wait(BOUND)
     ((worker, thread),) = lost
     pool.replace(worker)
-    pool.put(AFTER, 0)
+    pool.inject(AFTER, 0)
     pool.release()
     pool.join()
     assert sorted(done.items) == EXPECTED
@@ -131,7 +131,7 @@ def test_a_worker_s_place_may_be_taken_again_and_again(work):
                 return execute(item)
             entered.release()
             over.wait(BOUND)
-            raise LostError
+            raise AbandonedError
 
         return act
 
@@ -162,7 +162,7 @@ def test_a_lost_thread_is_not_waited_for_though_no_other_could_be_had():
         def act(_item):
             entered.set()
             over.wait(BOUND)
-            raise LostError
+            raise AbandonedError
 
         return act
 

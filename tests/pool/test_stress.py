@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from taskrunner.pool.parking import BACKSTOP
+from taskrunner.pool.parking import BACKSTOP_S
 from taskrunner.pool.pool import Pool
 
 RUNS = 1200
@@ -26,7 +26,7 @@ class Trees:
 
 def put_all(pool, items, chance):
     for item in items:
-        pool.put(item, chance.randrange(-1, 2))
+        pool.inject(item, chance.randrange(-1, 2))
     pool.release()
 
 
@@ -60,7 +60,7 @@ def test_every_worker_is_woken_while_the_others_are_busy(work, workers):
 
     def visit(item):
         if item[1] < workers:
-            meeting.wait(10 * BACKSTOP)
+            meeting.wait(10 * BACKSTOP_S)
 
     def follow(item):
         number, place = item

@@ -5,18 +5,18 @@ from collections import deque
 import pytest
 
 import taskrunner.pool.worker as hot_loop
-from taskrunner.pool.parking import HOME, IDLE, INBOX, LOOK, SEARCH
+from taskrunner.pool.parking import EXIT, GLOBAL, IDLE, RETRY, SEARCH
 from taskrunner.pool.platform import Platform
-from taskrunner.pool.policy import Choice, Seeded
-from taskrunner.pool.worker import STEAL_AT_MOST, Victim, steal
+from taskrunner.pool.policy import Policy, SeededPolicy
+from taskrunner.pool.worker import MAX_STOLEN, Victim, steal
 
 
 class Parking:
     """Notes what the worker calls; ``verdicts`` are returned by park in turn, then HOME."""
 
-    def __init__(self, calls, urgent=(), late=(), verdicts=(), choice=None):
+    def __init__(self, calls, urgent=(), late=(), verdicts=(), policy=None):
         self.calls = calls
-        self.choice = choice or Choice()
+        self.policy = policy or Policy()
         self.asked = []
         self.urgent = list(urgent)
         self.late = list(late)
@@ -24,19 +24,19 @@ class Parking:
 
     def enter(self, mine, flags):
         self.mine, self.flags = mine, flags
-        flags[INBOX] = int(bool(self.urgent))
+        flags[GLOBAL] = int(bool(self.urgent))
 
     def post(self, item):
         self.urgent.append(item)
-        self.flags[INBOX] = 1
+        self.flags[GLOBAL] = 1
 
-    def take(self, *, urgent):
+    def take_global(self, *, urgent):
         items = self.urgent if urgent else self.late
         item = items.pop(0) if items else None
-        self.flags[INBOX] = int(bool(self.urgent))
+        self.flags[GLOBAL] = int(bool(self.urgent))
         return item
 
-    def gate(self, worker):
+    def wake_lock(self, worker):
         self.asked.append(worker)
         gate = Platform().lock()
         gate.acquire()
@@ -45,7 +45,7 @@ class Parking:
     def park(self, gate, *, searching):
         assert not gate.acquire(blocking=False)
         self.calls.append("park searching" if searching else "park")
-        return self.verdicts.pop(0) if self.verdicts else HOME
+        return self.verdicts.pop(0) if self.verdicts else EXIT
 
     def found_work(self):
         self.calls.append("found_work")
@@ -73,9 +73,9 @@ def run(calls, work):
         follow=lambda _: (),
         visit=lambda _: None,
         on_steal=lambda _: None,
-        choice=None,
+        policy=None,
     ):
-        parking = parking or Parking(calls, choice=choice)
+        parking = parking or Parking(calls, policy=policy)
         done = work(follow, lambda item: (calls.append(item), visit(item)))
 
         def meet(number, mine):
@@ -102,7 +102,7 @@ def test_a_thief_takes_half_but_at_most_sixteen_oldest_first(size, taken):
     theirs = deque(range(size))
     assert take_from(theirs) == (0, list(range(1, taken)))
     assert list(theirs) == list(range(taken, size))
-    assert STEAL_AT_MOST == 16
+    assert MAX_STOLEN == 16
 
 
 def test_a_thief_takes_from_the_first_that_holds_something():
@@ -187,7 +187,7 @@ def test_a_thief_goes_round_from_its_neighbour(run):
 def test_a_seed_says_in_which_order_a_thief_looks_and_no_victim_is_left_out(run, calls):
     def robbed(seed):
         calls.clear()
-        return run(others=[deque(name) for name in "abcde"], worker=2, choice=Seeded(seed))[:-1]
+        return run(others=[deque(name) for name in "abcde"], worker=2, policy=SeededPolicy(seed))[:-1]
 
     orders = [tuple(robbed(seed)) for seed in (1, 1, 2, 3)]
     assert orders[0] == orders[1]
@@ -196,8 +196,8 @@ def test_a_seed_says_in_which_order_a_thief_looks_and_no_victim_is_left_out(run,
 
 
 def test_a_seeded_thief_looks_in_a_new_order_each_time_and_no_other_in_the_same():
-    assert len({tuple(Seeded(1).victims(worker, "abcde")) for worker in range(4)}) == 4
-    looks = Seeded(1).victims(0, "abcde")
+    assert len({tuple(SeededPolicy(1).victims(worker, "abcde")) for worker in range(4)}) == 4
+    looks = SeededPolicy(1).victims(0, "abcde")
     orders = [tuple(looks) for _ in range(4)]
     assert len(set(orders)) > 1
     assert {tuple(sorted(order)) for order in orders} == {tuple("abcde")}
@@ -247,7 +247,7 @@ def test_a_searcher_that_finds_nothing_parks_as_one(run, calls):
 
 
 def test_one_that_looks_again_is_no_searcher(run, calls):
-    assert run(parking=Parking(calls, verdicts=[LOOK])) == ["park", "park"]
+    assert run(parking=Parking(calls, verdicts=[RETRY])) == ["park", "park"]
 
 
 def test_a_push_wakes_one_if_somebody_sleeps(run, calls):

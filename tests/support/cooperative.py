@@ -310,8 +310,8 @@ def cooperative():
 def step_through():
     """Run items on a stepped pool to its end, beside clients that are given the pool."""
 
-    def run(platform, workers, work, items=(), clients=(), on_steal=lambda _: None, choice=None):
-        more = {"on_steal": on_steal, "on_lost_wakeup": lost, "choice": choice}
+    def run(platform, workers, work, items=(), clients=(), on_steal=lambda _: None, policy=None):
+        more = {"on_steal": on_steal, "on_lost_wakeup": lost, "policy": policy}
         pool = Pool(workers, work.bind, platform=platform, **more)
         for number, client in enumerate(clients):
             pool.hold()

@@ -26,7 +26,7 @@ def test_every_group_is_killed(sleeper, monkeypatch):
 
 def test_a_process_that_is_being_started_is_waited_for(sleeper, monkeypatch):
     """The time runs out only where nobody adds a group: here it is added while ``kill_all`` looks."""
-    monkeypatch.setattr(processes, "_PATIENCE", BOUND)
+    monkeypatch.setattr(processes, "_START_TIMEOUT_S", BOUND)
     monkeypatch.setattr(processes, "groups", set())
     inside, looked = threading.Event(), threading.Event()
 
@@ -45,7 +45,7 @@ def test_a_process_that_is_being_started_is_waited_for(sleeper, monkeypatch):
 
 
 def test_a_start_that_does_not_end_is_not_waited_for_without_end(monkeypatch):
-    monkeypatch.setattr(processes, "_PATIENCE", 0.01)
+    monkeypatch.setattr(processes, "_START_TIMEOUT_S", 0.01)
     with processes.starting():
         processes.kill_all()
     assert not processes._starts

@@ -7,7 +7,7 @@ import click
 from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.permission_options import permit_options, read_permit
 from taskrunner.errors import GraphError
-from taskrunner.nodes.resolve import module_folders, resolve_all
+from taskrunner.nodes.resolve import import_paths, resolve_all
 from taskrunner.safe.printable import printable
 
 EXAMPLE = """\b
@@ -28,7 +28,7 @@ def check(graph_name: str, **options: Any) -> None:
     permit = read_permit(options)
     graph = find_graph(graph_name, options["format"])
     dag = graph.link(read_settings(graph, options["set"]), complete=False)
-    with module_folders(graph.source):
+    with import_paths(graph.source):
         try:
             permit.check(dag, graph.functions)
             resolve_all(dag, graph.functions)

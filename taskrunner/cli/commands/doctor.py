@@ -19,7 +19,7 @@ from taskrunner.doctor.report import OK, Report
 from taskrunner.doctor.text import report_text
 from taskrunner.doctor.verdict import judge_sites
 from taskrunner.errors import GraphError, UsageError
-from taskrunner.nodes.resolve import module_folders
+from taskrunner.nodes.resolve import import_paths
 from taskrunner.safe.reprs import to_json
 from taskrunner.storage.run_directory import CACHE
 
@@ -73,7 +73,7 @@ def _examine(options: dict[str, Any]) -> Report:
     if name is None:
         return examine(now, "", None, choices)
     named, source = _named(name, options, choices)
-    with module_folders(source):
+    with import_paths(source):
         choices = msgspec.structs.replace(choices, graph_path=tuple(sys.path))
     return examine(now, name, named, choices)
 
@@ -118,7 +118,7 @@ def _try_first(module: str, choices: Choices) -> None:
     """Import the module of a graph that is built in Python in a child process: here it may crash or hang."""
     if not choices.imports:
         raise UsageError(f"the graph is built by {module}, which --no-import leaves out: name a file")
-    with module_folders(""):
+    with import_paths(""):
         path = tuple(sys.path)
     (tried,) = Prober(choices.seconds).try_in_order([module], path, Path.cwd())
     if not tried.is_whole:

@@ -24,7 +24,7 @@ from taskrunner.events.json_log import JsonLog, open_log
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import LEVELS
 from taskrunner.graph.graph import Graph
-from taskrunner.nodes.permissions import Permit
+from taskrunner.nodes.permissions import Permissions
 from taskrunner.safe.printable import printable
 from taskrunner.safe.reprs import to_json
 from taskrunner.session.result import RunResult
@@ -226,7 +226,7 @@ def _write_outputs(result: RunResult, path: Path) -> None:
         raise TaskrunnerError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any], permit: Permit) -> None:
+def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any], permit: Permissions) -> None:
     """Print the nodes that would run, in an order in which they could."""
     dag = graph.link(values)
     try:

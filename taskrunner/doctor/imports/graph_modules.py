@@ -16,12 +16,12 @@ class Named(msgspec.Struct, frozen=True):
     nodes: int
 
 
-def named_modules(dag: Dag, made_here: Mapping[str, Callable[..., Any]]) -> list[Named]:
+def named_modules(dag: Dag, local_functions: Mapping[str, Callable[..., Any]]) -> list[Named]:
     """Return the modules of a graph's calls; of functions that were given in Python those that they come from."""
     nodes: dict[str, list[str]] = {}
     for vertex in dag.vertices:
-        if vertex.id in made_here:
-            module = getattr(made_here[vertex.id], "__module__", None)
+        if vertex.id in local_functions:
+            module = getattr(local_functions[vertex.id], "__module__", None)
         else:
             module = vertex.call.partition(":")[0]
         if module and isinstance(module, str):

@@ -33,11 +33,11 @@ _SAMPLED = (
 
 
 class RemoteRun:
-    """One run on an engine. ``made_here``: the functions that were given in Python, by node."""
+    """One run on an engine. ``local_functions``: the functions that were given in Python, by node."""
 
-    def __init__(self, engine: Engine, made_here: Mapping[str, Callable[..., object]]) -> None:
+    def __init__(self, engine: Engine, local_functions: Mapping[str, Callable[..., object]]) -> None:
         self.engine = engine
-        self._made_here = made_here
+        self._local_functions = local_functions
         self._inbox: Inbox = SimpleQueue()
         self._run = ""
         self.sites: dict[str, Site] = {}
@@ -53,7 +53,9 @@ class RemoteRun:
         """
         self._run = run
         self._reusing = [task.id for task in plan.tasks if task.vertex.options.cache or task.vertex.options.creates]
-        vertices = [task.vertex for task in plan.tasks if task.vertex.call and task.vertex.id not in self._made_here]
+        vertices = [
+            task.vertex for task in plan.tasks if task.vertex.call and task.vertex.id not in self._local_functions
+        ]
         calls = list(dict.fromkeys([vertex.call for vertex in vertices]))
         self.sites = {site.address: site for site in self.engine.start(Setup(run, calls), self._inbox.put)}
         problems = {call: (site, why) for site in self.sites.values() for call, why in site.problems.items()}
@@ -118,7 +120,9 @@ class RemoteRun:
             BaseException: an error of taskrunner's own, never one of a node's.
 
         """
-        packer = Packer(plan, self._run, self._made_here, fuses=self.engine.fuses, is_journaled=control.is_journaled)
+        packer = Packer(
+            plan, self._run, self._local_functions, fuses=self.engine.fuses, is_journaled=control.is_journaled
+        )
         timer = Timer(control.crashed)
         around = _Around(self, commands, tell)
         conductor = Conductor(self.engine, packer, plan, control, timer, self._inbox, around)

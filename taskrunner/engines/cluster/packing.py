@@ -48,14 +48,20 @@ def is_gathered(value: Any) -> bool:
 
 
 class Packer:
-    """Makes the works of one run. ``made_here``: the functions that were given in Python, by node."""
+    """Makes the works of one run. ``local_functions``: the functions that were given in Python, by node."""
 
     def __init__(
-        self, plan: Plan, run: str, made_here: Mapping[str, Callable[..., Any]], *, fuses: bool, is_journaled: bool
+        self,
+        plan: Plan,
+        run: str,
+        local_functions: Mapping[str, Callable[..., Any]],
+        *,
+        fuses: bool,
+        is_journaled: bool,
     ) -> None:
         self._plan = plan
         self._run = run
-        self._made_here = made_here
+        self._local_functions = local_functions
         self._fuses = fuses
         self._is_journaled = is_journaled
         self._number = itertools.count()
@@ -118,7 +124,7 @@ class Packer:
             node=task.id,
             kind=demands.kind,
             attempt=demands.attempt,
-            call=self._made_here.get(vertex.id, vertex.call),
+            call=self._local_functions.get(vertex.id, vertex.call),
             args=inputs if is_flat else vertex.args,
             is_flat=is_flat,
             templates=vertex.templates,

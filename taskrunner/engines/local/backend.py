@@ -13,10 +13,10 @@ from taskrunner.execution.router import Dispatcher
 from taskrunner.execution.runner import Runner
 from taskrunner.execution.state import Control
 from taskrunner.execution.timer import Timer, nanoseconds
-from taskrunner.nodes.context import HERE
+from taskrunner.nodes.context import THREAD_CONTEXT
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import CALL, COMMAND_PLACES, Task
-from taskrunner.pool.policy import Choice, Seeded
+from taskrunner.pool.policy import Policy, SeededPolicy
 from taskrunner.pool.pool import Pool
 from taskrunner.system import gil
 from taskrunner.system.process_groups import GRACE_PERIOD_S
@@ -75,13 +75,13 @@ def execute(
 
     def bind(worker: int, push: Callable[[Task], None]) -> Callable[[Task], Task | None]:
         runner = Runner(worker, plan, control, dispatcher, push)
-        HERE.find = runner.current
+        THREAD_CONTEXT.find = runner.current
         control.open_view(runner.look)
         return runner.executor()
 
     timer = Timer(control.crashed)
     control.on_halt(timer.hurry)
-    pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup, choice=_choice(plan.seed))
+    pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup, policy=_choice(plan.seed))
     limits = Limits({**plan.dag.file.pools, COMMAND_PLACES: workers})
     dispatcher = Dispatcher(limits, pool, loop, commands, timer, control.crashed)
     dispatcher.runner = loop_runner = LoopRunner(plan, control, dispatcher)
@@ -115,8 +115,8 @@ def _expire(control: Control, timer: Timer, seconds: float) -> None:
     timer.at(time.perf_counter_ns() + int(GRACE_PERIOD_S * 1e9), give_up)
 
 
-def _choice(seed: int | None) -> Choice:
-    return Choice() if seed is None else Seeded(seed)
+def _choice(seed: int | None) -> Policy:
+    return Policy() if seed is None else SeededPolicy(seed)
 
 
 def _mark_stolen(task: Task) -> None:

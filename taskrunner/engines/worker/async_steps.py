@@ -18,9 +18,9 @@ from taskrunner.engines.worker.reporter import Send, Teller
 from taskrunner.engines.worker.step_inputs import Given, bound, check_guard
 from taskrunner.engines.worker.worker_run import StoppedError, local_run
 from taskrunner.errors import InternalError
-from taskrunner.nodes.binding import fill
+from taskrunner.nodes.binding import bind
 from taskrunner.nodes.command import Command, run_command
-from taskrunner.nodes.context import ON_LOOP, Current
+from taskrunner.nodes.context import LOOP_CONTEXT, Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.nodes.event_loop import LoopThread
 from taskrunner.plan.task import COMMAND
@@ -117,7 +117,7 @@ class _Attempt:
         if self.step.kind == COMMAND:
             return await self._command()
         args, kwargs = self._made.given = bound(self.step, self._given)
-        ON_LOOP.set(Current(self.step.node, self.step.attempt, cancelled))
+        LOOP_CONTEXT.set(Current(self.step.node, self.step.attempt, cancelled))
         return await site.function_of(self.step, self._here)(*args, **kwargs)
 
     async def _command(self) -> Any:
@@ -125,10 +125,10 @@ class _Attempt:
         result_of = self._given.result_of(self.step)
         make_private(self._folder / _OUTPUT)
         command = Command(
-            fill(templates.argv, result_of, item),
-            fill(templates.env, result_of, item) or {},
+            bind(templates.argv, result_of, item),
+            bind(templates.env, result_of, item) or {},
             str(self._folder / (self.step.cwd or "")),
-            fill(templates.stdin, result_of, item),
+            bind(templates.stdin, result_of, item),
             self.step.capture,
         )
         return await run_command(command, self._folder / _OUTPUT, self.step.node)

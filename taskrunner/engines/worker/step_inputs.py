@@ -13,7 +13,7 @@ from taskrunner.engines.messages import (
     Stuck,
 )
 from taskrunner.errors import TaskrunnerError
-from taskrunner.nodes.binding import MISSING, fill
+from taskrunner.nodes.binding import MISSING, bind
 
 
 class SkippedError(TaskrunnerError):
@@ -73,7 +73,7 @@ def check_guard(step: Step, given: Given) -> None:
         BindingError: its reference leads nowhere.
 
     """
-    if step.is_guarded and not fill(step.templates.condition, given.result_of(step)):
+    if step.is_guarded and not bind(step.templates.condition, given.result_of(step)):
         raise SkippedError("its guard is falsy")
 
 
@@ -86,5 +86,5 @@ def bound(step: Step, given: Given) -> tuple[list[Any], dict[str, Any]]:
     """
     if step.is_flat:
         return [given.unpacked(value) for value in step.args], {}
-    args = [fill(template, given.result_of(step), given.unpacked(step.item)) for template in step.args]
-    return args, fill(step.templates.kwargs, given.result_of(step), given.unpacked(step.item)) or {}
+    args = [bind(template, given.result_of(step), given.unpacked(step.item)) for template in step.args]
+    return args, bind(step.templates.kwargs, given.result_of(step), given.unpacked(step.item)) or {}

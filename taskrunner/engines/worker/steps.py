@@ -38,9 +38,9 @@ from taskrunner.engines.worker.step_inputs import Given, SkippedError, bound, ch
 from taskrunner.engines.worker.worker_run import LocalRun, StoppedError, local_run
 from taskrunner.errors import InternalError
 from taskrunner.nodes import inputs
-from taskrunner.nodes.context import HERE, Current
+from taskrunner.nodes.context import THREAD_CONTEXT, Current
 from taskrunner.nodes.errors import NodeTimeoutError
-from taskrunner.nodes.retry import wait_before
+from taskrunner.nodes.retry import delay_before
 from taskrunner.plan.outcome import Call
 from taskrunner.plan.task import CALL, MAP
 from taskrunner.storage.journal import Entry, bounded_entry, is_larger
@@ -109,14 +109,14 @@ def _run_step(step: Step, given: Given, here: LocalRun, made: Made) -> Any:
 
 
 def _called(current: Current, function: Callable[..., Any], made: Made) -> Any:
-    HERE.find = lambda: current
+    THREAD_CONTEXT.find = lambda: current
     args, kwargs = made.given or ((), {})
     began = time.thread_time_ns()
     try:
         return function(*args, **kwargs)
     finally:
         made.cpu = time.thread_time_ns() - began
-        HERE.find = None
+        THREAD_CONTEXT.find = None
 
 
 def _in_time(step: Step, call: Callable[[], Any], cancelled: threading.Event) -> Any:
@@ -148,7 +148,7 @@ def ended_badly(step: Step, error: BaseException, made: Made) -> tuple[str, Trou
     if isinstance(error, SkippedError):
         return SKIPPED, None
     trouble = trouble_of(error, Call(step.node, (), step.attempt, made.given))
-    wait_s = None if step.retry is None or step.kind == MAP else wait_before(step.retry, step.attempt, error)
+    wait_s = None if step.retry is None or step.kind == MAP else delay_before(step.retry, step.attempt, error)
     return FAILED, msgspec.structs.replace(trouble, wait_s=wait_s)
 
 

@@ -18,7 +18,7 @@ def starts(workload, workers):
 
 
 def test_a_thief_takes_as_many_as_in_the_real_pool():
-    assert machine.STEAL_AT_MOST == worker.STEAL_AT_MOST
+    assert machine.STEAL_AT_MOST == worker.MAX_STOLEN
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
