@@ -13,10 +13,10 @@ from taskrunner.engines.messages import (
     Trouble,
 )
 from taskrunner.nodes.errors import NodeTimeoutError
-from taskrunner.plan.outcome import Call, describe
+from taskrunner.plan.outcome import FailedCall, describe
 
 
-def trouble_of(error: BaseException, call: Call = Call("")) -> Trouble:  # noqa: B008  it is frozen
+def trouble_of(error: BaseException, call: FailedCall = FailedCall("")) -> Trouble:  # noqa: B008  it is frozen
     """Return what is to be told of an error, which ended a call; nothing is to follow."""
     timeout_s, is_lost = (error.seconds, error.is_lost) if isinstance(error, NodeTimeoutError) else (0.0, False)
     failure = describe(msgspec.structs.replace(call, is_running=is_lost), error)

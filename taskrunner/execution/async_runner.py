@@ -45,7 +45,7 @@ class LoopRunner(Runner):
         try:
             if why := self.why_not(task):
                 return self.refuse(task, why, started)
-            with contextlib.nullcontext() if task.demands.always else self._cancellable():
+            with contextlib.nullcontext() if task.details.always else self._cancellable():
                 value = await self._shown(task, folder, started)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             if isinstance(error, CancelledError) and self.control.cancelled.is_set():
@@ -55,7 +55,7 @@ class LoopRunner(Runner):
 
     async def _shown(self, task: Task, folder: Path, started: int) -> Any:
         """Run a task, and have it stand among what runs meanwhile."""
-        self._open[task.id] = task.demands.attempt, started
+        self._open[task.id] = task.details.attempt, started
         try:
             return await self._in_time(task, folder)
         finally:
@@ -64,15 +64,15 @@ class LoopRunner(Runner):
     async def _in_time(self, task: Task, folder: Path) -> Any:
         from asyncio import get_running_loop, timeout
 
-        demands = task.demands
-        if not demands.timeout:
+        details = task.details
+        if not details.timeout:
             return await self._awaited(task, folder, self._cancelled(task))
         # What the node has handed to other threads is told of its own time-out as well.
-        attempt = Attempt(demands.attempt, lambda *_: None, is_always=demands.always)
+        attempt = Attempt(details.attempt, lambda *_: None, is_always=details.always)
         self.control.open_attempt(attempt)
-        telling = get_running_loop().call_later(demands.timeout, attempt.cancelled.set)
+        telling = get_running_loop().call_later(details.timeout, attempt.cancelled.set)
         try:
-            async with timeout(demands.timeout) as limit:
+            async with timeout(details.timeout) as limit:
                 value = await self._awaited(task, folder, attempt.cancelled)
         except TimeoutError:
             if not limit.expired():  # the node's own
@@ -81,25 +81,25 @@ class LoopRunner(Runner):
             telling.cancel()
             self.control.settle(attempt)
         if limit.expired():  # whatever the node made of its being cancelled
-            raise NodeTimeoutError(demands.timeout)
+            raise NodeTimeoutError(details.timeout)
         return value
 
     async def _awaited(self, task: Task, folder: Path, cancelled: Event) -> Any:
-        if task.demands.kind == COMMAND:
+        if task.details.kind == COMMAND:
             return await self._command(task, folder)
-        LOOP_CONTEXT.set(Current(task.id, task.demands.attempt, cancelled))
+        LOOP_CONTEXT.set(Current(task.id, task.details.attempt, cancelled))
         return await self._call(task)
 
     async def _command(self, task: Task, folder: Path) -> Any:
         from taskrunner.nodes.command import run_command
 
-        source = task.demands.templates or task.vertex
-        command = inputs.command(task.vertex.options, source, self._results_of(task), task.demands.item)
+        source = task.details.templates or task.vertex
+        command = inputs.command(task.vertex.options, source, self._results_of(task), task.details.item)
         run: Callable[..., Any] = run_command
         if self._reuse is not None and task.vertex.options.creates:
             run = self._reuse.command(task, self._results_of)
-        if task.demands.retry is None:
-            task.let_go()
+        if task.details.retry is None:
+            task.drop_inputs()
         return await run(command, folder, task.id)
 
     def stop(self, task: Task, started: int) -> Task | None:

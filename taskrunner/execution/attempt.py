@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from taskrunner.events.observer import Running
 from taskrunner.execution.timer import Appointment
-from taskrunner.plan.plan import Noted
+from taskrunner.plan.plan import AttemptRecord
 from taskrunner.plan.task import Task
 
 
@@ -49,7 +49,7 @@ type Begun = tuple[Task | None, Attempt | None, int]
 NOTHING_BEGUN: Begun = (None, None, 0)
 
 
-def running(worker: int, task: Task | None, begun: Begun, notes: Sequence[Noted], now: int) -> Running | None:
+def running(worker: int, task: Task | None, begun: Begun, notes: Sequence[AttemptRecord], now: int) -> Running | None:
     """Return what a worker runs at the moment ``now`` (nanoseconds), whose last task this is; None: nothing."""
     if task is None:
         return None
@@ -57,9 +57,9 @@ def running(worker: int, task: Task | None, begun: Begun, notes: Sequence[Noted]
     last, ended = (newest[0], newest[3]) if newest else (None, 0)
     special, attempt, started = begun
     if special is not task:
-        if task.special or last is task:  # not begun yet, or over
+        if task.is_special or last is task:  # not begun yet, or over
             return None
         started = max(ended, task.ready_at)  # a worker that has something to do does not pause
     elif (last is task and ended >= started) or (attempt is not None and attempt.is_settled):
         return None
-    return Running(task.id, worker, task.demands.attempt, max(now - started, 0) / 1e9)
+    return Running(task.id, worker, task.details.attempt, max(now - started, 0) / 1e9)

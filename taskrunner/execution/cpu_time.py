@@ -26,7 +26,7 @@ from msgspec import UNSET, UnsetType
 from taskrunner.nodes.context import current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import Failure, Retried, Skip
-from taskrunner.plan.plan import Noted, Plan
+from taskrunner.plan.plan import AttemptRecord, Plan
 from taskrunner.plan.task import ASYNC, Task
 from taskrunner.storage.summary import CpuTimes, add_up
 
@@ -47,7 +47,7 @@ class CpuTime:
         """Have each plain call of a plan measured. What looks at a function's code has to look before."""
         around: dict[int, Callable[..., Any]] = {}
         for task in plan.tasks:
-            if task.function is None or task.demands.call_kind == ASYNC:
+            if task.function is None or task.details.call_kind == ASYNC:
                 continue
             known = id(task.function)  # a wrapper keeps its function: nothing else gets this number
             if known not in around:
@@ -65,13 +65,13 @@ class CpuTime:
         failure = why.failure if isinstance(why, Retried) else why
         if failure is not None and isinstance(failure.error, NodeTimeoutError):
             return UNSET
-        key = task.id, task.demands.attempt if failure is None else failure.attempt
+        key = task.id, task.details.attempt if failure is None else failure.attempt
         for spent in self._spent:
             if (found := spent.get(key)) is not None:
                 return found / 1e9
         return UNSET
 
-    def times(self, notes: Sequence[tuple[int, Sequence[Noted]]]) -> CpuTimes:
+    def times(self, notes: Sequence[tuple[int, Sequence[AttemptRecord]]]) -> CpuTimes:
         """Add up what was noted."""
         return add_up(
             (task.vertex.call, (ended - started) / 1e9, spent)

@@ -17,7 +17,7 @@ from taskrunner.events.types import LEVELS, Event, NodeDone, NodeFailed, NodeRet
 from taskrunner.execution.state import Control
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import Failure, Retried, Skip
-from taskrunner.plan.plan import Noted
+from taskrunner.plan.plan import AttemptRecord
 from taskrunner.plan.task import Task
 
 # Seconds between two batches: short while there is something to tell, long while there is nothing. WATCHED instead
@@ -114,7 +114,7 @@ class Recorder:
 
     def _drain(self) -> int:
         """Tell what is new; return how many nodes that were."""
-        fresh: list[tuple[int, int, Noted]] = []
+        fresh: list[tuple[int, int, AttemptRecord]] = []
         for worker, notes in self._control.all_notes():
             start, end = self._read.get(id(notes), 0), len(notes)
             self._read[id(notes)] = end
@@ -131,7 +131,7 @@ class Recorder:
         return len(fresh)
 
 
-def to_events(worker: int, note: Noted, run_started: int, cpu_of: CpuOf | None = None) -> Sequence[Event]:
+def to_events(worker: int, note: AttemptRecord, run_started: int, cpu_of: CpuOf | None = None) -> Sequence[Event]:
     """Return the events that a note stands for, one for nearly all; times become seconds."""
     task, ready_at, started, ended, why = note
     if isinstance(why, Skip):
@@ -139,7 +139,7 @@ def to_events(worker: int, note: Noted, run_started: int, cpu_of: CpuOf | None =
     queued_s, ran_s, started_at = (started - ready_at) / 1e9, (ended - started) / 1e9, (started - run_started) / 1e9
     cpu_s = UNSET if cpu_of is None else cpu_of(task, why)
     if why is None:
-        attempt, cached = task.demands.attempt, task.demands.cached
+        attempt, cached = task.details.attempt, task.details.cached
         return (NodeDone(task.id, worker, attempt, queued_s, ran_s, task.stolen, started_at, cached, cpu_s=cpu_s),)
     failure = why.failure if isinstance(why, Retried) else why
     timing = (task.id, worker, failure.attempt, queued_s, ran_s, task.stolen, started_at)

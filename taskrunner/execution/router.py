@@ -42,17 +42,17 @@ class Router(ABC):
 
     def route(self, task: Task, push: Push) -> None:
         """Place a task; one that finds a named pool full waits until another gives its place back."""
-        if task.demands.limits and not to_be_skipped(task):
-            if not self._limits.acquire(task, task.demands.limits, task.demands.priority):
+        if task.details.pools and not to_be_skipped(task):
+            if not self._limits.acquire(task, task.details.pools, task.details.priority):
                 return
-            task.demands.holding = True
+            task.details.holds_slots = True
         self._place(task, push)
 
     def give_back(self, task: Task, push: Push) -> None:
         """Give back a finished task's places, and place the tasks that got them."""
-        task.demands.holding = False
-        for admitted in self._limits.release(task.demands.limits):
-            admitted.demands.holding = True
+        task.details.holds_slots = False
+        for admitted in self._limits.release(task.details.pools):
+            admitted.details.holds_slots = True
             self._place(admitted, push)
 
     @abstractmethod
@@ -107,7 +107,7 @@ class Dispatcher(Router):
 
         self._pool.hold()
         try:
-            self.timer.at(time.perf_counter_ns() + nanoseconds(seconds), place, is_patient=task.demands.always)
+            self.timer.at(time.perf_counter_ns() + nanoseconds(seconds), place, is_patient=task.details.always)
         except BaseException:
             self._pool.release()
             raise
@@ -142,12 +142,12 @@ class Dispatcher(Router):
 
     def put(self, task: Task) -> None:
         """Put a task into the pool's inbox: whichever worker takes it has stolen it from nobody."""
-        self._pool.inject(task, task.demands.priority)
+        self._pool.inject(task, task.details.priority)
 
     def _place(self, task: Task, push: Push) -> None:
-        if task.demands.kind in (ASYNC, COMMAND) and not to_be_skipped(task):
+        if task.details.kind in (ASYNC, COMMAND) and not to_be_skipped(task):
             self._offload(task)
-        elif task.demands.priority:
+        elif task.details.priority:
             self.put(task)
         else:
             push(task)
@@ -170,4 +170,4 @@ class Dispatcher(Router):
 
 def to_be_skipped(task: Task) -> bool:
     """Say whether a task is not to be run, because of what came before it."""
-    return task.blocked is not None and not task.demands.always
+    return task.blocked is not None and not task.details.always

@@ -21,12 +21,12 @@ from taskrunner.nodes.binding import MISSING, bind
 from taskrunner.nodes.context import Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.nodes.retry import delay_before
-from taskrunner.plan.outcome import Call, Failure, Retried, Skip, describe
+from taskrunner.plan.outcome import FailedCall, Failure, Retried, Skip, describe
 from taskrunner.plan.plan import Plan
-from taskrunner.plan.task import GATHER, MAP, NOTHING, Task, countdown
+from taskrunner.plan.task import GATHER, MAP, NO_DETAILS, Task, countdown
 from taskrunner.pool.worker import AbandonedError
 from taskrunner.storage.journal import entry, result_of
-from taskrunner.storage.serialization import NotStorableError
+from taskrunner.storage.serialization import SerializationError
 
 clock = time.perf_counter_ns
 # Nanoseconds that an entry of the journal may lie before it is written.
@@ -74,7 +74,7 @@ class Runner:
         def execute(task: Task) -> Task | None:  # noqa: C901, PLR0912
             nonlocal running
             running = task
-            if task.special or halted[0]:
+            if task.is_special or halted[0]:
                 return special(task)
             arguments = task.inputs
             started = now()
@@ -91,16 +91,16 @@ class Runner:
             following = None
             if kind(arguments) is fresh:  # not the constants, which the graph keeps
                 arguments.clear()
-            if task.kept:
+            if task.is_output:
                 task.value = value
-            if successors := task.after:
-                for successor, slot in pairs(successors, task.slots):
+            if successors := task.successors:
+                for successor, slot in pairs(successors, task.input_positions):
                     if slot is not None:
                         successor.inputs[slot] = value
-                    if (waits := successor.waits) is not None and count(waits):
+                    if (waits := successor.pending) is not None and count(waits):
                         continue
                     successor.ready_at = ended
-                    if successor.routed:
+                    if successor.is_routed:
                         route(successor, push)
                     elif following is None:
                         following = successor
@@ -118,7 +118,7 @@ class Runner:
         begun, attempt, _ = self._begun
         if begun is task and attempt is not None:  # another thread may have begun the task's next one by now
             return Current(task.id, attempt.number, attempt.cancelled)
-        return Current(task.id, task.demands.attempt, self._cancelled(task))
+        return Current(task.id, task.details.attempt, self._cancelled(task))
 
     def look(self, now: int) -> list[Running]:
         """Return what this runner's thread runs at a moment; any thread may ask."""
@@ -127,7 +127,7 @@ class Runner:
 
     def _cancelled(self, task: Task) -> Event:
         """Return what is set when nobody waits any more for a task that has no time-out: never for ``always``."""
-        return NEVER if task.demands.always else self.control.cancelled
+        return NEVER if task.details.always else self.control.cancelled
 
     def why_not(self, task: Task) -> Skip | None:
         """Say why a task that is ready is not to be run; None: run it.
@@ -136,12 +136,12 @@ class Runner:
             BindingError: the reference in its guard leads nowhere.
 
         """
-        if not task.demands.always:
+        if not task.details.always:
             if task.blocked is not None:
                 return task.blocked
-            if self.halted[0] and task.demands.kind != GATHER:  # whose children have all run
+            if self.halted[0] and task.details.kind != GATHER:  # whose children have all run
                 return Skip("stopped", self.control.because)
-        if task.demands.guard is not UNSET and not bind(task.demands.guard, self._results_of(task)):
+        if task.details.condition is not UNSET and not bind(task.details.condition, self._results_of(task)):
             return Skip("when")
         return None
 
@@ -150,8 +150,8 @@ class Runner:
     def finish(self, task: Task, value: Any, started: int) -> Task | None:
         """End a task with its result."""
         ended = clock()
-        task.let_go()
-        if self._journal is not None and not task.demands.always:
+        task.drop_inputs()
+        if self._journal is not None and not task.details.always:
             self._journal(entry(task.id, value))
             if ended - self.control.looked[0] > SHORTEST:
                 self.control.wake()
@@ -159,19 +159,19 @@ class Runner:
 
     def hand_on(self, task: Task, value: Any, started: int, ended: int) -> Task | None:
         """Keep a result that outlives the run, put it where it is taken, and end the task."""
-        if task.kept:
+        if task.is_output:
             task.value = value
-        for successor, slot in zip(task.after, task.slots, strict=True):
+        for successor, slot in zip(task.successors, task.input_positions, strict=True):
             if slot is not None:
                 successor.inputs[slot] = value
         return self._end(task, started, ended, None, None)
 
     def fail(self, task: Task, error: BaseException, started: int) -> Task | None:
         """End an attempt with an error: the task is tried again later, or ends with its failure."""
-        ended, demands = clock(), task.demands
-        given = demands.given if task.special else (task.inputs, {})
+        ended, details = clock(), task.details
+        given = details.arguments if task.is_special else (task.inputs, {})
         is_lost = isinstance(error, NodeTimeoutError) and error.is_lost
-        call = Call(task.id, self.plan.path_to(task), demands.attempt, given, demands.allow_failure, is_lost)
+        call = FailedCall(task.id, self.plan.path_to(task), details.attempt, given, details.allow_failure, is_lost)
         failure = describe(call, error, self.control.mask)
         wait_s = self._wait_before_next(task, error)
         if wait_s is None:
@@ -181,37 +181,37 @@ class Runner:
 
     def _wait_before_next(self, task: Task, error: BaseException) -> float | None:
         """Return the seconds before the next attempt; None: there is none, or the run is to end."""
-        demands = task.demands
-        is_over = self.control.cancelled.is_set() or (self.halted[0] and not demands.always)
-        if demands.retry is None or demands.kind == MAP or is_over:
+        details = task.details
+        is_over = self.control.cancelled.is_set() or (self.halted[0] and not details.always)
+        if details.retry is None or details.kind == MAP or is_over:
             return None
-        return delay_before(demands.retry, demands.attempt, error)
+        return delay_before(details.retry, details.attempt, error)
 
     def _retry(self, task: Task, retried: Retried, started: int, ended: int) -> None:
         """Note a failed attempt, and have the task placed again later; its inputs stay."""
-        demands = task.demands
+        details = task.details
         self._note((task, task.ready_at, started, ended, retried))
-        demands.attempt += 1
-        demands.given, demands.failed = None, retried.failure
-        if demands.holding:
+        details.attempt += 1
+        details.arguments, details.last_failure = None, retried.failure
+        if details.holds_slots:
             self._dispatcher.give_back(task, self._push)
         self._dispatcher.later(task, retried.wait_s)
 
     def _fail_finally(self, task: Task, failure: Failure, started: int, ended: int) -> Task | None:
-        task.let_go()
+        task.drop_inputs()
         self.control.failed(failure)
         return self._end(task, started, ended, failure, None if failure.allowed else Skip("needs", task.id))
 
     def refuse(self, task: Task, why: Skip, started: int) -> Task | None:
         """End a task that is not run, or not run again."""
-        if task.demands.failed is not None and why.reason == "stopped":
-            return self._fail_finally(task, task.demands.failed, started, started)
+        if task.details.last_failure is not None and why.reason == "stopped":
+            return self._fail_finally(task, task.details.last_failure, started, started)
         return self.skip(task, why)
 
     def skip(self, task: Task, why: Skip) -> Task | None:
         """End a task that is not run."""
         now = clock()
-        task.let_go()
+        task.drop_inputs()
         blocked = why if why.reason == "stopped" else Skip("needs", why.because or task.id)
         return self._end(task, now, now, why, blocked)
 
@@ -220,22 +220,22 @@ class Runner:
     ) -> Task | None:
         """Note a task and take its number at every successor; place those that are ready, but return one of them."""
         # A mapped node's own time is that of its expanding and that of its gathering.
-        self._note((task, task.ready_at - task.demands.expanding, started - task.demands.expanding, ended, why))
+        self._note((task, task.ready_at - task.details.expanding, started - task.details.expanding, ended, why))
         following = None
-        for successor in task.after:
+        for successor in task.successors:
             if blocked is not None:
                 successor.blocked = blocked
-                successor.special = True
-            if successor.waits is not None and next(successor.waits):
+                successor.is_special = True
+            if successor.pending is not None and next(successor.pending):
                 continue
             successor.ready_at = ended
-            if successor.routed:
+            if successor.is_routed:
                 self._dispatcher.route(successor, self._push)
             elif following is None:
                 following = successor
             else:
                 self._push(successor)
-        if task.demands.holding:
+        if task.details.holds_slots:
             self._dispatcher.give_back(task, self._push)
         return following
 
@@ -251,25 +251,25 @@ class Runner:
     def _call(self, task: Task) -> Any:
         args: Any = task.inputs[:]
         kwargs: dict[str, Any] = {}
-        demands = task.demands
+        details = task.details
         if task.vertex.input_positions is None:
-            source = demands.templates or task.vertex
-            args, kwargs = inputs.arguments(source, self._results_of(task), demands.item)
+            source = details.templates or task.vertex
+            args, kwargs = inputs.arguments(source, self._results_of(task), details.item)
         function = task.function
         if self._reuse is not None and task.vertex.options.cache:
             function = self._reuse.function(task, self._results_of)
-        if demands.retry is None:  # nobody will ask for them again
-            task.let_go()
+        if details.retry is None:  # nobody will ask for them again
+            task.drop_inputs()
         begun, attempt, _ = self._begun
         if begun is task and attempt is not None and attempt.is_settled:  # what it took may be gone already
             raise AbandonedError
-        if demands is not NOTHING:
-            demands.given = args, kwargs
+        if details is not NO_DETAILS:
+            details.arguments = args, kwargs
         return function(*args, **kwargs)
 
     def _execute_special(self, task: Task) -> Task | None:
         started = clock()
-        attempt = self._open_attempt(task, started) if task.demands.is_timed else None
+        attempt = self._open_attempt(task, started) if task.details.is_timed else None
         self._begun = task, attempt, started
         value, why, error = self._try(task)
         if attempt is not None and not self.control.settle(attempt):
@@ -279,7 +279,7 @@ class Runner:
             return self.fail(task, error, started)
         if why:
             return self.refuse(task, why, started)
-        if task.demands.kind == MAP and value:
+        if task.details.kind == MAP and value:
             self._expand(task, value, started)
             self._begun = NOTHING_BEGUN  # it has not ended: it goes on when its children have
             return None
@@ -295,7 +295,7 @@ class Runner:
 
     def _open_attempt(self, task: Task, started: int) -> Attempt:
         """Make an attempt that is given up when its time is over."""
-        limit = 0.0 if task.demands.kind == MAP else task.demands.timeout  # it is that of each child
+        limit = 0.0 if task.details.kind == MAP else task.details.timeout  # it is that of each child
 
         def give_up(attempt: Attempt, seconds: float) -> None:
             if not self.control.settle(attempt):
@@ -307,7 +307,7 @@ class Runner:
             fail = Runner(self._worker, self.plan, self.control, self._dispatcher, self._dispatcher.put).fail
             self._dispatcher.lose(self._worker, lambda: fail(task, error, started))
 
-        attempt = Attempt(task.demands.attempt, give_up, is_always=task.demands.always)
+        attempt = Attempt(task.details.attempt, give_up, is_always=task.details.always)
         self.control.open_attempt(attempt)
         if limit:
             moment = started + nanoseconds(limit)
@@ -316,12 +316,12 @@ class Runner:
 
     def _special_value(self, task: Task) -> Any:
         """Return the result of a call or of a gathering task; of a mapped one, the items."""
-        if task.demands.kind == MAP:
+        if task.details.kind == MAP:
             return self._items(task)
-        if task.demands.kind == GATHER:
-            is_wanted = task.kept or any(slot is not None for slot in task.slots)
+        if task.details.kind == GATHER:
+            is_wanted = task.is_output or any(slot is not None for slot in task.input_positions)
             values = [None if value is MISSING else value for value in task.inputs]
-            task.let_go()
+            task.drop_inputs()
             return values if is_wanted else MISSING  # which the journal cannot store
         return self._call(task)
 
@@ -330,16 +330,16 @@ class Runner:
         result_of = self._results_of(task)
         found = inputs.items(task.vertex.templates.items, result_of)
         shared = inputs.ChildTemplates(task.vertex, result_of)
-        task.let_go()
+        task.drop_inputs()
         if found:
-            task.demands.templates = shared
+            task.details.templates = shared
         return found
 
     def _expand(self, task: Task, items: list[Any], started: int) -> None:
         """Make a mapped node's children, and place them all."""
         children = task.expand(items)
         now = clock()
-        task.demands.expanding = now - started
+        task.details.expanding = now - started
         if self.plan.children:
             children = self._restore_children(task, children)
         self.plan.rank_all(children)
@@ -349,9 +349,9 @@ class Runner:
         if not children:
             task.ready_at = now
             self._push(task)
-        pushed = [child for child in children if not child.routed]  # all or none, but where a seed says so
+        pushed = [child for child in children if not child.is_routed]  # all or none, but where a seed says so
         if len(pushed) < len(children):
-            for child in [child for child in children if child.routed]:
+            for child in [child for child in children if child.is_routed]:
                 self._dispatcher.route(child, self._push)
         for child in reversed(pushed):  # a worker takes its newest first: they start in order
             self._push(child)
@@ -361,8 +361,8 @@ class Runner:
         remaining = []
         for child in children:
             try:
-                task.inputs[child.demands.child] = result_of(self.plan.children[child.id])
-            except (KeyError, NotStorableError):
+                task.inputs[child.details.child] = result_of(self.plan.children[child.id])
+            except (KeyError, SerializationError):
                 remaining.append(child)
-        task.waits = countdown(len(remaining))
+        task.pending = countdown(len(remaining))
         return remaining

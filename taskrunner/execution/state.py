@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from taskrunner.events.observer import Running
 from taskrunner.execution.attempt import Attempt
 from taskrunner.plan.outcome import Failure
-from taskrunner.plan.plan import Noted
+from taskrunner.plan.plan import AttemptRecord
 from taskrunner.storage.journal import Entry
 
 if TYPE_CHECKING:
@@ -59,14 +59,14 @@ class Control:
         self._lock = threading.RLock()
         self._halted = False
         self._flags: list[list[int]] = []
-        self._notes: list[tuple[int, list[Noted]]] = []
+        self._notes: list[tuple[int, list[AttemptRecord]]] = []
         self._entries: list[deque[Entry]] = []
         self._views: list[Callable[[int], list[Running]]] = []
         self._on_leave: list[Callable[[], None]] = []
 
-    def open_notes(self, worker: int) -> list[Noted]:
+    def open_notes(self, worker: int) -> list[AttemptRecord]:
         """Return a new list for what the runner of a worker notes."""
-        notes: list[Noted] = []
+        notes: list[AttemptRecord] = []
         with self._lock:
             self._notes.append((worker, notes))
         return notes
@@ -96,7 +96,7 @@ class Control:
             self._flags.append(flag)
         return flag
 
-    def all_notes(self) -> list[tuple[int, list[Noted]]]:
+    def all_notes(self) -> list[tuple[int, list[AttemptRecord]]]:
         """Return each worker with what it has noted. A list is appended to by its own runner and by no other."""
         with self._lock:
             return list(self._notes)

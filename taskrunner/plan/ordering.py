@@ -64,7 +64,7 @@ def shuffled(seed: int, *, by_deques: bool = False) -> Rank:
     return rank
 
 
-def in_order(nodes: Sequence[str], mapped: Collection[str]) -> Rank:
+def replayed(nodes: Sequence[str], mapped: Collection[str]) -> Rank:
     """Return ranks by which nodes start in this order, as far as their needs allow.
 
     Of ``mapped`` nodes only the children are calls: such a node goes just before the first of its own.

@@ -51,7 +51,7 @@ class Retried(msgspec.Struct, frozen=True):
     wait_s: float
 
 
-class Call(msgspec.Struct, frozen=True):
+class FailedCall(msgspec.Struct, frozen=True):
     """Which call it is that failed: its node, attempt and arguments, as ``Failure`` tells of them.
 
     ``is_running``: it still has them in use, and may hold a lock that one's own ``repr`` would wait for.
@@ -60,7 +60,7 @@ class Call(msgspec.Struct, frozen=True):
     node: str
     path: tuple[str, ...] = ()
     attempt: int = 1
-    given: tuple[Sequence[Any], Mapping[str, Any]] | None = None
+    arguments: tuple[Sequence[Any], Mapping[str, Any]] | None = None
     allowed: bool = False
     is_running: bool = False
 
@@ -74,21 +74,21 @@ def state_of(why: Failure | Skip | Retried | None) -> str:
     return SKIPPED if isinstance(why, Skip) else FAILED
 
 
-def describe(call: Call, error: BaseException, mask: Callable[[str], str] = str) -> Failure:
+def describe(call: FailedCall, error: BaseException, mask: Callable[[str], str] = str) -> Failure:
     """Describe an error that a node raised. It never raises, whatever the error's methods do.
 
     ``mask`` takes secrets out of the texts; the error itself is the node's, and stays as it is.
 
     The error loses its frames: they would keep the node's arguments alive, and all that it made.
     """
-    message, text = _texts(error)
-    _forget_frames(error)
-    arguments = "" if call.given is None else format_arguments(*call.given, is_in_use=call.is_running)
+    message, text = _message_and_traceback(error)
+    _drop_frames(error)
+    arguments = "" if call.arguments is None else format_arguments(*call.arguments, is_in_use=call.is_running)
     texts = mask(message), mask(text), call.path, mask(arguments)
     return Failure(call.node, call.attempt, error, *texts, call.allowed)
 
 
-def _texts(error: BaseException) -> tuple[str, str]:
+def _message_and_traceback(error: BaseException) -> tuple[str, str]:
     """Return the message and the traceback."""
     first_own = _skip_frames(error.__traceback__)
     try:
@@ -100,7 +100,7 @@ def _texts(error: BaseException) -> tuple[str, str]:
         return type(error).__name__, ""
 
 
-def _forget_frames(error: BaseException) -> None:
+def _drop_frames(error: BaseException) -> None:
     """Take the frames from an error, from those behind it and from those that it groups."""
     waiting: list[BaseException | None] = [error]
     seen: set[int] = set()

@@ -31,12 +31,23 @@ from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.resolve import Function, Functions, is_async
 from taskrunner.plan.ordering import Rank
 from taskrunner.plan.outcome import Failure, Retried, Skip
-from taskrunner.plan.task import ASYNC, CALL, COMMAND, MAP, NOTHING, RANK_BITS, Demands, Task, _demands_of, _is_routed
+from taskrunner.plan.task import (
+    ASYNC,
+    CALL,
+    COMMAND,
+    MAP,
+    NO_DETAILS,
+    RANK_BITS,
+    Task,
+    TaskDetails,
+    details_of,
+    needs_routing,
+)
 from taskrunner.storage.journal import Entry
 
 # What a runner notes when a task has ended: the task, when it was ready, when it began and ended (nanoseconds of
 # the run's clock), and why it failed, is tried again or was skipped. A plain tuple: it is made for every node.
-type Noted = tuple[Task, int, int, int, Failure | Retried | Skip | None]
+type AttemptRecord = tuple[Task, int, int, int, Failure | Retried | Skip | None]
 
 
 class Plan:
@@ -46,7 +57,7 @@ class Plan:
         self,
         dag: Dag,
         functions: Functions,
-        among: set[int] | None = None,
+        selected: set[int] | None = None,
         outputs: tuple[int, ...] | None = None,
     ) -> None:
         self.dag = dag
@@ -60,12 +71,12 @@ class Plan:
         self._by_index: list[Any] = [None] * len(dag.vertices)
         retry, timeout = _retry(dag.file.defaults.retries), _timeout(dag.file.defaults.timeout)
         self._default = (retry, timeout)
-        self._fill(functions, among)
-        self.tasks: list[Task] = self._by_index if among is None else [t for t in self._by_index if t is not None]
+        self._create_tasks(functions, selected)
+        self.tasks: list[Task] = self._by_index if selected is None else [t for t in self._by_index if t is not None]
         for index in self.outputs:
-            self._by_index[index].kept = True
+            self._by_index[index].is_output = True
 
-    def _fill(self, functions: Functions, among: set[int] | None) -> None:
+    def _create_tasks(self, functions: Functions, selected: set[int] | None) -> None:
         """Make the tasks, those that wait for others before these: so each can be told of them at once.
 
         This is done for every node of every run: a plain call is made here, without another call.
@@ -74,7 +85,7 @@ class Plan:
         by_call, by_node = _with_kinds(functions.by_call), _with_kinds(functions.by_node)
         by_call[""] = (None, COMMAND)
         is_plain = self._default == (None, 0.0)
-        order = self.dag.order if among is None else [index for index in self.dag.order if index in among]
+        order = self.dag.order if selected is None else [index for index in self.dag.order if index in selected]
         for index in reversed(order):
             vertex = vertices[index]
             name, before = vertex.id, vertex.predecessors
@@ -88,17 +99,17 @@ class Plan:
                 and not vertex.pools
             ):
                 inputs = [*vertex.args] if before else vertex.args
-                task = Task(name, vertex, function, inputs, NOTHING, False, False, waits)  # noqa: FBT003
+                task = Task(name, vertex, function, inputs, NO_DETAILS, False, False, waits)  # noqa: FBT003
             else:
-                task = self._make(vertex, function, kind, waits)
+                task = self._create_special(vertex, function, kind, waits)
             tasks[index] = task
             if not (successors := after[index]):
                 continue
-            if among is None:
-                task.after, task.slots = [tasks[i] for i in successors], slots[index]
+            if selected is None:
+                task.successors, task.input_positions = [tasks[i] for i in successors], slots[index]
             else:
-                chosen = [pair for pair in zip(successors, slots[index], strict=True) if pair[0] in among]
-                task.after, task.slots = [tasks[i] for i, _ in chosen], [slot for _, slot in chosen]
+                chosen = [pair for pair in zip(successors, slots[index], strict=True) if pair[0] in selected]
+                task.successors, task.input_positions = [tasks[i] for i, _ in chosen], [slot for _, slot in chosen]
 
     def restore(self, results: Mapping[int, Any], children: Mapping[str, Entry]) -> None:
         """Take nodes as finished that an earlier run has finished, with their results.
@@ -115,67 +126,69 @@ class Plan:
                 continue
             self._restored.add(index)
             task.value = results[index]
-            for successor, slot in zip(task.after, task.slots, strict=True):
+            for successor, slot in zip(task.successors, task.input_positions, strict=True):
                 if slot is not None:
                     successor.inputs[slot] = results[index]
-                if successor.waits is None or not next(successor.waits):
+                if successor.pending is None or not next(successor.pending):
                     self._ready.add(successor.vertex.index)
         self.tasks = [task for task in self.tasks if task.vertex.index not in self._restored]
         for task in self.tasks:  # one that runs again leads only to those that run as well
-            ahead = zip(task.after, task.slots, strict=True)
+            ahead = zip(task.successors, task.input_positions, strict=True)
             remaining = [(after, slot) for after, slot in ahead if after.vertex.index not in self._restored]
-            task.after, task.slots = [after for after, _ in remaining], [slot for _, slot in remaining]
+            task.successors, task.input_positions = [after for after, _ in remaining], [slot for _, slot in remaining]
 
-    def _make(self, vertex: Vertex, function: Function | None, kind: int, waits: Iterator[int] | None) -> Task:
+    def _create_special(
+        self, vertex: Vertex, function: Function | None, kind: int, waits: Iterator[int] | None
+    ) -> Task:
         """Make the task of a vertex that is more than a plain call; it leads nowhere yet."""
         if vertex.input_positions is None:
             inputs: Any = [MISSING] * len(vertex.data_predecessors)
         else:
             inputs = [*vertex.args] if vertex.predecessors else vertex.args
-        demands, options = _demands_of(vertex, kind), vertex.options
+        details, options = details_of(vertex, kind), vertex.options
         retry, timeout = self._default
-        demands.retry = retry if options.retries is UNSET else _retry(options.retries)
-        demands.timeout = timeout if options.timeout is UNSET else _timeout(options.timeout)
-        demands.is_timed = bool(demands.timeout) and kind == CALL
+        details.retry = retry if options.retries is UNSET else _retry(options.retries)
+        details.timeout = timeout if options.timeout is UNSET else _timeout(options.timeout)
+        details.is_timed = bool(details.timeout) and kind == CALL
         if vertex.is_mapped:  # its pools are those of its children, and so is the effect of its priority
-            demands.kind, demands.limits = MAP, ()
-        routed = _is_routed(demands) and not vertex.is_mapped
-        return Task(vertex.id, vertex, function, inputs, demands, True, routed, waits)  # noqa: FBT003
+            details.kind, details.pools = MAP, ()
+        routed = needs_routing(details) and not vertex.is_mapped
+        return Task(vertex.id, vertex, function, inputs, details, True, routed, waits)  # noqa: FBT003
 
-    def time_all(self) -> None:
+    def make_all_abandonable(self) -> None:
         """Make every call one that may be given up: the run itself has a time-out."""
         for task in self.tasks:
-            if task.demands is NOTHING:
-                task.demands = Demands()
-            task.demands.is_timed = task.demands.call_kind == CALL
-            task.special = True
+            if task.details is NO_DETAILS:
+                task.details = TaskDetails()
+            task.details.is_timed = task.details.call_kind == CALL
+            task.is_special = True
 
-    def prioritize(self, ranks: Sequence[int]) -> None:
+    def apply_ranks(self, ranks: Sequence[int]) -> None:
         """Give each task a rank, not 0, by its vertex's index: of equal priority, the higher goes first."""
         self.is_ranked = True
         for task in self.tasks:
-            if task.demands is NOTHING:
-                task.demands = Demands()
-            task.demands.priority = (task.demands.priority << RANK_BITS) + ranks[task.vertex.index]
-            task.routed = True
+            if task.details is NO_DETAILS:
+                task.details = TaskDetails()
+            task.details.priority = (task.details.priority << RANK_BITS) + ranks[task.vertex.index]
+            task.is_routed = True
 
-    def arrange(self, rank: Rank, seed: int | None = None) -> None:
+    def apply_order(self, rank: Rank, seed: int | None = None) -> None:
         """Give each task a rank by its id, children as well: the higher goes first, whatever the file's priorities.
 
         A task of rank 0 goes its way as one without a priority. With a seed the pool makes its own choices by it.
         """
         self.is_ranked, self.rank, self.seed = False, rank, seed
         for task in self.tasks:
-            if task.demands is NOTHING:
-                task.demands = Demands()
+            if task.details is NO_DETAILS:
+                task.details = TaskDetails()
         self.rank_all(self.tasks)
 
     def rank_all(self, tasks: Iterable[Task]) -> None:
         """Give these tasks their ranks, if the plan was arranged."""
         if self.rank is not None:
             for task in tasks:
-                task.demands.priority = self.rank(task.id)
-                task.routed = _is_routed(task.demands)
+                task.details.priority = self.rank(task.id)
+                task.is_routed = needs_routing(task.details)
 
     @property
     def restored(self) -> int:
@@ -186,7 +199,7 @@ class Plan:
         """Return the tasks that need nothing any more: higher priority first, then in the graph's order."""
         ready = self._ready
         roots = [task for task in self.tasks if not task.vertex.predecessors or task.vertex.index in ready]
-        return sorted(roots, key=lambda task: -task.demands.priority)
+        return sorted(roots, key=lambda task: -task.details.priority)
 
     def path_to(self, task: Task) -> tuple[str, ...]:
         """Return the ids of a shortest chain of needs from a node that needs nothing to this task."""
@@ -201,7 +214,7 @@ class Plan:
         task: Task | None = self._by_index[vertex.index]
         return task
 
-    def kept(self) -> list[Task]:
+    def output_tasks(self) -> list[Task]:
         """Return the tasks of the outputs."""
         return [self._by_index[index] for index in self.outputs]
 

@@ -14,7 +14,7 @@ from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.graph.template import DictOf, Item, ListOf, Ref, references
 from taskrunner.nodes.binding import MISSING
 from taskrunner.storage.journal import Entry, result_of
-from taskrunner.storage.serialization import NotStorableError
+from taskrunner.storage.serialization import SerializationError
 
 
 class Resumption(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def resume(dag: Dag, earlier: Dag, entries: Mapping[str, Entry], outputs: Iterab
             try:
                 results[index] = result_of(found) if index in wanted else MISSING
                 continue
-            except NotStorableError:
+            except SerializationError:
                 unstored.append(vertex.id)
         wanted.update(vertex.data_predecessors)
     changed = tuple([v.id for v in dag.vertices if v.index not in unchanged and v.id in entries])
@@ -75,26 +75,26 @@ def _unchanged(dag: Dag, earlier: Dag) -> set[int]:
 
 def _definition(dag: Dag, vertex: Vertex) -> Any:
     """Return what decides what a node computes, as values that compare."""
-    args = [_written(part) for part in vertex.args]
+    args = [_serialized(part) for part in vertex.args]
     if vertex.input_positions is not None:
         for place, index in zip(vertex.input_positions, vertex.data_predecessors, strict=True):
             args[place] = ("$ref", dag.vertices[index].id, ())
     other = vertex.templates
     templates = [
-        _written(part) for part in (other.kwargs, other.argv, other.env, other.stdin, other.items, other.condition)
+        _serialized(part) for part in (other.kwargs, other.argv, other.env, other.stdin, other.items, other.condition)
     ]
     before = sorted([dag.vertices[index].id for index in vertex.predecessors])
     return vertex.call, args, templates, before, vertex.options.cwd, vertex.options.capture
 
 
-def _written(template: Any) -> Any:
+def _serialized(template: Any) -> Any:
     """Return a template as values that compare; 1, 1.0 and true are not the same."""
     if isinstance(template, Ref):
         return ("$ref", template.node, template.path)
     if isinstance(template, Item):
         return ("$item", template.path)
     if isinstance(template, DictOf):
-        return ("dict", template.keys, [_written(part) for part in template.parts])
+        return ("dict", template.keys, [_serialized(part) for part in template.parts])
     if isinstance(template, ListOf):
-        return (type(template).__name__, [_written(part) for part in template.parts])
+        return (type(template).__name__, [_serialized(part) for part in template.parts])
     return (type(template).__name__, template)

@@ -29,14 +29,14 @@ GATHER = 4
 
 
 # The pool that every command takes a place in. A file could only name it by meaning to.
-COMMAND_PLACES = "\0commands"
+COMMAND_SLOTS = "\0commands"
 
 
 # A rank, in microseconds, stays below the file's priorities.
 RANK_BITS = 48
 
 
-class Demands(msgspec.Struct, eq=False):
+class TaskDetails(msgspec.Struct, eq=False):
     """What a task asks for beyond a plain call; all that ask for nothing share one.
 
     ``kind``: what is to be done now, and ``call_kind``: what is to be done with the node, or with each of
@@ -53,10 +53,10 @@ class Demands(msgspec.Struct, eq=False):
     kind: int = CALL
     call_kind: int = CALL
     always: bool = False
-    guard: Any = UNSET
+    condition: Any = UNSET
     priority: int = 0
-    limits: tuple[str, ...] = ()
-    holding: bool = False
+    pools: tuple[str, ...] = ()
+    holds_slots: bool = False
     templates: ChildTemplates | None = None
     item: Any = None
     child: int = -1
@@ -66,12 +66,12 @@ class Demands(msgspec.Struct, eq=False):
     is_timed: bool = False
     allow_failure: bool = False
     attempt: int = 1
-    given: tuple[Sequence[Any], Mapping[str, Any]] | None = None
-    failed: Failure | None = None
+    arguments: tuple[Sequence[Any], Mapping[str, Any]] | None = None
+    last_failure: Failure | None = None
     cached: bool = False
 
 
-NOTHING = Demands()
+NO_DETAILS = TaskDetails()
 
 
 class Task(msgspec.Struct, eq=False):
@@ -90,24 +90,24 @@ class Task(msgspec.Struct, eq=False):
     vertex: Vertex
     function: Any
     inputs: Any
-    demands: Demands
-    special: bool = False
-    routed: bool = False
-    waits: Iterator[int] | None = None
-    after: Sequence["Task"] = ()
-    slots: Sequence[int | None] = ()
+    details: TaskDetails
+    is_special: bool = False
+    is_routed: bool = False
+    pending: Iterator[int] | None = None
+    successors: Sequence["Task"] = ()
+    input_positions: Sequence[int | None] = ()
     ready_at: int = 0
     stolen: bool = False
-    kept: bool = False
+    is_output: bool = False
     value: Any = MISSING
     blocked: Skip | None = None
 
-    def let_go(self) -> None:
+    def drop_inputs(self) -> None:
         """Drop what the task has taken: it has what it needs of it. Once is enough."""
         if type(self.inputs) is list:
             self.inputs.clear()
-        if self.demands is not NOTHING:
-            self.demands.templates = self.demands.item = self.demands.given = None
+        if self.details is not NO_DETAILS:
+            self.details.templates = self.details.item = self.details.arguments = None
 
     def expand(self, items: list[Any]) -> list["Task"]:
         """Make one child for each item, and become the one that gathers their results.
@@ -116,38 +116,40 @@ class Task(msgspec.Struct, eq=False):
         before the node is over by now: the gathering task waits for its children alone, and does not run
         when one of them failed. There must be an item: nothing would arrive at the gathering task otherwise.
         """
-        mapped = self.demands
+        mapped = self.details
         templates, mapped.templates = mapped.templates, None
-        is_wanted = self.kept or any(slot is not None for slot in self.slots)
+        is_wanted = self.is_output or any(slot is not None for slot in self.input_positions)
         children = []
         for number, item in enumerate(items):
-            demands = _demands_of(self.vertex, mapped.call_kind)
-            demands.guard, demands.priority, demands.is_timed = UNSET, mapped.priority, mapped.is_timed
-            demands.retry, demands.timeout = mapped.retry, mapped.timeout
-            demands.templates, demands.item, demands.child = templates, item, number
-            child = Task(f"{self.id}[{number}]", self.vertex, self.function, (), demands, special=True)
-            child.routed = _is_routed(demands)
-            child.after, child.slots = (self,), (number if is_wanted else None,)
+            details = details_of(self.vertex, mapped.call_kind)
+            details.condition, details.priority, details.is_timed = UNSET, mapped.priority, mapped.is_timed
+            details.retry, details.timeout = mapped.retry, mapped.timeout
+            details.templates, details.item, details.child = templates, item, number
+            child = Task(f"{self.id}[{number}]", self.vertex, self.function, (), details, is_special=True)
+            child.is_routed = needs_routing(details)
+            child.successors, child.input_positions = (self,), (number if is_wanted else None,)
             children.append(child)
-        self.demands = Demands(GATHER, mapped.call_kind, priority=mapped.priority, expanding=mapped.expanding)
+        self.details = TaskDetails(GATHER, mapped.call_kind, priority=mapped.priority, expanding=mapped.expanding)
         self.blocked = None
         self.inputs = [MISSING] * len(children)
-        self.waits = countdown(len(children))
+        self.pending = countdown(len(children))
         return children
 
     def __repr__(self) -> str:
         return f"<Task {self.id}>"
 
 
-def _demands_of(vertex: Vertex, kind: int) -> Demands:
+def details_of(vertex: Vertex, kind: int) -> TaskDetails:
+    """Return the details of a task of the given kind."""
     options = vertex.options
-    limits = (*vertex.pools, COMMAND_PLACES) if kind == COMMAND else vertex.pools
+    limits = (*vertex.pools, COMMAND_SLOTS) if kind == COMMAND else vertex.pools
     guard, priority, allow_failure = vertex.templates.condition, options.priority, options.allow_failure
-    return Demands(kind, kind, options.always, guard, priority, limits, allow_failure=allow_failure)
+    return TaskDetails(kind, kind, options.always, guard, priority, limits, allow_failure=allow_failure)
 
 
-def _is_routed(demands: Demands) -> bool:
-    return bool(demands.kind != CALL or demands.limits or demands.priority)
+def needs_routing(details: TaskDetails) -> bool:
+    """Return whether a task must not simply go on the deque of the worker that made it ready."""
+    return bool(details.kind != CALL or details.pools or details.priority)
 
 
 def countdown(count: int) -> Iterator[int] | None:

@@ -21,7 +21,7 @@ from taskrunner.reuse.cache import Cache
 from taskrunner.reuse.files import Contents, Stamp, expand, stamps
 from taskrunner.reuse.fingerprint import UnknownCodeError, fingerprint
 from taskrunner.reuse.up_to_date import Outputs
-from taskrunner.storage.serialization import NotStorableError, pack, unpack
+from taskrunner.storage.serialization import SerializationError, deserialize, serialize
 
 if TYPE_CHECKING:
     from taskrunner.nodes.command import Command
@@ -82,7 +82,7 @@ class Reuse:
             function: Function = task.function  # as was told when the run began
             return function
         call = _Call(self, task, code, files)
-        return call.run_async if task.demands.call_kind == ASYNC else call.run
+        return call.run_async if task.details.call_kind == ASYNC else call.run
 
     def command(self, task: Task, results_of: ResultsOf) -> Callable[["Command", Path, str], Coroutine[Any, Any, Any]]:
         """Return what runs a task's command unless it is up to date.
@@ -102,7 +102,7 @@ class Reuse:
                 if found is not MISSING:
                     return self.hit(task, found)
                 outputs.begin()
-            except (NotStorableError, OSError) as error:
+            except (SerializationError, OSError) as error:
                 self.tell(task, _why(error))
                 return await run_command(command, folder, name)
             value = await run_command(command, folder, name)
@@ -115,22 +115,22 @@ class Reuse:
         """Return the result under a key, or MISSING."""
         found = None if self._force else self.cache.get(key)
         try:
-            return MISSING if found is None else unpack(found)
-        except NotStorableError:  # its type is not what it was
+            return MISSING if found is None else deserialize(found)
+        except SerializationError:  # its type is not what it was
             return MISSING
 
     def keep(self, task: Task, key: str, value: Any) -> None:
         """Keep a result, if it can be kept."""
 
         def put() -> str:
-            self.cache.put(key, pack(value))
+            self.cache.put(key, serialize(value))
             return ""
 
         self._write(task, put)
 
     def hit(self, task: Task, value: Any) -> Any:
         """Note that a task's result came from the cache; return it."""
-        task.demands.cached = True
+        task.details.cached = True
         self.hits.append(task.id)
         return value
 
@@ -149,15 +149,15 @@ class Reuse:
         """Write to the cache; a cache that cannot be written fails no node."""
         try:
             why = write()
-        except (NotStorableError, OSError) as error:
+        except (SerializationError, OSError) as error:
             why = _why(error, "its result")
         if why:
             self.tell(task, why)
 
     @staticmethod
     def _paths(task: Task, name: str, results_of: ResultsOf) -> list[str]:
-        templates = (task.demands.templates or task.vertex).templates
-        return inputs.paths(getattr(templates, name), lambda: results_of(task), task.demands.item)
+        templates = (task.details.templates or task.vertex).templates
+        return inputs.paths(getattr(templates, name), lambda: results_of(task), task.details.item)
 
 
 class _Call:
@@ -195,8 +195,8 @@ class _Call:
         named = list(kwargs.items()) if _sees_order(self._function) else sorted(kwargs.items())
         try:
             files = [(path, self._reuse.contents.digest(path, stamp)) for path, stamp in self._stamps.items()]
-            return hashlib.sha256(pack(["call", self._code, args, named, files])).hexdigest()
-        except (NotStorableError, OSError) as error:
+            return hashlib.sha256(serialize(["call", self._code, args, named, files])).hexdigest()
+        except (SerializationError, OSError) as error:
             self._reuse.tell(self._task, _why(error, "an argument"))
             return ""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from taskrunner.nodes.binding import MISSING
 from taskrunner.reuse.cache import Cache
 from taskrunner.reuse.files import expand, stamps
-from taskrunner.storage.serialization import NotStorableError, pack, unpack
+from taskrunner.storage.serialization import SerializationError, deserialize, serialize
 
 if TYPE_CHECKING:
     from taskrunner.nodes.command import Command
@@ -44,8 +44,8 @@ class Outputs:
             return MISSING
         try:
             found = self._cache.get(self._command)
-            return MISSING if found is None else unpack(found)
-        except NotStorableError:
+            return MISSING if found is None else deserialize(found)
+        except SerializationError:
             return MISSING
 
     def begin(self) -> None:
@@ -71,7 +71,7 @@ class Outputs:
             return f"it did not create {missing[0]}"
         if stamps(self._sources) != self._sources:
             return "a file that it reads was written to while it ran"
-        self._cache.put(self._command, pack(result))
+        self._cache.put(self._command, serialize(result))
         for record in self._records:
             self._cache.put(record, self._command.encode())
         return ""
@@ -89,4 +89,4 @@ def _absolute(path: str) -> str:
 
 
 def _key(*parts: Any) -> str:
-    return hashlib.sha256(pack(list(parts))).hexdigest()
+    return hashlib.sha256(serialize(list(parts))).hexdigest()

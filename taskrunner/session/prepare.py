@@ -10,7 +10,7 @@ from taskrunner.errors import GraphError, UsageError
 from taskrunner.graph.graph import Graph
 from taskrunner.nodes.permissions import Permissions
 from taskrunner.nodes.resolve import resolve_all
-from taskrunner.plan.ordering import in_order, shuffled
+from taskrunner.plan.ordering import replayed, shuffled
 from taskrunner.plan.plan import Plan
 from taskrunner.storage.run_directory import find_run
 from taskrunner.storage.timings import recorded_order
@@ -41,9 +41,9 @@ class _Order:
     def arrange(self, plan: Plan, workers: int) -> None:
         """Have a plan take the order; under a seed several workers get something to steal as well."""
         if self.seed is not None:
-            plan.arrange(shuffled(self.seed, by_deques=workers > 1), self.seed)
+            plan.apply_order(shuffled(self.seed, by_deques=workers > 1), self.seed)
         elif self.replay:
-            plan.arrange(in_order(self._nodes, {v.id for v in plan.dag.vertices if v.is_mapped}))
+            plan.apply_order(replayed(self._nodes, {v.id for v in plan.dag.vertices if v.is_mapped}))
 
 
 def _plan(

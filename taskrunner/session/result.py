@@ -11,7 +11,7 @@ from taskrunner.errors import RunFailedError
 from taskrunner.graph.graph import Handle
 from taskrunner.nodes.binding import resolve_path
 from taskrunner.plan.outcome import Failure, Skip, state_of
-from taskrunner.plan.plan import Noted
+from taskrunner.plan.plan import AttemptRecord
 from taskrunner.storage.summary import Summary
 
 
@@ -43,7 +43,7 @@ class RunResult:
     def __init__(
         self,
         ok: bool,
-        notes: Sequence[tuple[int, Sequence[Noted]]],
+        notes: Sequence[tuple[int, Sequence[AttemptRecord]]],
         outputs: Mapping[str, Any],
         failures: Sequence[Failure],
         started: int,
@@ -68,7 +68,7 @@ class RunResult:
         told.sort(key=operator.itemgetter(0))
         return [self._timing(worker, note) for _, worker, note in told]
 
-    def _timing(self, worker: int, note: Noted) -> NodeTiming:
+    def _timing(self, worker: int, note: AttemptRecord) -> NodeTiming:
         task, ready_at, started, ended, why = note
         return NodeTiming(
             task.id,

@@ -12,10 +12,10 @@ from taskrunner.plan.ordering import ranks
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.resume import Resumption, resume
 from taskrunner.safe.reprs import to_json
-from taskrunner.storage.journal import Journal, forgotten, hold, read
-from taskrunner.storage.redaction import conceal, reveal
-from taskrunner.storage.run_directory import RunFolder, find_run, new_run_id, read_graph
-from taskrunner.storage.timings import among, durations
+from taskrunner.storage.journal import Journal, lock_file, read, tombstone
+from taskrunner.storage.redaction import redact, restore_secrets
+from taskrunner.storage.run_directory import RunDirectory, find_run, new_run_id, read_graph
+from taskrunner.storage.timings import durations, selected
 
 
 class Archive:
@@ -31,8 +31,8 @@ class Archive:
         if resumed and not journaled:
             raise UsageError("a run cannot be resumed without a journal")
         self.is_resumed = bool(resumed)
-        self.folder = RunFolder(runs, find_run(runs, resumed) if resumed else new_run_id())
-        self._held = hold(self.folder.events)  # whether the run goes on can be told without a journal as well
+        self.folder = RunDirectory(runs, find_run(runs, resumed) if resumed else new_run_id())
+        self._held = lock_file(self.folder.events)  # whether the run goes on can be told without a journal as well
         if resumed:
             _cut_torn_line(self.folder.events, self._held)
         try:
@@ -57,10 +57,10 @@ class Archive:
         if self.is_resumed:
             found = self._resume(graph, text, params, plan)
             told.append(RunResumed(plan.restored, found.changed, found.unstored))
-        self.folder.write_graph(conceal(text, params, plan.dag))
+        self.folder.write_graph(redact(text, params, plan.dag))
         if seconds := durations(self.folder.path.parent, graph.name):
-            plan.prioritize(ranks(plan.dag, seconds))
-            self.expected = among(seconds, {task.id for task in plan.tasks})
+            plan.apply_ranks(ranks(plan.dag, seconds))
+            self.expected = selected(seconds, {task.id for task in plan.tasks})
         return told
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ class Archive:
 
     def _resume(self, graph: Graph, text: bytes, params: Mapping[str, Any], plan: Plan) -> Resumption:
         try:
-            kept = reveal(read_graph(self.folder.path), text, {**plan.dag.file.params, **params})
+            kept = restore_secrets(read_graph(self.folder.path), text, {**plan.dag.file.params, **params})
             earlier = Graph.decode(kept.graph, "json", "the earlier graph").link(kept.params)
         except GraphError as error:
             told = "; ".join(str(error).split("\n"))
@@ -79,7 +79,7 @@ class Archive:
         dag = plan.dag if graph.json_text else Graph.decode(text, "json").link(params)
         found = resume(dag, earlier, read(self.folder.journal), plan.outputs)
         if self.journal and found.changed:
-            self.journal.append([forgotten(node) for node in found.changed])
+            self.journal.append([tombstone(node) for node in found.changed])
         plan.restore(found.results, found.children)
         return found
 

@@ -142,7 +142,7 @@ def _reuse(
 @contextmanager
 def _temporary_folder(plan: Plan) -> Iterator[Path]:
     """Make a folder for commands' output, if there are commands."""
-    if all(task.demands.call_kind != COMMAND for task in plan.tasks):
+    if all(task.details.call_kind != COMMAND for task in plan.tasks):
         yield Path()
         return
     import tempfile  # with all that it imports

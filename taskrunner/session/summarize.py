@@ -8,7 +8,7 @@ from taskrunner.events.types import EVENT_LOOP
 from taskrunner.execution.cpu_time import CpuTime
 from taskrunner.graph.dag import Dag
 from taskrunner.plan.outcome import Retried, Skip
-from taskrunner.plan.plan import Noted
+from taskrunner.plan.plan import AttemptRecord
 from taskrunner.plan.task import ASYNC, Task
 from taskrunner.storage.summary import SlowNode, Summary
 from taskrunner.system import gil
@@ -38,7 +38,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 def summarize(
-    notes: Sequence[tuple[int, Sequence[Noted]]], dag: Dag, facts: Facts, cpu: CpuTime | None = None
+    notes: Sequence[tuple[int, Sequence[AttemptRecord]]], dag: Dag, facts: Facts, cpu: CpuTime | None = None
 ) -> Summary:
     """Count, add up, and find the critical path of what happened."""
     tally = _Tally(dag)
@@ -95,7 +95,7 @@ class _Tally:
         self._retried: dict[str, tuple[int, int, Task]] = {}
         self._slowest_child: dict[int, tuple[int, Task]] = {}
 
-    def add(self, worker: int, notes: Sequence[Noted]) -> None:
+    def add(self, worker: int, notes: Sequence[AttemptRecord]) -> None:
         """Add what one worker has noted. This is done for every node of every run."""
         of_node, failed, skipped, retried, steals, busy, waited, least = self._spent, 0, 0, 0, 0, 0, 0, -1
         for task, _, started, ended, why in notes:
@@ -108,19 +108,19 @@ class _Tally:
                     self._before[task.id] = self._before.get(task.id, 0) + ended - started
                     self._first[task.id] = min(self._first.get(task.id, started), started)
                     busy += ended - started
-                    waited += (ended - started) * (task.demands.call_kind == ASYNC)
+                    waited += (ended - started) * (task.details.call_kind == ASYNC)
                     continue
                 failed += 1
             spent = ended - started
             busy += spent
             steals += task.stolen
-            waited += spent * (task.demands.call_kind == ASYNC)
-            if task.demands.child < 0:
+            waited += spent * (task.details.call_kind == ASYNC)
+            if task.details.child < 0:
                 of_node[task.vertex.index] = spent
-            if task.demands.attempt > 1:  # the others may be noted by a worker that is still to be added
+            if task.details.attempt > 1:  # the others may be noted by a worker that is still to be added
                 self._retried[task.id] = spent, ended, task
                 continue
-            if task.demands.child >= 0:
+            if task.details.child >= 0:
                 self._weigh_child(task, spent)
             if spent > least:
                 least = self._rank(task, spent)
@@ -141,7 +141,7 @@ class _Tally:
         weights = [max(spent, 0) for spent in self._spent]
         for name, (spent, ended, task) in self._retried.items():
             whole = ended - self._first.get(name, ended - spent)
-            if task.demands.child >= 0:
+            if task.details.child >= 0:
                 self._weigh_child(task, whole)
             else:
                 weights[task.vertex.index] = whole

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from taskrunner.storage.timings import LOOK_BACK
+from taskrunner.storage.timings import MAX_RUNS
 
 # Events of more bytes are not read.
-MOST_BYTES = 8 << 20
+MAX_EVENTS_BYTES = 8 << 20
 # At the end of a run so many nodes are read about, and so many more for each second that it took.
-FEW = 1_000
+MIN_NODES = 1_000
 FEW_A_SECOND = 2_000
 
 
@@ -52,7 +52,7 @@ def baseline(runs: Path, run_id: str, *, is_patient: bool = True) -> str:
     run = _read(folder)
     if run is None or run.engine != "threads" or run.workers == 1 or not run.is_whole or not _is_small(folder):
         return ""
-    if not is_patient and run.done > FEW + FEW_A_SECOND * run.wall_s:
+    if not is_patient and run.done > MIN_NODES + FEW_A_SECOND * run.wall_s:
         return ""
     return next((earlier.name for earlier in _earlier(runs, run_id) if _is_baseline(earlier, run, folder)), "")
 
@@ -68,7 +68,7 @@ def _is_baseline(earlier: Path, run: _Run, folder: Path) -> bool:
 def _earlier(runs: Path, run_id: str) -> Iterator[Path]:
     """Give the folders of the runs before one, the newest first."""
     names = sorted([path.parent.name for path in runs.glob("*/summary.json")], reverse=True)
-    for name in [name for name in names if name < run_id][:LOOK_BACK]:
+    for name in [name for name in names if name < run_id][:MAX_RUNS]:
         yield runs / name
 
 
@@ -94,5 +94,5 @@ def _has_same_graph(folder: Path, other: Path) -> bool:
 
 def _is_small(folder: Path) -> bool:
     with contextlib.suppress(OSError):
-        return (folder / "events.jsonl").stat().st_size <= MOST_BYTES
+        return (folder / "events.jsonl").stat().st_size <= MAX_EVENTS_BYTES
     return False

@@ -28,13 +28,13 @@ from msgspec.msgpack import Ext
 
 from taskrunner.errors import TaskrunnerError
 from taskrunner.safe.private_files import open_private
-from taskrunner.storage.serialization import ATOMS, NotStorableError, pack, unpack
+from taskrunner.storage.serialization import ATOMS, SerializationError, deserialize, serialize
 
 MAGIC = b"taskrunner journal 1\n"
 _HEAD = struct.Struct("<II")
 # Extension types: a result that was packed by the thread that made it; a node that has not finished after all.
 _PACKED = 100
-_FORGOTTEN = 101
+_TOMBSTONE = 101
 BATCH = 1000  # entries a record
 # Whose length is what they hold; that of any other object is its own affair.
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
@@ -51,8 +51,8 @@ def entry(node: str, value: Any) -> Entry:
     if type(value) in ATOMS:
         return (node, value)
     try:
-        return (node, Ext(_PACKED, pack(value)))
-    except NotStorableError:
+        return (node, Ext(_PACKED, serialize(value)))
+    except SerializationError:
         return (node,)
 
 
@@ -61,8 +61,8 @@ def bounded_entry(node: str, value: Any, most: int) -> Entry:
     if is_larger(value, most):
         return (node,)
     try:
-        data = pack(value)
-    except NotStorableError:
+        data = serialize(value)
+    except SerializationError:
         return (node,)
     return (node, Ext(_PACKED, data)) if len(data) <= most else (node,)
 
@@ -82,9 +82,9 @@ def is_larger(value: Any, most: int) -> bool:
     return False
 
 
-def forgotten(node: str) -> Entry:
+def tombstone(node: str) -> Entry:
     """Return the entry of a node that has finished as something else than it is now."""
-    return (node, Ext(_FORGOTTEN, b""))
+    return (node, Ext(_TOMBSTONE, b""))
 
 
 class Journal:
@@ -98,7 +98,7 @@ class Journal:
     def __init__(self, path: Path, *, fsync: bool = False) -> None:
         self.path = path
         self._fsync = fsync
-        self._file = hold(path)
+        self._file = lock_file(path)
         os.ftruncate(self._file, _good_length(path.read_bytes()))
         if not os.fstat(self._file).st_size:
             self._write(MAGIC)
@@ -125,7 +125,7 @@ class Journal:
             rest = rest[os.write(self._file, rest) :]
 
 
-def hold(path: Path) -> int:
+def lock_file(path: Path) -> int:
     """Lock a file as a journal is locked, and return the descriptor that holds the lock: for a run without a journal.
 
     Raises:
@@ -166,7 +166,7 @@ def read(path: Path) -> dict[str, Entry]:
     except FileNotFoundError:
         return {}
     last = {found[0]: tuple(found) for _, entries in _records(data) for found in entries}
-    return {node: found for node, found in last.items() if not _is_forgotten(found)}
+    return {node: found for node, found in last.items() if not _is_tombstone(found)}
 
 
 def result_of(found: Entry) -> Any:
@@ -177,14 +177,14 @@ def result_of(found: Entry) -> Any:
 
     """
     if len(found) == 1:
-        raise NotStorableError("the result could not be stored")
+        raise SerializationError("the result could not be stored")
     value = found[1]
-    return unpack(bytes(value.data)) if isinstance(value, Ext) else value
+    return deserialize(bytes(value.data)) if isinstance(value, Ext) else value
 
 
-def _is_forgotten(found: Entry) -> bool:
+def _is_tombstone(found: Entry) -> bool:
     value = found[1] if len(found) > 1 else None
-    return isinstance(value, Ext) and value.code == _FORGOTTEN
+    return isinstance(value, Ext) and value.code == _TOMBSTONE
 
 
 def _record(entries: Sequence[Entry]) -> bytes:
@@ -208,8 +208,8 @@ def _safe(found: Entry) -> list[Entry]:
 
 def _packed(value: Any) -> list[bytes]:
     try:
-        return [pack(value)]
-    except NotStorableError:
+        return [serialize(value)]
+    except SerializationError:
         return []
 
 

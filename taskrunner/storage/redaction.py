@@ -22,7 +22,7 @@ from taskrunner.safe.secrets import MASK, Mask, looks_secret
 _REFERENCES = frozenset({"$ref", "$param", "$item"})
 
 
-class Fingerprints(msgspec.Struct, frozen=True):
+class SecretHashes(msgspec.Struct, frozen=True):
     """Salted hashes of a run's secrets: of parameters by name, of variables by node and name."""
 
     salt: str
@@ -36,12 +36,12 @@ class Fingerprints(msgspec.Struct, frozen=True):
         return hashlib.blake2b(to_json(value), key=self.salt.encode(), digest_size=32).hexdigest()
 
 
-class Kept(msgspec.Struct, frozen=True):
+class StoredGraph(msgspec.Struct, frozen=True):
     """What a run's folder keeps: the graph's JSON text and the parameters, both without secrets."""
 
     graph: bytes
     params: Mapping[str, Any]
-    fingerprints: Fingerprints | None = None
+    fingerprints: SecretHashes | None = None
 
 
 def mask_of(dag: Dag, params: Mapping[str, Any]) -> Callable[[str], str]:
@@ -61,13 +61,13 @@ def mask_of(dag: Dag, params: Mapping[str, Any]) -> Callable[[str], str]:
     return mask
 
 
-def conceal(text: bytes, params: Mapping[str, Any], dag: Dag) -> Kept:
+def redact(text: bytes, params: Mapping[str, Any], dag: Dag) -> StoredGraph:
     """Return what is to be kept of a graph, which is ``text`` as JSON and was linked with ``params``."""
     values = {**dag.file.params, **params}
     if not any(looks_secret(name) for name in values) and next(_secret_variables(dag), None) is None:
-        return Kept(text, params)
+        return StoredGraph(text, params)
     graph = json.loads(text)
-    prints = Fingerprints(os.urandom(16).hex())
+    prints = SecretHashes(os.urandom(16).hex())
     for node, name in _variables(graph):
         prints.env.setdefault(node["id"], {})[name] = prints.of(node["env"][name])
     for name in _params(graph, values):
@@ -77,10 +77,10 @@ def conceal(text: bytes, params: Mapping[str, Any], dag: Dag) -> Kept:
     for name in prints.params.keys() & graph.get("params", {}).keys():
         graph["params"][name] = _masked(graph["params"][name])
     shown = {name: MASK if name in prints.params else value for name, value in params.items()}
-    return Kept(to_json(graph), shown, prints)
+    return StoredGraph(to_json(graph), shown, prints)
 
 
-def reveal(kept: Kept, text: bytes, values: Mapping[str, Any]) -> Kept:
+def restore_secrets(kept: StoredGraph, text: bytes, values: Mapping[str, Any]) -> StoredGraph:
     """Return an earlier graph with the secrets that are still the same.
 
     ``text`` is the graph as it is now, and ``values`` are those of all its parameters.
@@ -98,7 +98,7 @@ def reveal(kept: Kept, text: bytes, values: Mapping[str, Any]) -> Kept:
     for node, name in _variables(graph):
         digest, value = prints.env.get(node["id"], {}).get(name, ""), variables.get((node["id"], name))
         node["env"][name] = value if prints.of(value) == digest else {"$literal": os.urandom(16).hex()}
-    return Kept(to_json(graph), params)
+    return StoredGraph(to_json(graph), params)
 
 
 def _masked(value: Any) -> Any:

@@ -13,7 +13,7 @@ import msgspec
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.safe.private_files import make_private, write_private
 from taskrunner.safe.reprs import to_json
-from taskrunner.storage.redaction import Fingerprints, Kept
+from taskrunner.storage.redaction import SecretHashes, StoredGraph
 from taskrunner.storage.summary import Summary
 
 DEFAULT = Path(".taskrunner") / "runs"
@@ -72,7 +72,7 @@ def find_run(runs: Path, name: str) -> str:
     return ids[0]
 
 
-def read_graph(folder: Path) -> Kept:
+def read_graph(folder: Path) -> StoredGraph:
     """Return what the folder of a run keeps of the graph as it was run.
 
     Raises:
@@ -84,8 +84,8 @@ def read_graph(folder: Path) -> Kept:
         data = (folder / "graph.json").read_bytes()
         params = msgspec.json.decode((folder / "params.json").read_bytes(), type=dict[str, Any])
         if not prints.exists():
-            return Kept(data, params)
-        return Kept(data, params, msgspec.json.decode(prints.read_bytes(), type=Fingerprints))
+            return StoredGraph(data, params)
+        return StoredGraph(data, params, msgspec.json.decode(prints.read_bytes(), type=SecretHashes))
     except (OSError, ValueError) as error:
         raise TaskrunnerError(f"cannot read the graph of run {folder.name}: {error}") from None
 
@@ -95,7 +95,7 @@ def commands_of(runs: Path, run_id: str) -> Path:
     return runs / run_id / "commands"
 
 
-class RunFolder:
+class RunDirectory:
     """The folder of one run, made where it is not there.
 
     Raises:
@@ -115,7 +115,7 @@ class RunFolder:
         except OSError as error:
             raise TaskrunnerError(f"cannot make the run's folder {self.path}: {error.strerror}") from None
 
-    def write_graph(self, kept: Kept) -> None:
+    def write_graph(self, kept: StoredGraph) -> None:
         """Keep the graph as it was run, in JSON, and the parameters that it was given, without secrets."""
         prints = self.path / "fingerprints.json"
         if kept.fingerprints:
@@ -150,7 +150,7 @@ class RunFolder:
 _UNSAFE = re.compile(r"[^\w.\[\]-]+", re.ASCII)
 
 
-_LONGEST_NAME = 100
+_MAX_NAME_CHARS = 100
 
 
 def output_files(folder: Path, node: str) -> tuple[Path, Path]:
@@ -161,7 +161,7 @@ def output_files(folder: Path, node: str) -> tuple[Path, Path]:
 
 def _file_name(name: str) -> str:
     """Make a node's id fit to be a file's name, and still unlike that of every other node."""
-    safe = _UNSAFE.sub("_", name).lstrip(".")[:_LONGEST_NAME]
+    safe = _UNSAFE.sub("_", name).lstrip(".")[:_MAX_NAME_CHARS]
     if safe == name:
         return name
     return f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"

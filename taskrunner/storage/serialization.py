@@ -26,11 +26,11 @@ _TUPLE, _SET, _FROZENSET, _PAIRS, _INTEGER, _BYTEARRAY, _COMPLEX, _BUILTIN, _STR
 _WORD = 2**63
 
 
-class NotStorableError(Exception):
+class SerializationError(Exception):
     """A value cannot be stored so that it comes back equal."""
 
 
-def pack(value: Any) -> bytes:
+def serialize(value: Any) -> bytes:
     """Return the bytes that stand for a value.
 
     Raises:
@@ -38,14 +38,14 @@ def pack(value: Any) -> bytes:
 
     """
     try:
-        return _encode(_plain(value))
-    except NotStorableError:
+        return _encode(_to_builtins(value))
+    except SerializationError:
         raise
     except BaseException as error:  # noqa: BLE001  circles, hostile methods, lone surrogates
-        raise NotStorableError(f"{type(value).__name__}: {type(error).__name__}") from None
+        raise SerializationError(f"{type(value).__name__}: {type(error).__name__}") from None
 
 
-def unpack(data: bytes) -> Any:
+def deserialize(data: bytes) -> Any:
     """Return the value that bytes stand for.
 
     Raises:
@@ -55,10 +55,10 @@ def unpack(data: bytes) -> Any:
     try:
         return _decode(data)
     except Exception as error:  # noqa: BLE001  the bytes are anything, and so are the types' own methods
-        raise NotStorableError(f"cannot read a stored result: {type(error).__name__}") from None
+        raise SerializationError(f"cannot read a stored result: {type(error).__name__}") from None
 
 
-def _plain(value: Any) -> Any:  # noqa: PLR0911  one return for each kind of value
+def _to_builtins(value: Any) -> Any:  # noqa: PLR0911  one return for each kind of value
     """Return what MessagePack can express."""
     kind = type(value)
     if kind is int:
@@ -66,13 +66,13 @@ def _plain(value: Any) -> Any:  # noqa: PLR0911  one return for each kind of val
     if kind in ATOMS:
         return value
     if kind is list:
-        return [_plain(part) for part in value]
+        return [_to_builtins(part) for part in value]
     if kind is dict:
         if all(type(key) is str for key in value):
-            return {key: _plain(part) for key, part in value.items()}
-        return _ext(_PAIRS, [[_plain(key), _plain(part)] for key, part in value.items()])
+            return {key: _to_builtins(part) for key, part in value.items()}
+        return _ext(_PAIRS, [[_to_builtins(key), _to_builtins(part)] for key, part in value.items()])
     if kind in _SEQUENCES:
-        parts = [_plain(part) for part in value]
+        parts = [_to_builtins(part) for part in value]
         if kind is not tuple:  # equal sets become the same bytes, in whatever order they yield their items
             parts.sort(key=_encode)
         return _ext(_SEQUENCES[kind], parts)
@@ -90,19 +90,19 @@ def _named(value: Any, kind: type) -> Ext:
     """Write a value whose type has a name that leads back to it."""
     name = f"{kind.__module__}:{kind.__qualname__}"
     if _find(name) is not kind:
-        raise NotStorableError(f"{name} cannot be found by its name")
+        raise SerializationError(f"{name} cannot be found by its name")
     if issubclass(kind, enum.Enum):
         return _checked(_ENUM, name, value.name, value)
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return _checked(_NAMED, name, [_plain(part) for part in value], value)
+        return _checked(_NAMED, name, [_to_builtins(part) for part in value], value)
     if issubclass(kind, msgspec.Struct):
         return _checked(_STRUCT, name, _fields_of(value), value)
     if dataclasses.is_dataclass(kind):
-        fields = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(kind) if f.init}
+        fields = {f.name: _to_builtins(getattr(value, f.name)) for f in dataclasses.fields(kind) if f.init}
         return _checked(_DATACLASS, name, fields, value)
     if kind.__module__ in _BUILTIN_MODULES:
         return _checked(_BUILTIN, name, msgspec.to_builtins(value), value)
-    raise NotStorableError(f"{name} has no stored form")
+    raise SerializationError(f"{name} has no stored form")
 
 
 _BUILTIN_MODULES = frozenset({"datetime", "decimal", "uuid"})
@@ -112,7 +112,7 @@ def _checked(code: int, name: str, parts: Any, value: Any) -> Ext:
     found = _ext(code, [name, parts])
     again = _read_ext(code, bytes(found.data))
     if type(again) is not type(value) or again != value:
-        raise NotStorableError(f"{name} does not come back equal")
+        raise SerializationError(f"{name} does not come back equal")
     return found
 
 
@@ -148,7 +148,7 @@ def _make(code: int, kind: Any, content: Any) -> Any:
         code == _DATACLASS and dataclasses.is_dataclass(kind)
     ):
         return kind(**content)
-    raise NotStorableError(f"{kind!r} is not of the kind that was stored")
+    raise SerializationError(f"{kind!r} is not of the kind that was stored")
 
 
 def _find(name: str) -> Any:
@@ -158,7 +158,7 @@ def _find(name: str) -> Any:
     for part in qualified.split("."):
         value = getattr(value, part)
     if not isinstance(value, type):
-        raise NotStorableError(f"{name} is no type")
+        raise SerializationError(f"{name} is no type")
     return value
 
 
@@ -168,4 +168,4 @@ _decode = msgspec.msgpack.Decoder(ext_hook=_read_ext).decode
 
 def _fields_of(value: msgspec.Struct) -> dict[str, Any]:
     fields = {name: getattr(value, name) for name in value.__struct_fields__}
-    return {name: _plain(part) for name, part in fields.items() if part is not msgspec.UNSET}
+    return {name: _to_builtins(part) for name, part in fields.items() if part is not msgspec.UNSET}

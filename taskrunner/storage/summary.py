@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 # So many functions are told of, those that waited longest.
-MOST = 5
+MAX_FUNCTIONS = 5
 
 
 class FunctionTime(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ def add_up(calls: Iterable[tuple[str, float, float]]) -> CpuTimes:
         sum([each.calls for each in functions]),
         sum([each.ran_s for each in functions]),
         sum([each.cpu_s for each in functions]),
-        tuple(functions[:MOST]),
+        tuple(functions[:MAX_FUNCTIONS]),
     )
 
 

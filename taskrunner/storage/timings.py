@@ -43,11 +43,11 @@ def recorded_order(folder: Path) -> list[str]:
 
 
 # Seconds that the earlier run's nodes must have taken on average.
-LONG = 0.001
+MIN_RANKED_S = 0.001
 
 
 # So many runs are looked at, the newest first.
-LOOK_BACK = 50
+MAX_RUNS = 50
 
 
 class _Run(msgspec.Struct):
@@ -72,12 +72,12 @@ def durations(runs: Path, graph: str) -> dict[str, float]:
 
     Nothing if there is none that went well, if its nodes were short, or if its files cannot be read.
     """
-    for summary in sorted(runs.glob("*/summary.json"), reverse=True)[:LOOK_BACK]:
+    for summary in sorted(runs.glob("*/summary.json"), reverse=True)[:MAX_RUNS]:
         try:
             run = msgspec.json.decode(summary.read_bytes(), type=_Run)
             if run.graph != graph or not run.ok or not run.done or run.cached:
                 continue
-            if run.parallelism * run.wall_s / run.done < LONG:
+            if run.parallelism * run.wall_s / run.done < MIN_RANKED_S:
                 return {}
             lines = _LINES.decode_lines(summary.with_name("events.jsonl").read_bytes())
         except (OSError, ValueError):
@@ -86,6 +86,6 @@ def durations(runs: Path, graph: str) -> dict[str, float]:
     return {}
 
 
-def among(seconds: Mapping[str, float], nodes: AbstractSet[str]) -> dict[str, float]:
+def selected(seconds: Mapping[str, float], nodes: AbstractSet[str]) -> dict[str, float]:
     """Return the seconds of these nodes, and of the children of those that are mapped."""
     return {node: s for node, s in seconds.items() if node in nodes or node.rpartition("[")[0] in nodes}

@@ -45,7 +45,7 @@ class Watch:
         """Put this watch around each function of a plan."""
         for task in plan.tasks:
             if task.function is not None:
-                around = self._around_async if task.demands.call_kind == ASYNC else self._around
+                around = self._around_async if task.details.call_kind == ASYNC else self._around
                 task.function = around(task.function)
 
     def close(self, result: RunResult) -> None:

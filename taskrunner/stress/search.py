@@ -13,7 +13,7 @@ import msgspec
 from taskrunner.api import run
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.graph import Graph
-from taskrunner.plan.ordering import Rank, in_order, shuffled
+from taskrunner.plan.ordering import Rank, replayed, shuffled
 from taskrunner.plan.plan import Plan
 from taskrunner.stress.call_log import Watch
 from taskrunner.stress.happens_before import Needs, Pair
@@ -130,14 +130,14 @@ class _Search:
     def _recorded(self, order: Sequence[str]) -> tuple[tuple[Difference, ...], str]:
         """Run once more in an order and leave the run's folder, for a replay."""
         watch = Watch()
-        run_id = self._run_for_id(watch, in_order(order, self._mapped), 1, run_dir=self._choices.run_dir)
+        run_id = self._run_for_id(watch, replayed(order, self._mapped), 1, run_dir=self._choices.run_dir)
         return self._differences(watch), run_id
 
     def _shows(self, order: Sequence[str]) -> bool:
         return bool(self._differences(self._in_order(order)))
 
     def _in_order(self, order: Sequence[str]) -> Watch:
-        return self._run(Watch(), in_order(order, self._mapped), 1)
+        return self._run(Watch(), replayed(order, self._mapped), 1)
 
     def _run(self, watch: Watch, rank: Rank | None, workers: int, seed: int | None = None) -> Watch:
         self._run_for_id(watch, rank, workers, seed)
@@ -147,7 +147,7 @@ class _Search:
         def adapt(plan: Plan) -> None:
             watch.wrap(plan)
             if rank is not None:
-                plan.arrange(rank, seed)
+                plan.apply_order(rank, seed)
 
         self.runs += 1
         options = self._choices

@@ -5,7 +5,7 @@ from taskrunner.analysis.contention import Contention, Grown
 from taskrunner.analysis.formatting import shortened
 from taskrunner.console.summary import failure_text, summary_text
 from taskrunner.nodes.command import CommandError
-from taskrunner.plan.outcome import Call, Failure, describe
+from taskrunner.plan.outcome import FailedCall, Failure, describe
 from taskrunner.session.result import RunResult
 from taskrunner.storage.summary import SlowNode, Summary, add_up
 
@@ -96,7 +96,7 @@ def test_failures_stand_before_the_numbers():
 def test_a_command_that_failed_is_told_without_a_traceback():
     error = CommandError("false", 1, "the end")
     assert (
-        failure_text(describe(Call("c", ("c",)), error))
+        failure_text(describe(FailedCall("c", ("c",)), error))
         == 'node "c" failed (path: c)\n    exit code 1: false\n    the end\n'
     )
 

@@ -9,14 +9,14 @@ import taskrunner
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
 from taskrunner.execution.attempt import NOTHING_BEGUN, running
-from taskrunner.plan.task import NOTHING, Demands
+from taskrunner.plan.task import NO_DETAILS, TaskDetails
 
 LONG = 30.0
 
 
 def task(name, *, special=False, ready_at=0, attempt=1):
-    demands = Demands(attempt=attempt) if special else NOTHING
-    return SimpleNamespace(id=name, special=special, ready_at=ready_at, demands=demands)
+    details = TaskDetails(attempt=attempt) if special else NO_DETAILS
+    return SimpleNamespace(id=name, is_special=special, ready_at=ready_at, details=details)
 
 
 def note(of, ended):
@@ -45,7 +45,7 @@ SETTLED, OPEN = SimpleNamespace(is_settled=True), SimpleNamespace(is_settled=Fal
 )
 def test_what_a_worker_runs(last, begun, notes, seconds):
     found = running(3, last, begun, notes, 5_000_000_000)
-    assert found == (None if seconds is None else Running(last.id, 3, last.demands.attempt, seconds))
+    assert found == (None if seconds is None else Running(last.id, 3, last.details.attempt, seconds))
 
 
 class Watcher:

@@ -13,7 +13,7 @@ import pytest
 import taskrunner
 from taskrunner.events.types import NodeDone, NodeFailed, NodeRetry, RunStart
 from taskrunner.execution.cpu_time import CpuTime
-from taskrunner.storage.summary import MOST, FunctionTime, add_up
+from taskrunner.storage.summary import MAX_FUNCTIONS, FunctionTime, add_up
 
 CPU_TIME = sys.modules[CpuTime.__module__]  # taskrunner.run is a function's name as well
 ME = __name__
@@ -221,7 +221,7 @@ def make():
 
 
 def test_the_functions_that_waited_longest_are_told_of():
-    calls = [(f"m:f{number}", 10.0, 10.0 - number) for number in range(MOST + 2)]
+    calls = [(f"m:f{number}", 10.0, 10.0 - number) for number in range(MAX_FUNCTIONS + 2)]
     found = add_up([*calls, ("m:f1", 10.0, 0.0)])
     assert (found.calls, found.ran_s, found.cpu_s) == (8, 80.0, 49.0)
     assert found.functions[0] == FunctionTime("m:f1", 2, 20.0, 9.0)

@@ -3,11 +3,11 @@ import threading
 import pytest
 
 from taskrunner.execution.state import Control
-from taskrunner.plan.outcome import Call, describe
+from taskrunner.plan.outcome import FailedCall, describe
 
 
 def failure(node):
-    return describe(Call(node, (node,)), ValueError(node))
+    return describe(FailedCall(node, (node,)), ValueError(node))
 
 
 def test_the_first_failure_raises_every_flag():

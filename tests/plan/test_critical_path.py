@@ -9,7 +9,7 @@ import taskrunner
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.plan.ordering import ranks
-from taskrunner.storage.timings import LONG, durations
+from taskrunner.storage.timings import MIN_RANKED_S, durations
 
 
 def dag(*nodes):
@@ -63,7 +63,7 @@ def test_a_run_whose_files_are_damaged_is_passed_over(tmp_path):
 
 
 def test_short_nodes_are_not_worth_an_order(tmp_path):
-    ran(tmp_path, "1", done("a", LONG / 2), mean=LONG * 0.99)
+    ran(tmp_path, "1", done("a", MIN_RANKED_S / 2), mean=MIN_RANKED_S * 0.99)
     assert durations(tmp_path, "g") == {}
 
 

@@ -7,7 +7,7 @@ import pytest
 import taskrunner
 from taskrunner.engines.local import backend as threads
 from taskrunner.errors import TaskrunnerError, UsageError
-from taskrunner.plan.ordering import UNRANKED, in_order, shuffled
+from taskrunner.plan.ordering import UNRANKED, replayed, shuffled
 from taskrunner.pool.policy import SeededPolicy
 from taskrunner.storage.timings import recorded_order
 
@@ -100,7 +100,7 @@ def test_on_several_workers_each_node_runs_once_whichever_way_it_goes(graph, wor
 def test_only_under_a_seed_the_pool_chooses_by_it(graph, tmp_path, monkeypatch, order, seeds):
     taskrunner.run(graph, workers=1, run_dir=tmp_path)
     found = []
-    monkeypatch.setattr(threads, "Seeded", lambda seed: found.append(seed) or SeededPolicy(seed))
+    monkeypatch.setattr(threads, "SeededPolicy", lambda seed: found.append(seed) or SeededPolicy(seed))
     taskrunner.run(graph, workers=2, run_dir=tmp_path, **order)
     assert found == seeds
 
@@ -142,7 +142,7 @@ def test_the_first_start_of_a_node_counts(tmp_path):
 
 
 def test_a_mapped_node_goes_just_before_its_first_child_and_what_is_unknown_last():
-    rank = in_order(["a", "m[1]", "b", "m[0]"], {"m"})
+    rank = replayed(["a", "m[1]", "b", "m[0]"], {"m"})
     nodes = ["x", "m[0]", "b", "m", "a", "m[1]"]
     assert sorted(nodes, key=rank, reverse=True) == ["a", "m", "m[1]", "b", "m[0]", "x"]
 

@@ -1,4 +1,4 @@
-from taskrunner.plan.outcome import Call, describe
+from taskrunner.plan.outcome import FailedCall, describe
 
 
 class Silent(Exception):  # noqa: N818  it is about to be raised as it is
@@ -20,7 +20,7 @@ def caught(error):
 
 
 def test_the_traceback_begins_at_the_users_frame():
-    failure = describe(Call("a", ("a",)), caught(ValueError("no")))
+    failure = describe(FailedCall("a", ("a",)), caught(ValueError("no")))
     assert failure.message == "ValueError: no"
     assert failure.traceback.splitlines()[0] == "Traceback (most recent call last):"
     assert "in caught" in failure.traceback.splitlines()[1]
@@ -33,20 +33,20 @@ def test_the_cause_of_an_error_is_kept():
         except KeyError as inner:
             raise ValueError("outer") from inner
     except ValueError as error:
-        text = describe(Call("a", ("a",)), error).traceback
+        text = describe(FailedCall("a", ("a",)), error).traceback
     assert "KeyError: 'inner'" in text
     assert "direct cause" in text
 
 
 def test_every_error_of_a_group_is_kept():
-    text = describe(Call("a", ("a",)), caught(ExceptionGroup("two", [ValueError("x"), KeyError("y")]))).traceback
+    text = describe(FailedCall("a", ("a",)), caught(ExceptionGroup("two", [ValueError("x"), KeyError("y")]))).traceback
     assert "ValueError: x" in text
     assert "KeyError: 'y'" in text
 
 
 def test_an_error_without_a_text_is_still_described():
-    assert describe(Call("a", ("a",)), caught(Silent())).message.startswith(f"{__name__}.Silent")
+    assert describe(FailedCall("a", ("a",)), caught(Silent())).message.startswith(f"{__name__}.Silent")
 
 
 def test_an_error_whose_methods_raise_is_still_described():
-    assert "Hostile" in describe(Call("a", ("a",)), caught(Hostile())).message
+    assert "Hostile" in describe(FailedCall("a", ("a",)), caught(Hostile())).message

@@ -8,7 +8,7 @@ from taskrunner.graph.spec import GraphFile
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.resolve import Functions
 from taskrunner.plan.plan import Plan
-from taskrunner.plan.task import ASYNC, CALL, COMMAND, COMMAND_PLACES, GATHER, MAP, NOTHING
+from taskrunner.plan.task import ASYNC, CALL, COMMAND, COMMAND_SLOTS, GATHER, MAP, NO_DETAILS
 
 
 def plan(*nodes, by_node=None, among=None, outputs=None, pools=None):
@@ -27,7 +27,7 @@ def task(a_plan, name):
 
 def led_to(one):
     """Return the tasks that wait for one, each with the place in its inputs for this one's result."""
-    return [(after.id, slot) for after, slot in zip(one.after, one.slots, strict=True)]
+    return [(after.id, slot) for after, slot in zip(one.successors, one.input_positions, strict=True)]
 
 
 REF = [{"$ref": "a"}]
@@ -38,10 +38,10 @@ def test_the_kinds_of_tasks():
     made = plan(
         {"id": "a"}, {"id": "b"}, {"id": "c", "run": "x"}, {"id": "d", "map": [1]}, by_node={"b": asyncio.sleep}
     )
-    assert [t.demands.kind for t in made.tasks] == [CALL, ASYNC, COMMAND, MAP]
-    assert task(made, "c").demands.limits == (COMMAND_PLACES,)
-    assert [t.special for t in made.tasks] == [False, True, True, True]
-    assert [t.routed for t in made.tasks] == [False, True, True, False]
+    assert [t.details.kind for t in made.tasks] == [CALL, ASYNC, COMMAND, MAP]
+    assert task(made, "c").details.pools == (COMMAND_SLOTS,)
+    assert [t.is_special for t in made.tasks] == [False, True, True, True]
+    assert [t.is_routed for t in made.tasks] == [False, True, True, False]
     assert [t.function for t in made.tasks] == [print, asyncio.sleep, None, print]
 
 
@@ -60,23 +60,23 @@ def test_the_kinds_of_tasks():
     ids=str,
 )
 def test_what_is_more_than_a_call_with_constants_and_whole_results_is_special(fields):
-    assert task(plan({"id": "a"}, {"id": "x", **fields}), "x").special
+    assert task(plan({"id": "a"}, {"id": "x", **fields}), "x").is_special
 
 
 @pytest.mark.parametrize("fields", [{}, {"args": [1, *REF, None]}, {"needs": ["a"]}])
 def test_what_is_no_more_than_that_is_not_special(fields):
     made = task(plan({"id": "a"}, {"id": "x", **fields}), "x")
-    assert (made.special, made.demands) == (False, NOTHING)
+    assert (made.is_special, made.details) == (False, NO_DETAILS)
 
 
 @pytest.mark.parametrize("fields", [{"priority": 2}, {"pool": "p"}])
 def test_what_does_not_simply_go_on_a_deque_is_routed(fields):
-    assert task(plan({"id": "x", **fields}, pools={"p": 1}), "x").routed
+    assert task(plan({"id": "x", **fields}, pools={"p": 1}), "x").is_routed
 
 
 def test_a_result_has_a_place_where_it_is_taken_and_only_outputs_are_kept():
     made = plan({"id": "a"}, {"id": "b", "args": REF}, {"id": "c", "needs": ["b"]})
-    assert {t.id: (led_to(t), t.kept) for t in made.tasks} == {
+    assert {t.id: (led_to(t), t.is_output) for t in made.tasks} == {
         "a": ([("b", 0)], False),
         "b": ([("c", None)], False),
         "c": ([], True),
@@ -107,13 +107,13 @@ def test_a_part_of_the_graph():
     made = plan({"id": "a"}, {"id": "b", "args": REF}, {"id": "c", "args": REF}, among={0, 1}, outputs=(1,))
     assert [t.id for t in made.tasks] == ["a", "b"]
     assert led_to(task(made, "a")) == [("b", 0)]
-    assert task(made, "b").kept
-    assert task(made, "b").waits is None
+    assert task(made, "b").is_output
+    assert task(made, "b").pending is None
 
 
 def test_a_task_waits_for_as_many_as_come_before_it():
     made = plan({"id": "a"}, {"id": "b"}, {"id": "c", "args": BOTH}, {"id": "d", "args": BOTH, "needs": ["c", "a"]})
-    assert {t.id: t.waits and repr(t.waits) for t in made.tasks} == {
+    assert {t.id: t.pending and repr(t.pending) for t in made.tasks} == {
         "a": None,
         "b": None,
         "c": "count(-1)",
@@ -136,18 +136,18 @@ def test_successors_and_roots_are_placed_by_priority():
 def test_a_mapped_task_becomes_the_one_that_gathers():
     made = plan({"id": "m", "map": [1, 2], "pool": "p", "priority": 3}, pools={"p": 1})
     mapped = task(made, "m")
-    assert (mapped.demands.limits, mapped.routed) == ((), False)
+    assert (mapped.details.pools, mapped.is_routed) == ((), False)
     children = mapped.expand([10, 20])
-    assert mapped.demands.templates is None
-    assert (mapped.demands.kind, mapped.inputs, [c.id for c in children]) == (GATHER, [MISSING] * 2, ["m[0]", "m[1]"])
+    assert mapped.details.templates is None
+    assert (mapped.details.kind, mapped.inputs, [c.id for c in children]) == (GATHER, [MISSING] * 2, ["m[0]", "m[1]"])
     assert [
-        (c.demands.item, c.demands.limits, c.demands.priority, c.kept, led_to(c), c.demands.child) for c in children
+        (c.details.item, c.details.pools, c.details.priority, c.is_output, led_to(c), c.details.child) for c in children
     ] == [
         (10, ("p",), 3, False, [("m", 0)], 0),
         (20, ("p",), 3, False, [("m", 1)], 1),
     ]
-    assert [next(mapped.waits), next(mapped.waits)] == [-1, 0]
-    assert mapped.kept
+    assert [next(mapped.pending), next(mapped.pending)] == [-1, 0]
+    assert mapped.is_output
 
 
 def test_the_path_to_a_task_is_a_shortest_one():

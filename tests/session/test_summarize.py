@@ -6,11 +6,11 @@ import pytest
 from taskrunner.events.types import EVENT_LOOP
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.plan.outcome import Call, Retried, Skip, describe
-from taskrunner.plan.task import ASYNC, CALL, Demands
+from taskrunner.plan.outcome import FailedCall, Retried, Skip, describe
+from taskrunner.plan.task import ASYNC, CALL, TaskDetails
 from taskrunner.session.summarize import Facts, summarize
 
-FAILURE = describe(Call("a", ("a",)), ValueError("no"))
+FAILURE = describe(FailedCall("a", ("a",)), ValueError("no"))
 
 
 class Run:
@@ -26,7 +26,7 @@ class Run:
         task = SimpleNamespace(
             id=node if child < 0 else f"{node}[{child}]",
             vertex=self.dag.vertices[self.dag.index[node]],
-            demands=Demands(child=child, call_kind=ASYNC if node in self.async_nodes else CALL, attempt=attempt),
+            details=TaskDetails(child=child, call_kind=ASYNC if node in self.async_nodes else CALL, attempt=attempt),
             stolen=stolen,
         )
         self.notes.setdefault(worker, []).append((task, 0, int(start * 1e9), int(end * 1e9), why))

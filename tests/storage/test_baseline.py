@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 import taskrunner
-from taskrunner.storage.baseline import FEW, FEW_A_SECOND, baseline
-from taskrunner.storage.timings import LOOK_BACK
+from taskrunner.storage.baseline import FEW_A_SECOND, MIN_NODES, baseline
+from taskrunner.storage.timings import MAX_RUNS
 
 BASELINE = sys.modules[baseline.__module__]
 USUAL = {
@@ -82,7 +82,7 @@ def test_one_that_is_damaged_is_passed_over(leave, tmp_path, name):
 
 
 def test_events_that_take_long_to_read_are_left_alone(leave, tmp_path, monkeypatch):
-    monkeypatch.setattr(BASELINE, "MOST_BYTES", 5)
+    monkeypatch.setattr(BASELINE, "MAX_EVENTS_BYTES", 5)
     leave("1")
     leave("2")
     (tmp_path / "2" / "events.jsonl").write_bytes(b"{} \n{}\n")
@@ -94,17 +94,17 @@ def test_events_that_take_long_to_read_are_left_alone(leave, tmp_path, monkeypat
 @pytest.mark.parametrize(("more", "found"), [(0, "1"), (1, "")])
 def test_a_run_of_many_short_nodes_is_not_made_to_wait(leave, more, found):
     leave("1")
-    runs = leave("2", workers=2, wall_s=3.0, done=FEW + 3 * FEW_A_SECOND + more)
+    runs = leave("2", workers=2, wall_s=3.0, done=MIN_NODES + 3 * FEW_A_SECOND + more)
     assert baseline(runs, "2", is_patient=False) == found
     assert baseline(runs, "2") == "1"
 
 
 def test_only_so_many_runs_are_looked_at(leave):
     leave("000")
-    for number in range(1, LOOK_BACK):
+    for number in range(1, MAX_RUNS):
         leave(f"{number:03}", workers=3)
-    assert baseline(leave(f"{LOOK_BACK:03}", workers=2), f"{LOOK_BACK:03}") == "000"
-    last = f"{LOOK_BACK + 1:03}"
+    assert baseline(leave(f"{MAX_RUNS:03}", workers=2), f"{MAX_RUNS:03}") == "000"
+    last = f"{MAX_RUNS + 1:03}"
     assert baseline(leave(last, workers=2), last) == ""
 
 

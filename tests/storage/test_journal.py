@@ -9,8 +9,8 @@ import pytest
 import taskrunner
 from taskrunner.errors import TaskrunnerError
 from taskrunner.storage import journal as room
-from taskrunner.storage.journal import MAGIC, Journal, entry, forgotten, read, result_of
-from taskrunner.storage.serialization import NotStorableError
+from taskrunner.storage.journal import MAGIC, Journal, entry, read, result_of, tombstone
+from taskrunner.storage.serialization import SerializationError
 
 
 def written(path, *batches):
@@ -28,7 +28,7 @@ def values(path):
     for node, one in read(path).items():
         try:
             found[node] = result_of(one)
-        except NotStorableError:
+        except SerializationError:
             found[node] = "not stored"
     return found
 
@@ -52,7 +52,7 @@ def test_no_journal_is_an_empty_one(tmp_path):
 
 def test_a_forgotten_node_has_not_finished(tmp_path):
     path = tmp_path / "journal"
-    written(path, [entry("a", 1), entry("b", 1)], [forgotten("a")], [forgotten("b"), entry("b", 2)])
+    written(path, [entry("a", 1), entry("b", 1)], [tombstone("a")], [tombstone("b"), entry("b", 2)])
     assert values(path) == {"b": 2}
 
 

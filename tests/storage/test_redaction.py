@@ -6,7 +6,7 @@ import pytest
 import taskrunner
 from taskrunner.graph.graph import Graph
 from taskrunner.safe.secrets import MASK
-from taskrunner.storage.redaction import conceal, mask_of, reveal
+from taskrunner.storage.redaction import mask_of, redact, restore_secrets
 
 PARAMS = {"n": 1, "api_token": "t0ken-default", "host": "h"}
 NODES = [
@@ -30,13 +30,13 @@ def dag_of(text, **values):
 
 def test_without_secrets_all_is_kept_as_it_is():
     text = text_of([{"id": "a", "run": "x", "env": {"HOST": "plain"}}], {"n": 1})
-    kept = conceal(text, {"n": 2}, dag_of(text, n=2))
+    kept = redact(text, {"n": 2}, dag_of(text, n=2))
     assert (kept.graph, kept.params, kept.fingerprints) == (text, {"n": 2}, None)
 
 
 def test_secrets_are_masked_and_nothing_else_is():
     text = text_of()
-    kept = conceal(text, {"api_token": "t0ken-given", "n": 2}, dag_of(text, api_token="t0ken-given", n=2))  # noqa: S106
+    kept = redact(text, {"api_token": "t0ken-given", "n": 2}, dag_of(text, api_token="t0ken-given", n=2))  # noqa: S106
     graph = json.loads(kept.graph)
     assert kept.params == {"api_token": MASK, "n": 2}
     assert graph["params"] == {"n": 1, "api_token": MASK, "host": MASK}
@@ -47,7 +47,7 @@ def test_secrets_are_masked_and_nothing_else_is():
 
 def test_nothing_that_is_kept_holds_a_secret():
     text = text_of()
-    kept = conceal(text, {"api_token": "t0ken-given"}, dag_of(text, api_token="t0ken-given"))  # noqa: S106
+    kept = redact(text, {"api_token": "t0ken-given"}, dag_of(text, api_token="t0ken-given"))  # noqa: S106
     whole = msgspec.json.encode(kept.params) + kept.graph + msgspec.json.encode(kept.fingerprints)
     for secret in (b"t0ken-default", b"t0ken-given", b"pa55word", b"l1teral"):
         assert secret not in whole
@@ -55,7 +55,7 @@ def test_nothing_that_is_kept_holds_a_secret():
 
 def test_the_same_secret_has_another_hash_in_another_run():
     text = text_of()
-    first, second = (conceal(text, {}, dag_of(text)).fingerprints for _ in range(2))
+    first, second = (redact(text, {}, dag_of(text)).fingerprints for _ in range(2))
     assert first.params["api_token"] != second.params["api_token"]
     assert first.of("x") != second.of("x")
     assert first.of("x") != first.of("y")
@@ -63,7 +63,9 @@ def test_the_same_secret_has_another_hash_in_another_run():
 
 def revealed(old, new, **values):
     """Return the earlier graph's nodes as they are linked with the secrets of the new one."""
-    kept = reveal(conceal(old, values.get("before", {}), dag_of(old, **values.get("before", {}))), new, values["now"])
+    kept = restore_secrets(
+        redact(old, values.get("before", {}), dag_of(old, **values.get("before", {}))), new, values["now"]
+    )
     return Graph.decode(kept.graph, "json").link(kept.params).vertices
 
 

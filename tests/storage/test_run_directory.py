@@ -10,8 +10,8 @@ import pytest
 import taskrunner
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.graph.graph import Graph
-from taskrunner.storage.redaction import Kept
-from taskrunner.storage.run_directory import RunFolder, find_run, new_run_id, read_graph, run_ids
+from taskrunner.storage.redaction import StoredGraph
+from taskrunner.storage.run_directory import RunDirectory, find_run, new_run_id, read_graph, run_ids
 
 
 def test_ids_sort_by_time_and_differ():
@@ -28,10 +28,10 @@ def kept(graph, tmp_path):
 
 
 def test_the_graph_is_kept_as_it_was_run(tmp_path):
-    folder = RunFolder(tmp_path / "runs", "r1")
-    folder.write_graph(Kept(b"{}", {"n": 1}))
+    folder = RunDirectory(tmp_path / "runs", "r1")
+    folder.write_graph(StoredGraph(b"{}", {"n": 1}))
     assert (folder.path / "graph.json").read_bytes() == b"{}"
-    assert read_graph(folder.path) == Kept(b"{}", {"n": 1})
+    assert read_graph(folder.path) == StoredGraph(b"{}", {"n": 1})
     assert sorted(path.name for path in folder.path.iterdir()) == ["commands", "graph.json", "params.json"]
     assert folder.commands.is_dir()
 
@@ -63,13 +63,13 @@ def test_of_a_graph_that_was_changed_after_loading_the_change_is_kept(tmp_path):
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TaskrunnerError, match="cannot make the run's folder"):
-        RunFolder(tmp_path / "file", "r1")
+        RunDirectory(tmp_path / "file", "r1")
 
 
 @pytest.fixture
 def three_runs(tmp_path):
     for name in ("20260101-a", "20260101-b", "20260102-c"):
-        RunFolder(tmp_path, name).write_graph(Kept(b"{}", {}))
+        RunDirectory(tmp_path, name).write_graph(StoredGraph(b"{}", {}))
     return tmp_path
 
 

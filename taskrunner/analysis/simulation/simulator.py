@@ -15,7 +15,7 @@ import msgspec
 from taskrunner.analysis.attempts import COMMAND, WORKER
 from taskrunner.analysis.simulation.workload import Job, Workload
 from taskrunner.execution.resources import Limits
-from taskrunner.plan.task import COMMAND_PLACES
+from taskrunner.plan.task import COMMAND_SLOTS
 
 STEAL_AT_MOST = 16  # as in pool.worker
 NOTHING = -1
@@ -74,7 +74,7 @@ class Machine:
         self.now = 0.0
         self._events: list[tuple[float, int, int, int]] = []  # when, its number, a worker, a job
         self._number = 0
-        self._limits = Limits({**workload.pools, COMMAND_PLACES: workers})
+        self._limits = Limits({**workload.pools, COMMAND_SLOTS: workers})
         self._deques: list[deque[int]] = [deque() for _ in range(workers)]
         self._queued = 0  # on all deques
         self._inbox: list[tuple[int, int, int]] = []
@@ -175,7 +175,7 @@ class Machine:
 
     def _limits_of(self, job: int) -> tuple[str, ...]:
         spec = self.jobs[job]
-        return (*spec.limits, COMMAND_PLACES) if spec.kind == COMMAND else spec.limits
+        return (*spec.limits, COMMAND_SLOTS) if spec.kind == COMMAND else spec.limits
 
     def _place(self, job: int, push: Push) -> None:
         if self.jobs[job].kind != WORKER:

@@ -18,7 +18,7 @@ from taskrunner.execution.state import Control
 from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.graph.dag import Vertex
 from taskrunner.nodes.binding import MISSING
-from taskrunner.plan.outcome import Call, describe
+from taskrunner.plan.outcome import FailedCall, describe
 from taskrunner.plan.plan import Plan
 from taskrunner.safe.private_files import write_private
 from taskrunner.storage.run_directory import output_files
@@ -145,7 +145,7 @@ class RemoteRun:
 
     def _fetch(self, plan: Plan, control: Control) -> None:
         """Bring the outputs here; what cannot come is a failure of its node."""
-        for task in plan.kept():
+        for task in plan.output_tasks():
             try:
                 task.value = self._brought(task.value)
             except EngineLostError:
@@ -153,7 +153,7 @@ class RemoteRun:
             except Exception as error:  # noqa: BLE001  it cannot be pickled, say
                 task.value = MISSING
                 error.add_note("the result cannot be brought here")
-                call = Call(task.id, plan.path_to(task), allowed=task.demands.allow_failure)
+                call = FailedCall(task.id, plan.path_to(task), allowed=task.details.allow_failure)
                 control.failed(describe(call, error, control.mask))
 
     def _brought(self, value: Any) -> Any:

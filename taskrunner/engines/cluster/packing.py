@@ -81,8 +81,8 @@ class Packer:
         results, tasks = Results(), self._chain(task)
         steps = [self._step(task, results, None)]
         for before, after in itertools.pairwise(tasks):
-            steps.append(self._step(after, results, before.slots[0]))
-        is_waiting = task.demands.kind not in (CALL, MAP)
+            steps.append(self._step(after, results, before.input_positions[0]))
+        is_waiting = task.details.kind not in (CALL, MAP)
         site = place_of(results.remotes)
         if site in self.lost:
             raise lost_with(site)
@@ -103,8 +103,14 @@ class Packer:
     def _chain(self, task: Task) -> list[Task]:
         """Return the tasks that can be run in a row with this one: each has only the one before it to wait for."""
         found = [task]
-        while self._fuses and len(found) < LONGEST_CHAIN and _is_plain(task) and len(task.after) == 1 and not task.kept:
-            (task,) = task.after
+        while (
+            self._fuses
+            and len(found) < LONGEST_CHAIN
+            and _is_plain(task)
+            and len(task.successors) == 1
+            and not task.is_output
+        ):
+            (task,) = task.successors
             if len(task.vertex.predecessors) != 1 or not _is_plain(task) or task.blocked is not None:
                 break
             if task.vertex.options.priority != found[0].vertex.options.priority:
@@ -114,29 +120,29 @@ class Packer:
 
     def _step(self, task: Task, results: Results, previous: int | None) -> Step:
         """Return a task's step; ``previous`` is the place of its input that the step before it returns."""
-        vertex, demands = task.vertex, task.demands
+        vertex, details = task.vertex, task.details
         inputs: list[Any] = [results.pack(value) for value in self._taken(task)]
         if previous is not None:
             inputs[previous] = PREVIOUS
-        options, is_flat = vertex.options, vertex.input_positions is not None and demands.kind in (CALL, ASYNC)
+        options, is_flat = vertex.options, vertex.input_positions is not None and details.kind in (CALL, ASYNC)
         names = [self._plan.dag.vertices[index].id for index in vertex.data_predecessors]
         return Step(
             node=task.id,
-            kind=demands.kind,
-            attempt=demands.attempt,
+            kind=details.kind,
+            attempt=details.attempt,
             call=self._local_functions.get(vertex.id, vertex.call),
             args=inputs if is_flat else vertex.args,
             is_flat=is_flat,
             templates=vertex.templates,
             given={} if is_flat else dict(zip(names, inputs, strict=True)),
-            item=results.pack(demands.item),
+            item=results.pack(details.item),
             cwd=None if options.cwd is UNSET else options.cwd,
             capture=options.capture,
-            timeout=0.0 if demands.kind == MAP else demands.timeout,
-            retry=demands.retry,
-            always=demands.always,
-            is_guarded=demands.child < 0 and is_guarded_elsewhere(vertex.templates),
-            is_kept=self._is_journaled and demands.kind != MAP and not demands.always,
+            timeout=0.0 if details.kind == MAP else details.timeout,
+            retry=details.retry,
+            always=details.always,
+            is_guarded=details.child < 0 and is_guarded_elsewhere(vertex.templates),
+            is_kept=self._is_journaled and details.kind != MAP and not details.always,
         )
 
     def _taken(self, task: Task) -> Sequence[Any]:
@@ -144,7 +150,7 @@ class Packer:
 
         What a list is taken from need not go where each of its items goes, and it may be large.
         """
-        vertex, is_child = task.vertex, task.demands.child >= 0
+        vertex, is_child = task.vertex, task.details.child >= 0
         source: Sequence[Any] = (self.shared[vertex.index] if is_child else task.inputs) or ()
         if not vertex.is_mapped or not source:
             return source
@@ -197,11 +203,11 @@ def needs_results(task: Task) -> bool:
 
 def _is_plain(task: Task) -> bool:
     """Say whether a task is a call and nothing more: no guard, no second attempt, no limits."""
-    demands = task.demands
-    is_more = demands.always or demands.limits or demands.allow_failure or demands.retry or demands.timeout
-    return demands.kind == CALL and demands.child < 0 and demands.guard is UNSET and not is_more
+    details = task.details
+    is_more = details.always or details.pools or details.allow_failure or details.retry or details.timeout
+    return details.kind == CALL and details.child < 0 and details.condition is UNSET and not is_more
 
 
 def _priority(task: Task, plan: Plan) -> int:
     """Return the priority that the file gives a node."""
-    return task.demands.priority >> RANK_BITS if plan.is_ranked else task.demands.priority
+    return task.details.priority >> RANK_BITS if plan.is_ranked else task.details.priority

@@ -12,7 +12,7 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.execution.runner import SHORTEST, Runner, clock
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import Failure, Retried, Skip
-from taskrunner.plan.plan import Noted
+from taskrunner.plan.plan import AttemptRecord
 from taskrunner.plan.task import MAP, Task
 
 
@@ -26,7 +26,7 @@ class RemoteRunner(Runner):
     def __init__(self, packer: Packer, *given: Any) -> None:
         super().__init__(*given)
         self.packer = packer
-        self._lanes: dict[int, Callable[[Noted], None]] = {self._worker: self._note}
+        self._lanes: dict[int, Callable[[AttemptRecord], None]] = {self._worker: self._note}
 
     def at(self, lane: int) -> None:
         """Speak of what a worker has done from now on."""
@@ -40,19 +40,19 @@ class RemoteRunner(Runner):
         """Say why a task that is ready is not to be run; a guard that takes results is looked at where they are."""
         if not is_guarded_elsewhere(task.vertex.templates):
             return super().why_not(task)
-        guard, task.demands.guard = task.demands.guard, UNSET
+        guard, task.details.condition = task.details.condition, UNSET
         try:
             return super().why_not(task)
         finally:
-            task.demands.guard = guard
+            task.details.condition = guard
 
     def settle(self, task: Task) -> Task | None:
         """End a task for which nothing is to be done elsewhere; return one that became ready by that."""
         self.at(self._worker)
-        if task.demands.kind == MAP:
+        if task.details.kind == MAP:
             self._share(task)
             following = self._execute_special(task)
-            if task.demands.kind == MAP:  # it has no children: it has ended
+            if task.details.kind == MAP:  # it has no children: it has ended
                 self.packer.shared.pop(task.vertex.index, None)
             return following
         self.packer.shared.pop(task.vertex.index, None)
@@ -77,7 +77,7 @@ class RemoteRunner(Runner):
             self._journal(tuple(report.entry))
             if clock() - self.control.looked[0] > SHORTEST:
                 self.control.wake()
-        task.let_go()
+        task.drop_inputs()
         return self.hand_on(task, value, started, ended)
 
     def expanded(self, task: Task, items: list[Any], started: int) -> Task | None:
@@ -85,7 +85,7 @@ class RemoteRunner(Runner):
         if not items:
             return self.finish(task, [], started)
         self._share(task)
-        task.let_go()
+        task.drop_inputs()
         self._expand(task, items, started)
         return None
 
@@ -93,8 +93,8 @@ class RemoteRunner(Runner):
         """End an attempt with its error; ``cpu`` is the nanoseconds of CPU time that it took, if they are known."""
         self._measure(task, cpu)
         failure = self._failure(task, trouble)
-        demands = task.demands
-        is_over = self.control.cancelled.is_set() or (self.halted[0] and not demands.always)
+        details = task.details
+        is_over = self.control.cancelled.is_set() or (self.halted[0] and not details.always)
         if trouble.is_lost:
             self.control.count_lost(1)
         if trouble.wait_s is not None and not is_over:
@@ -108,12 +108,12 @@ class RemoteRunner(Runner):
 
     def _measure(self, task: Task, cpu: int) -> None:
         if self.control.cpu is not None and cpu:
-            self.control.cpu.note(task.id, task.demands.attempt, cpu)
+            self.control.cpu.note(task.id, task.details.attempt, cpu)
 
     def _failure(self, task: Task, trouble: Trouble) -> Failure:
         mask = self.control.mask
         texts = mask(trouble.message), mask(trouble.traceback), self.plan.path_to(task), mask(trouble.arguments)
-        return Failure(task.id, task.demands.attempt, _error(trouble), *texts, task.demands.allow_failure)
+        return Failure(task.id, task.details.attempt, _error(trouble), *texts, task.details.allow_failure)
 
 
 def _error(trouble: Trouble) -> BaseException:

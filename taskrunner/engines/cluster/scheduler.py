@@ -35,8 +35,8 @@ from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.plan import Plan
-from taskrunner.plan.task import COMMAND_PLACES, GATHER, MAP, Task
-from taskrunner.storage.serialization import NotStorableError, unpack
+from taskrunner.plan.task import COMMAND_SLOTS, GATHER, MAP, Task
+from taskrunner.storage.serialization import SerializationError, deserialize
 from taskrunner.system.process_groups import GRACE_PERIOD_S
 
 type Inbox = SimpleQueue[Sequence[Report] | SiteLost | SiteCame | Task | None]
@@ -78,7 +78,7 @@ class RemoteRouter(Router):
         """Have a task come back by the inbox after some time."""
         self.waiting += 1
         moment = time.perf_counter_ns() + nanoseconds(seconds)
-        self.timer.at(moment, lambda: self._inbox.put(task), is_patient=task.demands.always)
+        self.timer.at(moment, lambda: self._inbox.put(task), is_patient=task.details.always)
 
     def lose(self, worker: int, end: Callable[[], Task | None]) -> None:
         """Never be called: no call that may be lost is made on this thread."""
@@ -139,7 +139,7 @@ class Conductor:
             EngineLostError: the engine cannot be reached any more.
 
         """
-        limits = Limits({**self._plan.dag.file.pools, COMMAND_PLACES: places})
+        limits = Limits({**self._plan.dag.file.pools, COMMAND_SLOTS: places})
         self._router = RemoteRouter(limits, self._timer, self._take_ready, self._inbox)
         self._runner = RemoteRunner(self._packer, EVENT_LOOP, self._plan, self._control, self._router, self._take_ready)
         self._ahead = max(LEAST_AHEAD, AHEAD * places)
@@ -160,7 +160,7 @@ class Conductor:
         if _is_for_here(task):
             self._here.append(task)
         else:
-            heapq.heappush(self._ready, (-task.demands.priority, next(self._sequence), task))
+            heapq.heappush(self._ready, (-task.details.priority, next(self._sequence), task))
 
     def _go_on(self) -> bool:
         """Settle what is for here and send what there is room for; say whether there is anything to wait for."""
@@ -281,7 +281,7 @@ class Conductor:
     def look(self, now: int) -> list[Running]:
         """Return what runs at a moment, if it has been running for a while; any thread may ask: a copy is atomic."""
         return [
-            Running(task.id, lane, task.demands.attempt, max(now - began, 0) / 1e9)
+            Running(task.id, lane, task.details.attempt, max(now - began, 0) / 1e9)
             for task, lane, began in self._running.copy().values()
         ]
 
@@ -299,7 +299,7 @@ class Conductor:
         return task
 
     def _done(self, flight: Flight, task: Task, report: Report, began: int, ended: int) -> Task | None:
-        if task.demands.kind == MAP:
+        if task.details.kind == MAP:
             return self._runner.expanded(task, self._items(task, flight.result, report), began)
         is_whole = flight.ended == len(flight.tasks)
         if report.is_fixed:
@@ -311,8 +311,8 @@ class Conductor:
         """Return a mapped node's items: themselves if they are small, else what stands for each."""
         if report.items is not None:
             try:
-                found: list[Any] = unpack(report.items)
-            except NotStorableError:  # of a type that is not known here
+                found: list[Any] = deserialize(report.items)
+            except SerializationError:  # of a type that is not known here
                 pass
             else:
                 return found
@@ -346,7 +346,7 @@ class Conductor:
             if began and not flight.work.is_waiting and now - began > GRACE_PERIOD_S * 1e9:
                 self._fail(flight, NodeTimeoutError(seconds, is_lost=True))
             elif (
-                not began and not flight.tasks[flight.ended].demands.always and now - flight.sent > GRACE_PERIOD_S * 1e9
+                not began and not flight.tasks[flight.ended].details.always and now - flight.sent > GRACE_PERIOD_S * 1e9
             ):
                 self._runner.at(EVENT_LOOP)
                 self._take_ready(self._runner.not_run(self._advance(flight, is_last=True), STOPPED))
@@ -369,7 +369,7 @@ class Conductor:
 
 def _is_for_here(task: Task) -> bool:
     """Say whether a task takes nothing that is elsewhere, and calls nothing."""
-    kind = task.demands.kind
+    kind = task.details.kind
     if kind == GATHER or to_be_skipped(task):
         return True
     return kind == MAP and not needs_results(task) and not is_guarded_elsewhere(task.vertex.templates)

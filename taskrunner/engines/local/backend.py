@@ -15,7 +15,7 @@ from taskrunner.execution.state import Control
 from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.nodes.context import THREAD_CONTEXT
 from taskrunner.plan.plan import Plan
-from taskrunner.plan.task import CALL, COMMAND_PLACES, Task
+from taskrunner.plan.task import CALL, COMMAND_SLOTS, Task
 from taskrunner.pool.policy import Policy, SeededPolicy
 from taskrunner.pool.pool import Pool
 from taskrunner.system import gil
@@ -70,8 +70,8 @@ def execute(
 
     """
     if timeout is not None:
-        plan.time_all()
-    loop = _new_loop() if any(task.demands.call_kind != CALL for task in plan.tasks) else None
+        plan.make_all_abandonable()
+    loop = _new_loop() if any(task.details.call_kind != CALL for task in plan.tasks) else None
 
     def bind(worker: int, push: Callable[[Task], None]) -> Callable[[Task], Task | None]:
         runner = Runner(worker, plan, control, dispatcher, push)
@@ -82,7 +82,7 @@ def execute(
     timer = Timer(control.crashed)
     control.on_halt(timer.hurry)
     pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup, policy=_choice(plan.seed))
-    limits = Limits({**plan.dag.file.pools, COMMAND_PLACES: workers})
+    limits = Limits({**plan.dag.file.pools, COMMAND_SLOTS: workers})
     dispatcher = Dispatcher(limits, pool, loop, commands, timer, control.crashed)
     dispatcher.runner = loop_runner = LoopRunner(plan, control, dispatcher)
     control.open_view(loop_runner.look)
@@ -145,7 +145,7 @@ def _place_roots(plan: Plan, dispatcher: Dispatcher, now: int) -> list[Task]:
     dealt: list[Task] = []
     for task in plan.roots():
         task.ready_at = now
-        if task.routed:
+        if task.is_routed:
             dispatcher.route(task, dealt.append)
         else:
             dealt.append(task)

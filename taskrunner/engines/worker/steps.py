@@ -41,10 +41,10 @@ from taskrunner.nodes import inputs
 from taskrunner.nodes.context import THREAD_CONTEXT, Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.nodes.retry import delay_before
-from taskrunner.plan.outcome import Call
+from taskrunner.plan.outcome import FailedCall
 from taskrunner.plan.task import CALL, MAP
 from taskrunner.storage.journal import Entry, bounded_entry, is_larger
-from taskrunner.storage.serialization import NotStorableError, pack
+from taskrunner.storage.serialization import SerializationError, serialize
 
 
 def run_work(work: Work, results: Sequence[Any], site: str, send: Send) -> Any:
@@ -147,7 +147,7 @@ def ended_badly(step: Step, error: BaseException, made: Made) -> tuple[str, Trou
         return STOPPED, None
     if isinstance(error, SkippedError):
         return SKIPPED, None
-    trouble = trouble_of(error, Call(step.node, (), step.attempt, made.given))
+    trouble = trouble_of(error, FailedCall(step.node, (), step.attempt, made.given))
     wait_s = None if step.retry is None or step.kind == MAP else delay_before(step.retry, step.attempt, error)
     return FAILED, msgspec.structs.replace(trouble, wait_s=wait_s)
 
@@ -167,8 +167,8 @@ def _items_of(step: Step, value: Any) -> dict[str, Any]:
     if step.kind != MAP:
         return {}
     try:
-        data = None if is_larger(value, MOST_BYTES) else pack(value)
-    except NotStorableError:
+        data = None if is_larger(value, MOST_BYTES) else serialize(value)
+    except SerializationError:
         data = None
     return {"count": len(value), "items": data if data is not None and len(data) <= MOST_BYTES else None}
 
