@@ -13,9 +13,9 @@ from taskrunner.events.json_log import JsonLog, open_log
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import GilSwitchedOn
 from taskrunner.execution.cpu_time import CpuTime
-from taskrunner.execution.event_recorder import Recorder
-from taskrunner.execution.journal_writer import Scribe
-from taskrunner.execution.state import Control
+from taskrunner.execution.event_recorder import EventRecorder
+from taskrunner.execution.journal_writer import JournalWriter
+from taskrunner.execution.state import RunState
 from taskrunner.graph.graph import Graph, Handle, as_nodes
 from taskrunner.nodes.context import current_node_id
 from taskrunner.nodes.permissions import Permissions
@@ -128,30 +128,30 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         adapt(plan)
         folder = archive.folder.commands if archive else stack.enter_context(_temporary_folder(plan))
         is_journaled = archive is not None and archive.journal is not None
-        control = Control(stop_after, is_journaled=is_journaled, mask=mask_of(plan.dag, params or {}))
+        state = RunState(stop_after, is_journaled=is_journaled, mask=mask_of(plan.dag, params or {}))
         if on_interrupt:
-            control.on_interrupt(on_interrupt)
-        _introduce(observers, control, archive.expected if archive else {})
-        stack.enter_context(interrupts(control))
-        cpu = control.cpu = CpuTime() if cpu_time else None
-        recorder = Recorder(control, observers, cpu.of if cpu else None)
-        scribe = Scribe(control, archive.journal, recorder.note) if archive and archive.journal else None
-        control.reuse = _reuse(cache_dir if engine is None else None, plan, recorder, stack, force=force)
+            state.on_interrupt(on_interrupt)
+        _introduce(observers, state, archive.expected if archive else {})
+        stack.enter_context(interrupts(state))
+        cpu = state.cpu = CpuTime() if cpu_time else None
+        recorder = EventRecorder(state, observers, cpu.of if cpu else None)
+        scribe = JournalWriter(state, archive.journal, recorder.enqueue) if archive and archive.journal else None
+        state.run_cache = _reuse(cache_dir if engine is None else None, plan, recorder, stack, force=force)
         if cpu:  # now that the cache has looked at the code of what is called
             cpu.wrap(plan)
         run_id = archive.folder.id if archive else new_run_id()
         known = watch.culprit
         first = [_run_start(run_id, graph.name, plan, place, order, cpu_time=cpu_time), *told] if observers else []
         with _recording(recorder, scribe, *first):
-            place.execute(plan, control, folder, recorder.note, timeout)
+            place.execute(plan, state, folder, recorder.enqueue, timeout)
         watch.settle()
-        result = _result(plan, control, run_id, graph.name, place, watch, cpu)
+        result = _result(plan, state, run_id, graph.name, place, watch, cpu)
         if watch.culprit not in (known, ""):
-            recorder.tell([GilSwitchedOn(watch.culprit, watch.node)])
+            recorder.emit([GilSwitchedOn(watch.culprit, watch.node)])
         if archive:
             _write_summary(archive, result.summary, recorder)
         if observers:
             recorder.close(_run_done(result.summary))
-    if control.signal and on_interrupt is None:  # the caller knows of no signal: it has its usual effect now
-        signal.raise_signal(control.signal)
+    if state.signal and on_interrupt is None:  # the caller knows of no signal: it has its usual effect now
+        signal.raise_signal(state.signal)
     return result

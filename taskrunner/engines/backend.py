@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from taskrunner.events.types import Event
-from taskrunner.execution.state import Control
+from taskrunner.execution.state import RunState
 from taskrunner.plan.plan import Plan
 
 
@@ -31,9 +31,9 @@ class Place(Protocol):
         """Return what is to be said of the place before the first node runs."""
 
     def execute(
-        self, plan: Plan, control: Control, commands: Path, tell: Callable[[Event], None], timeout: float | None
+        self, plan: Plan, state: RunState, commands: Path, tell: Callable[[Event], None], timeout: float | None
     ) -> None:
-        """Run a plan to its end: every task is done, failed or skipped then, and noted in ``control``.
+        """Run a plan to its end: every task is done, failed or skipped then, and noted in ``state``.
 
         What commands write is in the folder ``commands`` then. ``tell`` is told of what is no node's. After ``timeout``
         seconds the run is stopped; calls that still run some seconds later are given up.

@@ -9,9 +9,9 @@ from typing import Any
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
 from taskrunner.execution.attempt import Attempt
-from taskrunner.execution.router import Dispatcher
+from taskrunner.execution.router import LocalRouter
 from taskrunner.execution.runner import Runner, clock
-from taskrunner.execution.state import Control
+from taskrunner.execution.state import RunState
 from taskrunner.nodes import inputs
 from taskrunner.nodes.context import LOOP_CONTEXT, Current
 from taskrunner.nodes.errors import NodeTimeoutError
@@ -20,19 +20,19 @@ from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import COMMAND, Task
 
 
-class LoopRunner(Runner):
+class AsyncRunner(Runner):
     """Runs tasks on the event loop; what comes of it is as on a worker.
 
     ``_open`` has the attempt and the start of each node that runs: changed on the loop's thread alone, and read by
     others by ``dict.copy``, which is atomic.
     """
 
-    def __init__(self, plan: Plan, control: Control, dispatcher: Dispatcher) -> None:
+    def __init__(self, plan: Plan, state: RunState, dispatcher: LocalRouter) -> None:
         self._open: dict[str, tuple[int, int]] = {}
         self._cancellable = dispatcher.cancellable
-        super().__init__(EVENT_LOOP, plan, control, dispatcher, dispatcher.put)
+        super().__init__(EVENT_LOOP, plan, state, dispatcher, dispatcher.enqueue)
 
-    def look(self, now: int) -> list[Running]:
+    def running_at(self, now: int) -> list[Running]:
         """Return what runs on the event loop at a moment; any thread may ask."""
         opened = self._open.copy()
         return [Running(node, self._worker, attempt, (now - began) / 1e9) for node, (attempt, began) in opened.items()]
@@ -43,25 +43,25 @@ class LoopRunner(Runner):
 
         started = clock()
         try:
-            if why := self.why_not(task):
-                return self.refuse(task, why, started)
+            if why := self.skip_reason(task):
+                return self.skip_or_fail(task, why, started)
             with contextlib.nullcontext() if task.details.always else self._cancellable():
-                value = await self._shown(task, folder, started)
+                value = await self._tracked(task, folder, started)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
-            if isinstance(error, CancelledError) and self.control.cancelled.is_set():
+            if isinstance(error, CancelledError) and self.state.cancelled.is_set():
                 return self.stop(task, started)
             return self.fail(task, error, started)
-        return self.finish(task, value, started)
+        return self.complete(task, value, started)
 
-    async def _shown(self, task: Task, folder: Path, started: int) -> Any:
+    async def _tracked(self, task: Task, folder: Path, started: int) -> Any:
         """Run a task, and have it stand among what runs meanwhile."""
         self._open[task.id] = task.details.attempt, started
         try:
-            return await self._in_time(task, folder)
+            return await self._with_timeout(task, folder)
         finally:
             del self._open[task.id]
 
-    async def _in_time(self, task: Task, folder: Path) -> Any:
+    async def _with_timeout(self, task: Task, folder: Path) -> Any:
         from asyncio import get_running_loop, timeout
 
         details = task.details
@@ -69,7 +69,7 @@ class LoopRunner(Runner):
             return await self._awaited(task, folder, self._cancelled(task))
         # What the node has handed to other threads is told of its own time-out as well.
         attempt = Attempt(details.attempt, lambda *_: None, is_always=details.always)
-        self.control.open_attempt(attempt)
+        self.state.open_attempt(attempt)
         telling = get_running_loop().call_later(details.timeout, attempt.cancelled.set)
         try:
             async with timeout(details.timeout) as limit:
@@ -79,7 +79,7 @@ class LoopRunner(Runner):
                 raise
         finally:
             telling.cancel()
-            self.control.settle(attempt)
+            self.state.settle(attempt)
         if limit.expired():  # whatever the node made of its being cancelled
             raise NodeTimeoutError(details.timeout)
         return value

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from taskrunner.events.observer import Running
-from taskrunner.execution.timer import Appointment
+from taskrunner.execution.timer import TimerHandle
 from taskrunner.plan.plan import AttemptRecord
 from taskrunner.plan.task import Task
 
@@ -17,14 +17,14 @@ class Attempt:
     leaves the task alone from then on. ``is_always``: it is not cancelled with the run, for which it may run.
     """
 
-    __slots__ = ("_open", "appointment", "began", "cancelled", "give_up", "is_always", "number")
+    __slots__ = ("_open", "abandon", "began", "cancelled", "is_always", "number", "timer")
 
     def __init__(self, number: int, give_up: Callable[["Attempt", float], None], *, is_always: bool = False) -> None:
         self.number = number
         self.is_always = is_always
         self.began = time.perf_counter_ns()
-        self.give_up = give_up
-        self.appointment: Appointment | None = None
+        self.abandon = give_up
+        self.timer: TimerHandle | None = None
         self.cancelled = threading.Event()
         self._open = threading.Lock()
 
@@ -36,20 +36,22 @@ class Attempt:
     def settle(self) -> bool:
         """Say whether the caller is the one who ends the attempt."""
         is_first = self._open.acquire(blocking=False)
-        if self.appointment is not None:
-            self.appointment.cancel()
+        if self.timer is not None:
+            self.timer.cancel()
         return is_first
 
 
 # The task that a worker has begun last of those that are more than a plain call, its attempt if it may be given
 # up, and the moment, in nanoseconds of the run's clock.
-type Begun = tuple[Task | None, Attempt | None, int]
+type StartedTask = tuple[Task | None, Attempt | None, int]
 
 
-NOTHING_BEGUN: Begun = (None, None, 0)
+NO_TASK: StartedTask = (None, None, 0)
 
 
-def running(worker: int, task: Task | None, begun: Begun, notes: Sequence[AttemptRecord], now: int) -> Running | None:
+def running(
+    worker: int, task: Task | None, begun: StartedTask, notes: Sequence[AttemptRecord], now: int
+) -> Running | None:
     """Return what a worker runs at the moment ``now`` (nanoseconds), whose last task this is; None: nothing."""
     if task is None:
         return None

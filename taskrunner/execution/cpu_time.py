@@ -41,7 +41,7 @@ class CpuTime:
 
     def __init__(self) -> None:
         self._spent: list[Spent] = []
-        self._here = _Here(self._spent)
+        self._here = _ThreadTimes(self._spent)
 
     def wrap(self, plan: Plan) -> None:
         """Have each plain call of a plan measured. What looks at a function's code has to look before."""
@@ -54,7 +54,7 @@ class CpuTime:
                 around[known] = _measured(task.function, self._here)
             task.function = around[known]
 
-    def note(self, node: str, attempt: int, spent: int) -> None:
+    def record(self, node: str, attempt: int, spent: int) -> None:
         """Take the nanoseconds of an attempt that was measured elsewhere, before its runner notes it."""
         self._here.spent[node, attempt] = spent
 
@@ -81,7 +81,7 @@ class CpuTime:
         )
 
 
-class _Here(threading.local):
+class _ThreadTimes(threading.local):
     """Each thread's own dict; whoever reads them finds it in ``all_spent``."""
 
     def __init__(self, all_spent: list[Spent]) -> None:
@@ -89,7 +89,7 @@ class _Here(threading.local):
         all_spent.append(self.spent)
 
 
-def _measured(function: Callable[..., Any], here: _Here) -> Callable[..., Any]:
+def _measured(function: Callable[..., Any], here: _ThreadTimes) -> Callable[..., Any]:
     """Return what calls a function and leaves its CPU time, also if it raises."""
 
     def call(*args: Any, **kwargs: Any) -> Any:

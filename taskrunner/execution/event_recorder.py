@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import LEVELS, Event, NodeDone, NodeFailed, NodeRetry, NodeSkipped, NodeTimeout, RunWarning
-from taskrunner.execution.state import Control
+from taskrunner.execution.state import RunState
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import Failure, Retried, Skip
 from taskrunner.plan.plan import AttemptRecord
@@ -22,26 +22,26 @@ from taskrunner.plan.task import Task
 
 # Seconds between two batches: short while there is something to tell, long while there is nothing. WATCHED instead
 # of LONGEST: somebody looks at what runs now.
-SHORTEST = 0.05
-LONGEST = 1.0
-WATCHED = 0.25
+MIN_POLL_INTERVAL_S = 0.05
+MAX_POLL_INTERVAL_S = 1.0
+VIEW_INTERVAL_S = 0.25
 # So many events are told at once at most: what is made for a batch is let go before the next is made.
-BATCH = 10_000
+MAX_BATCH_EVENTS = 10_000
 
 # Gives the CPU seconds of the attempt that a note tells of, if they are known.
 type CpuOf = Callable[[Task, Failure | Retried | Skip | None], float | UnsetType]
 
 
-class Recorder:
+class EventRecorder:
     """Tells the observers of a run about its nodes while it runs. ``cpu_of``: where CPU time is measured."""
 
-    def __init__(self, control: Control, observers: Sequence[Observer], cpu_of: CpuOf | None = None) -> None:
-        self._control = control
+    def __init__(self, state: RunState, observers: Sequence[Observer], cpu_of: CpuOf | None = None) -> None:
+        self._control = state
         self._all = self._observers = observers
         self._cpu_of = cpu_of
         # Where nobody wants to hear of what went well, it is not told: that is nearly all.
         self._wants_all = any(LEVELS.get(getattr(o, "level", "debug"), 0) <= LEVELS["info"] for o in observers)
-        self._longest = WATCHED if any(hasattr(o, "on_running") for o in observers) else LONGEST
+        self._longest = VIEW_INTERVAL_S if any(hasattr(o, "on_running") for o in observers) else MAX_POLL_INTERVAL_S
         self._read: dict[int, int] = {}
         self._notes: deque[Event] = deque()
         self._stopped = False
@@ -51,7 +51,7 @@ class Recorder:
 
     def start(self, *events: Event) -> None:
         """Tell the first events and start the thread, if there is anybody to tell."""
-        self.tell(events)
+        self.emit(events)
         if self._observers:
             self._thread = threading.Thread(target=self._run, name="taskrunner-log", daemon=True)
             self._thread.start()
@@ -65,24 +65,24 @@ class Recorder:
         if self._observers:
             self._drain()
 
-    def note(self, event: Event) -> None:
+    def enqueue(self, event: Event) -> None:
         """Have an event told with the next batch; any thread may call it."""
         self._notes.append(event)
 
     def close(self, *events: Event) -> None:
         """Tell the last events and close the observers; ``errors`` keeps what fails after that."""
-        self.tell(self._take_notes())
-        self.tell(events)
-        self.tell(self._take_notes())
+        self.emit(self._take_queued())
+        self.emit(events)
+        self.emit(self._take_queued())
         for observer in self._all:
             self._try(observer.close)
 
-    def tell(self, events: Sequence[Event]) -> None:
+    def emit(self, events: Sequence[Event]) -> None:
         """Tell every observer; one that fails is told no more, and the others are told why."""
         if events:
             self._observers = [o for o in self._observers if self._try(lambda o=o: o.on_events(events))]  # type: ignore[misc]
 
-    def _show(self) -> None:
+    def _pass_running(self) -> None:
         """Show what runs now to those who want to see it; the events so far have been told."""
         if not any(hasattr(o, "on_running") for o in self._observers):
             return
@@ -98,24 +98,24 @@ class Recorder:
             call()
         except BaseException as error:  # noqa: BLE001  an observer is anybody's code
             self.errors.append(error)
-            self.note(RunWarning(f"an observer failed and is told no more: {error!r}"))
+            self.enqueue(RunWarning(f"an observer failed and is told no more: {error!r}"))
             return False
         return True
 
-    def _take_notes(self) -> list[Event]:
+    def _take_queued(self) -> list[Event]:
         return [self._notes.popleft() for _ in range(len(self._notes))]
 
     def _run(self) -> None:
-        interval = SHORTEST
+        interval = MIN_POLL_INTERVAL_S
         while not self._stopped:
             self._awake.wait(interval)
-            interval = SHORTEST if self._drain() else min(2 * interval, self._longest)
-            self._show()
+            interval = MIN_POLL_INTERVAL_S if self._drain() else min(2 * interval, self._longest)
+            self._pass_running()
 
     def _drain(self) -> int:
         """Tell what is new; return how many nodes that were."""
         fresh: list[tuple[int, int, AttemptRecord]] = []
-        for worker, notes in self._control.all_notes():
+        for worker, notes in self._control.records():
             start, end = self._read.get(id(notes), 0), len(notes)
             self._read[id(notes)] = end
             chosen = notes[start:end]
@@ -123,11 +123,11 @@ class Recorder:
                 chosen = [note for note in chosen if isinstance(note[4], Failure | Retried)]
             fresh += [(note[3], worker, note) for note in chosen]
         fresh.sort(key=itemgetter(0))
-        self.tell(self._take_notes())
+        self.emit(self._take_queued())
         started = self._control.started
-        for first in range(0, len(fresh), BATCH):
-            batch = fresh[first : first + BATCH]
-            self.tell([event for _, worker, note in batch for event in to_events(worker, note, started, self._cpu_of)])
+        for first in range(0, len(fresh), MAX_BATCH_EVENTS):
+            batch = fresh[first : first + MAX_BATCH_EVENTS]
+            self.emit([event for _, worker, note in batch for event in to_events(worker, note, started, self._cpu_of)])
         return len(fresh)
 
 

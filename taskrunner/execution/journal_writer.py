@@ -11,24 +11,24 @@ import time
 from collections.abc import Callable
 
 from taskrunner.events.types import RunWarning
-from taskrunner.execution.state import Control
+from taskrunner.execution.state import RunState
 from taskrunner.storage.journal import Journal
 
 # Seconds between two looks.
-SHORTEST = 0.05
-LONGEST = 1.0
+MIN_WRITE_INTERVAL_S = 0.05
+MAX_WRITE_INTERVAL_S = 1.0
 
 
-class Scribe:
+class JournalWriter:
     """Writes what a run's nodes have finished with. ``warn`` is told once if that cannot be done any more."""
 
-    def __init__(self, control: Control, journal: Journal, warn: Callable[[RunWarning], None]) -> None:
-        self._control = control
+    def __init__(self, state: RunState, journal: Journal, warn: Callable[[RunWarning], None]) -> None:
+        self._control = state
         self._journal: Journal | None = journal
         self._warn = warn
         self._stopped = False
         self._awake = threading.Event()
-        control.wake = self._awake.set
+        state.wake = self._awake.set
         self._thread = threading.Thread(target=self._run, name="taskrunner-journal", daemon=True)
 
     def start(self) -> None:
@@ -44,15 +44,15 @@ class Scribe:
         self._write()
 
     def _run(self) -> None:
-        interval = SHORTEST
+        interval = MIN_WRITE_INTERVAL_S
         while not self._stopped:
             if self._awake.wait(interval):
                 self._awake.clear()
-            interval = SHORTEST if self._write() else min(2 * interval, LONGEST)
-            if interval > SHORTEST:
+            interval = MIN_WRITE_INTERVAL_S if self._write() else min(2 * interval, MAX_WRITE_INTERVAL_S)
+            if interval > MIN_WRITE_INTERVAL_S:
                 self._control.looked[0] = 0
                 if self._control.has_entries():
-                    interval = SHORTEST
+                    interval = MIN_WRITE_INTERVAL_S
 
     def _write(self) -> bool:
         """Write what has finished, and say whether anything has.

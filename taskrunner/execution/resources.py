@@ -9,7 +9,7 @@ from typing import Any
 type Names = tuple[str, ...]
 
 
-class Limits:
+class ResourcePools:
     """The free places of each named pool, and the tasks that wait for some.
 
     ``_lock`` guards everything: a task takes a place in all of its pools at once or waits with

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from taskrunner.errors import InternalError
-from taskrunner.execution.resources import Limits
+from taskrunner.execution.resources import ResourcePools
 from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.plan.task import ASYNC, COMMAND, Task
 from taskrunner.pool.pool import Pool
@@ -36,7 +36,7 @@ class EventLoop(Protocol):
 class Router(ABC):
     """Places tasks that are ready, within the named pools. Any thread may call it, with a task that is its own."""
 
-    def __init__(self, limits: Limits, timer: Timer) -> None:
+    def __init__(self, limits: ResourcePools, timer: Timer) -> None:
         self._limits = limits
         self.timer = timer
 
@@ -46,38 +46,38 @@ class Router(ABC):
             if not self._limits.acquire(task, task.details.pools, task.details.priority):
                 return
             task.details.holds_slots = True
-        self._place(task, push)
+        self._enqueue_ready(task, push)
 
-    def give_back(self, task: Task, push: Push) -> None:
+    def release_slots(self, task: Task, push: Push) -> None:
         """Give back a finished task's places, and place the tasks that got them."""
         task.details.holds_slots = False
         for admitted in self._limits.release(task.details.pools):
             admitted.details.holds_slots = True
-            self._place(admitted, push)
+            self._enqueue_ready(admitted, push)
 
     @abstractmethod
-    def put(self, task: Task) -> None:
+    def enqueue(self, task: Task) -> None:
         """Place a task that is not the caller's own any more."""
 
     @abstractmethod
-    def later(self, task: Task, seconds: float) -> None:
+    def enqueue_later(self, task: Task, seconds: float) -> None:
         """Place a task after some time. It holds no worker and no place meanwhile."""
 
     @abstractmethod
-    def lose(self, worker: int, end: Callable[[], Task | None]) -> None:
+    def replace_worker(self, worker: int, end: Callable[[], Task | None]) -> None:
         """Put another thread in the place of a worker whose call is given up, and end its task."""
 
     @abstractmethod
-    def _place(self, task: Task, push: Push) -> None:
+    def _enqueue_ready(self, task: Task, push: Push) -> None:
         """Place a task that has its places in the pools."""
 
 
-class Dispatcher(Router):
+class LocalRouter(Router):
     """Places tasks on the pool of this process, or on its event loop."""
 
     def __init__(
         self,
-        limits: Limits,
+        limits: ResourcePools,
         pool: Pool,
         loop: EventLoop | None,
         folder: Path,
@@ -95,31 +95,31 @@ class Dispatcher(Router):
         """Let go of what leads back here: then a run is freed when nobody holds it, without the collector."""
         del self.runner, self._pool
 
-    def later(self, task: Task, seconds: float) -> None:
+    def enqueue_later(self, task: Task, seconds: float) -> None:
         """Place a task after some time; the pool waits for it."""
 
         def place() -> None:
             try:
                 task.ready_at = time.perf_counter_ns()
-                self.route(task, self.put)
+                self.route(task, self.enqueue)
             finally:
                 self._pool.release()
 
         self._pool.hold()
         try:
-            self.timer.at(time.perf_counter_ns() + nanoseconds(seconds), place, is_patient=task.details.always)
+            self.timer.at(time.perf_counter_ns() + nanoseconds(seconds), place, keeps_delay=task.details.always)
         except BaseException:
             self._pool.release()
             raise
 
-    def lose(self, worker: int, end: Callable[[], Task | None]) -> None:
+    def replace_worker(self, worker: int, end: Callable[[], Task | None]) -> None:
         """Put another thread in the place of a worker whose call is given up, and end its task."""
         self._pool.hold()
         try:
             self._pool.replace(worker)
             following = end()
             if following is not None:
-                self.put(following)
+                self.enqueue(following)
         except BaseException as error:  # noqa: BLE001  the system gives no more threads, or a bug of ours
             self._on_crash(error)
             self._pool.abandon()
@@ -140,15 +140,15 @@ class Dispatcher(Router):
             self._pool.release()
             raise
 
-    def put(self, task: Task) -> None:
+    def enqueue(self, task: Task) -> None:
         """Put a task into the pool's inbox: whichever worker takes it has stolen it from nobody."""
         self._pool.inject(task, task.details.priority)
 
-    def _place(self, task: Task, push: Push) -> None:
+    def _enqueue_ready(self, task: Task, push: Push) -> None:
         if task.details.kind in (ASYNC, COMMAND) and not to_be_skipped(task):
             self._offload(task)
         elif task.details.priority:
-            self.put(task)
+            self.enqueue(task)
         else:
             push(task)
 
@@ -161,7 +161,7 @@ class Dispatcher(Router):
         try:
             following = await self.runner.offloaded(task, self._folder)
             if following is not None:
-                self.put(following)
+                self.enqueue(following)
         except BaseException as error:  # noqa: BLE001  a bug of ours: it must not leave the pool waiting
             self._on_crash(error)
         finally:

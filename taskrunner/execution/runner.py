@@ -12,9 +12,9 @@ from typing import Any
 from msgspec import UNSET
 
 from taskrunner.events.observer import Running
-from taskrunner.execution.attempt import NOTHING_BEGUN, Attempt, Begun, running
+from taskrunner.execution.attempt import NO_TASK, Attempt, StartedTask, running
 from taskrunner.execution.router import Router
-from taskrunner.execution.state import Control
+from taskrunner.execution.state import RunState
 from taskrunner.execution.timer import nanoseconds
 from taskrunner.nodes import inputs
 from taskrunner.nodes.binding import MISSING, bind
@@ -30,7 +30,7 @@ from taskrunner.storage.serialization import SerializationError
 
 clock = time.perf_counter_ns
 # Nanoseconds that an entry of the journal may lie before it is written.
-SHORTEST = 50_000_000
+MIN_JOURNALED_NS = 50_000_000
 NEVER = Event()
 
 
@@ -41,22 +41,22 @@ class Runner:
         self,
         worker: int,
         plan: Plan,
-        control: Control,
+        state: RunState,
         dispatcher: Router,
         push: Callable[[Task], None],
     ) -> None:
         self.plan = plan
-        self.control = control
-        self.halted = control.open_flag()
+        self.state = state
+        self.halted = state.new_stop_flag()
         self.running: Callable[[], Task | None] = lambda: None
         self._worker = worker
-        self._begun: Begun = NOTHING_BEGUN
-        self._notes = control.open_notes(worker)
+        self._begun: StartedTask = NO_TASK
+        self._notes = state.new_record_list(worker)
         self._note = self._notes.append
-        self._journal = control.open_entries().append if control.is_journaled else None
+        self._journal = state.new_journal_queue().append if state.is_journaled else None
         self._dispatcher = dispatcher
         self._push = push
-        self._reuse = control.reuse
+        self._reuse = state.run_cache
 
     def executor(self) -> Callable[[Task], Task | None]:  # noqa: C901  one page on purpose
         """Return what a worker calls for each task: it runs it and returns one that became ready by that.
@@ -68,7 +68,7 @@ class Runner:
         now, halted, note, push, route = clock, self.halted, self._note, self._push, self._dispatcher.route
         kind, fresh, count, pairs = type, list, next, zip
         special, fail, journal, stored = self._execute_special, self.fail, self._journal, entry
-        looked, wake = self.control.looked, self.control.wake
+        looked, wake = self.state.looked, self.state.wake
         running: Task | None = None
 
         def execute(task: Task) -> Task | None:  # noqa: C901, PLR0912
@@ -86,7 +86,7 @@ class Runner:
             note((task, task.ready_at, started, ended, None))
             if journal is not None:
                 journal(stored(task.id, value))
-                if ended - looked[0] > SHORTEST:
+                if ended - looked[0] > MIN_JOURNALED_NS:
                     wake()
             following = None
             if kind(arguments) is fresh:  # not the constants, which the graph keeps
@@ -120,16 +120,16 @@ class Runner:
             return Current(task.id, attempt.number, attempt.cancelled)
         return Current(task.id, task.details.attempt, self._cancelled(task))
 
-    def look(self, now: int) -> list[Running]:
+    def running_at(self, now: int) -> list[Running]:
         """Return what this runner's thread runs at a moment; any thread may ask."""
         found = running(self._worker, self.running(), self._begun, self._notes, now)
         return [] if found is None else [found]
 
     def _cancelled(self, task: Task) -> Event:
         """Return what is set when nobody waits any more for a task that has no time-out: never for ``always``."""
-        return NEVER if task.details.always else self.control.cancelled
+        return NEVER if task.details.always else self.state.cancelled
 
-    def why_not(self, task: Task) -> Skip | None:
+    def skip_reason(self, task: Task) -> Skip | None:
         """Say why a task that is ready is not to be run; None: run it.
 
         Raises:
@@ -140,24 +140,24 @@ class Runner:
             if task.blocked is not None:
                 return task.blocked
             if self.halted[0] and task.details.kind != GATHER:  # whose children have all run
-                return Skip("stopped", self.control.because)
+                return Skip("stopped", self.state.because)
         if task.details.condition is not UNSET and not bind(task.details.condition, self._results_of(task)):
             return Skip("when")
         return None
 
     # -- how a task ends ---------------------------------------------------------------------------
 
-    def finish(self, task: Task, value: Any, started: int) -> Task | None:
+    def complete(self, task: Task, value: Any, started: int) -> Task | None:
         """End a task with its result."""
         ended = clock()
         task.drop_inputs()
         if self._journal is not None and not task.details.always:
             self._journal(entry(task.id, value))
-            if ended - self.control.looked[0] > SHORTEST:
-                self.control.wake()
-        return self.hand_on(task, value, started, ended)
+            if ended - self.state.looked[0] > MIN_JOURNALED_NS:
+                self.state.wake()
+        return self.deliver(task, value, started, ended)
 
-    def hand_on(self, task: Task, value: Any, started: int, ended: int) -> Task | None:
+    def deliver(self, task: Task, value: Any, started: int, ended: int) -> Task | None:
         """Keep a result that outlives the run, put it where it is taken, and end the task."""
         if task.is_output:
             task.value = value
@@ -172,17 +172,17 @@ class Runner:
         given = details.arguments if task.is_special else (task.inputs, {})
         is_lost = isinstance(error, NodeTimeoutError) and error.is_lost
         call = FailedCall(task.id, self.plan.path_to(task), details.attempt, given, details.allow_failure, is_lost)
-        failure = describe(call, error, self.control.mask)
+        failure = describe(call, error, self.state.mask)
         wait_s = self._wait_before_next(task, error)
         if wait_s is None:
-            return self._fail_finally(task, failure, started, ended)
+            return self._record_failure(task, failure, started, ended)
         self._retry(task, Retried(failure, wait_s), started, ended)
         return None
 
     def _wait_before_next(self, task: Task, error: BaseException) -> float | None:
         """Return the seconds before the next attempt; None: there is none, or the run is to end."""
         details = task.details
-        is_over = self.control.cancelled.is_set() or (self.halted[0] and not details.always)
+        is_over = self.state.cancelled.is_set() or (self.halted[0] and not details.always)
         if details.retry is None or details.kind == MAP or is_over:
             return None
         return delay_before(details.retry, details.attempt, error)
@@ -194,18 +194,18 @@ class Runner:
         details.attempt += 1
         details.arguments, details.last_failure = None, retried.failure
         if details.holds_slots:
-            self._dispatcher.give_back(task, self._push)
-        self._dispatcher.later(task, retried.wait_s)
+            self._dispatcher.release_slots(task, self._push)
+        self._dispatcher.enqueue_later(task, retried.wait_s)
 
-    def _fail_finally(self, task: Task, failure: Failure, started: int, ended: int) -> Task | None:
+    def _record_failure(self, task: Task, failure: Failure, started: int, ended: int) -> Task | None:
         task.drop_inputs()
-        self.control.failed(failure)
+        self.state.record_failure(failure)
         return self._end(task, started, ended, failure, None if failure.allowed else Skip("needs", task.id))
 
-    def refuse(self, task: Task, why: Skip, started: int) -> Task | None:
+    def skip_or_fail(self, task: Task, why: Skip, started: int) -> Task | None:
         """End a task that is not run, or not run again."""
         if task.details.last_failure is not None and why.reason == "stopped":
-            return self._fail_finally(task, task.details.last_failure, started, started)
+            return self._record_failure(task, task.details.last_failure, started, started)
         return self.skip(task, why)
 
     def skip(self, task: Task, why: Skip) -> Task | None:
@@ -236,7 +236,7 @@ class Runner:
             else:
                 self._push(successor)
         if task.details.holds_slots:
-            self._dispatcher.give_back(task, self._push)
+            self._dispatcher.release_slots(task, self._push)
         return following
 
     # -- tasks that are more than a call ---------------------------------------------------------
@@ -272,23 +272,23 @@ class Runner:
         attempt = self._open_attempt(task, started) if task.details.is_timed else None
         self._begun = task, attempt, started
         value, why, error = self._try(task)
-        if attempt is not None and not self.control.settle(attempt):
-            self.control.count_lost(-1)
+        if attempt is not None and not self.state.settle(attempt):
+            self.state.count_abandoned(-1)
             raise AbandonedError
         if error is not None:
             return self.fail(task, error, started)
         if why:
-            return self.refuse(task, why, started)
+            return self.skip_or_fail(task, why, started)
         if task.details.kind == MAP and value:
             self._expand(task, value, started)
-            self._begun = NOTHING_BEGUN  # it has not ended: it goes on when its children have
+            self._begun = NO_TASK  # it has not ended: it goes on when its children have
             return None
-        return self.finish(task, value, started)
+        return self.complete(task, value, started)
 
     def _try(self, task: Task) -> tuple[Any, Skip | None, BaseException | None]:
         """Return the task's value, or why it is not run, or its error."""
         try:
-            why = self.why_not(task)
+            why = self.skip_reason(task)
             return (None, why, None) if why else (self._special_value(task), None, None)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             return None, None, error
@@ -298,20 +298,20 @@ class Runner:
         limit = 0.0 if task.details.kind == MAP else task.details.timeout  # it is that of each child
 
         def give_up(attempt: Attempt, seconds: float) -> None:
-            if not self.control.settle(attempt):
+            if not self.state.settle(attempt):
                 return
             attempt.cancelled.set()
-            self.control.count_lost(1)
+            self.state.count_abandoned(1)
             error = NodeTimeoutError(seconds, is_lost=True)
             # A runner of its own: this one notes for its own thread alone, which may still come back.
-            fail = Runner(self._worker, self.plan, self.control, self._dispatcher, self._dispatcher.put).fail
-            self._dispatcher.lose(self._worker, lambda: fail(task, error, started))
+            fail = Runner(self._worker, self.plan, self.state, self._dispatcher, self._dispatcher.enqueue).fail
+            self._dispatcher.replace_worker(self._worker, lambda: fail(task, error, started))
 
         attempt = Attempt(task.details.attempt, give_up, is_always=task.details.always)
-        self.control.open_attempt(attempt)
+        self.state.open_attempt(attempt)
         if limit:
             moment = started + nanoseconds(limit)
-            attempt.appointment = self._dispatcher.timer.at(moment, lambda: give_up(attempt, limit))
+            attempt.timer = self._dispatcher.timer.at(moment, lambda: give_up(attempt, limit))
         return attempt
 
     def _special_value(self, task: Task) -> Any:
@@ -343,7 +343,7 @@ class Runner:
         if self.plan.children:
             children = self._restore_children(task, children)
         self.plan.rank_all(children)
-        self.control.count_children(len(children))
+        self.state.count_children(len(children))
         for child in children:
             child.ready_at = now
         if not children:

@@ -21,10 +21,10 @@ from taskrunner.storage.journal import Entry
 
 if TYPE_CHECKING:
     from taskrunner.execution.cpu_time import CpuTime
-    from taskrunner.reuse.run_cache import Reuse
+    from taskrunner.reuse.run_cache import RunCache
 
 
-class Control:
+class RunState:
     """The shared state of one run. ``stop_after``: so many failures stop it; 0: none do.
 
     ``is_journaled``: somebody takes the entries that the runners make. ``mask`` takes the run's secrets out
@@ -40,7 +40,7 @@ class Control:
         # When the journal's thread last looked, in a list of its own: who makes an entry long after that wakes it.
         self.looked = [0]
         self.wake: Callable[[], None] = lambda: None
-        self.lost = 0
+        self.abandoned = 0
         self.children = 0
         self._attempts: set[Attempt] = set()
         self._on_halt: list[Callable[[], None]] = []
@@ -50,28 +50,28 @@ class Control:
         self.because = ""
         self.signal = 0
         self.crash: BaseException | None = None
-        self.reuse: Reuse | None = None
+        self.run_cache: RunCache | None = None
         self.cpu: CpuTime | None = None
         self.ended = 0
         self._on_interrupt: list[Callable[[], None]] = []
         self._stop_after = stop_after
         self._failed = 0
         self._lock = threading.RLock()
-        self._halted = False
+        self._stopped = False
         self._flags: list[list[int]] = []
-        self._notes: list[tuple[int, list[AttemptRecord]]] = []
+        self._records: list[tuple[int, list[AttemptRecord]]] = []
         self._entries: list[deque[Entry]] = []
         self._views: list[Callable[[int], list[Running]]] = []
         self._on_leave: list[Callable[[], None]] = []
 
-    def open_notes(self, worker: int) -> list[AttemptRecord]:
+    def new_record_list(self, worker: int) -> list[AttemptRecord]:
         """Return a new list for what the runner of a worker notes."""
         notes: list[AttemptRecord] = []
         with self._lock:
-            self._notes.append((worker, notes))
+            self._records.append((worker, notes))
         return notes
 
-    def open_entries(self) -> deque[Entry]:
+    def new_journal_queue(self) -> deque[Entry]:
         """Return a new deque for the journal's entries of the calling runner."""
         entries: deque[Entry] = deque()
         with self._lock:
@@ -89,19 +89,19 @@ class Control:
         with self._lock:
             return any(self._entries)
 
-    def open_flag(self) -> list[int]:
+    def new_stop_flag(self) -> list[int]:
         """Return a new flag for the calling runner: not zero means stop."""
         with self._lock:
-            flag = [int(self._halted)]
+            flag = [int(self._stopped)]
             self._flags.append(flag)
         return flag
 
-    def all_notes(self) -> list[tuple[int, list[AttemptRecord]]]:
+    def records(self) -> list[tuple[int, list[AttemptRecord]]]:
         """Return each worker with what it has noted. A list is appended to by its own runner and by no other."""
         with self._lock:
-            return list(self._notes)
+            return list(self._records)
 
-    def open_view(self, look: Callable[[int], list[Running]]) -> None:
+    def add_view(self, look: Callable[[int], list[Running]]) -> None:
         """Have ``look(now)`` called, by any thread, to ask a runner what it runs."""
         with self._lock:
             self._views.append(look)
@@ -118,7 +118,7 @@ class Control:
         now = time.perf_counter_ns()
         return [running for look in views for running in look(now)]
 
-    def failed(self, failure: Failure) -> None:
+    def record_failure(self, failure: Failure) -> None:
         """Note a failure, and stop the run if it is one too many."""
         with self._lock:
             self.failures.append(failure)
@@ -127,29 +127,29 @@ class Control:
             self._failed += 1
             if self._failed != self._stop_after:
                 return
-            told = self._halt(failure.node)
-        _tell(told)
+            told = self._stop(failure.node)
+        _call_all(told)
 
-    def crashed(self, error: BaseException) -> None:
+    def record_crash(self, error: BaseException) -> None:
         """Note an error of taskrunner's own, and stop the run."""
         with self._lock:
             self.crash = self.crash or error
-            told = self._halt("")
-        _tell(told)
+            told = self._stop("")
+        _call_all(told)
 
     def interrupt(self, number: int) -> None:
         """Stop the run because of a signal: nothing new starts, what can be cancelled is."""
         with self._lock:
             self.signal = number
             told = [*self._cancel(), *self._on_interrupt]
-        _tell(told)
+        _call_all(told)
 
-    def expire(self, seconds: float) -> None:
+    def time_out(self, seconds: float) -> None:
         """Stop the run because its time is over: as an interrupt does."""
         with self._lock:
             self.timed_out = seconds
             told = self._cancel()
-        _tell(told)
+        _call_all(told)
 
     @property
     def is_ok(self) -> bool:
@@ -175,10 +175,10 @@ class Control:
         with self._lock:
             return list(self._attempts)
 
-    def count_lost(self, change: int) -> None:
+    def count_abandoned(self, change: int) -> None:
         """Count a call that was given up, or (-1) one of them that has returned."""
         with self._lock:
-            self.lost += change
+            self.abandoned += change
 
     def count_children(self, count: int) -> None:
         """Count the nodes that came of a mapped one; before any of them is placed."""
@@ -190,11 +190,11 @@ class Control:
         with self._lock:
             self._on_leave.append(call)
 
-    def leave(self) -> None:
+    def exit_now(self) -> None:
         """Tell that the process is about to end without waiting; called in a signal's handler."""
         with self._lock:
             told = list(self._on_leave)
-        _tell(told)
+        _call_all(told)
 
     def on_interrupt(self, tell: Callable[[], None]) -> None:
         """Have ``tell`` called when the run is interrupted, from the signal's handler."""
@@ -206,29 +206,29 @@ class Control:
         with self._lock:
             self._on_cancel.append(call)
 
-    def on_halt(self, call: Callable[[], None]) -> None:
+    def on_stop(self, call: Callable[[], None]) -> None:
         """Have ``call`` called when nothing new is to start; it may be in a signal's handler."""
         with self._lock:
             self._on_halt.append(call)
 
     def _cancel(self) -> list[Callable[[], None]]:
-        told = self._halt("")
+        told = self._stop("")
         self.cancelled.set()
         for attempt in self._attempts:
             if not attempt.is_always:  # somebody waits for what runs because of the stop
                 attempt.cancelled.set()
         return [*told, *self._on_cancel]
 
-    def _halt(self, because: str) -> list[Callable[[], None]]:
+    def _stop(self, because: str) -> list[Callable[[], None]]:
         """Stop the runners; return who is to be told when the lock is free: they have locks of their own."""
-        self._halted = True
+        self._stopped = True
         self.because = self.because or because
         for flag in self._flags:
             flag[0] = 1
         return list(self._on_halt)
 
 
-def _tell(told: Iterable[Callable[[], None]]) -> None:
+def _call_all(told: Iterable[Callable[[], None]]) -> None:
     for tell in told:
         with contextlib.suppress(Exception):  # an error here would come out of whatever was interrupted
             tell()

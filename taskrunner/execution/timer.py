@@ -11,22 +11,22 @@ import time
 from collections.abc import Callable
 
 # Seconds, some 30 years: nobody waits longer, and any number of seconds is an integer of nanoseconds then.
-LONGEST = 1e9
+MAX_DELAY_S = 1e9
 
 
 def nanoseconds(seconds: float) -> int:
     """Return so many seconds as nanoseconds, whatever a file asks for."""
-    return int(min(seconds, LONGEST) * 1e9)
+    return int(min(seconds, MAX_DELAY_S) * 1e9)
 
 
-class Appointment:
+class TimerHandle:
     """One call to come. ``is_patient``: it waits for its moment even when others are hurried."""
 
-    __slots__ = ("call", "is_patient")
+    __slots__ = ("call", "keeps_delay")
 
     def __init__(self, call: Callable[[], None], *, is_patient: bool) -> None:
         self.call: Callable[[], None] | None = call
-        self.is_patient = is_patient
+        self.keeps_delay = is_patient
 
     def cancel(self) -> None:
         """Forget the call. One that has begun, or is about to, is not stopped."""
@@ -40,28 +40,28 @@ class Timer:
         self._on_crash = on_crash
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._heap: list[tuple[int, int, Appointment]] = []
+        self._heap: list[tuple[int, int, TimerHandle]] = []
         self._sequence = itertools.count()
-        self._hurried = False
+        self._is_expedited = False
         self._stopped = False
         self._thread: threading.Thread | None = None
 
-    def at(self, moment: int, call: Callable[[], None], *, is_patient: bool = True) -> Appointment:
+    def at(self, deadline: int, call: Callable[[], None], *, keeps_delay: bool = True) -> TimerHandle:
         """Have ``call`` called at a moment of the run's clock, in nanoseconds, or as soon after as can be."""
-        appointment = Appointment(call, is_patient=is_patient)
+        appointment = TimerHandle(call, is_patient=keeps_delay)
         with self._lock:
-            heapq.heappush(self._heap, (moment, next(self._sequence), appointment))
+            heapq.heappush(self._heap, (deadline, next(self._sequence), appointment))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="taskrunner-timer", daemon=True)
                 self._thread.start()
-            if self._heap[0][2] is appointment or self._hurried:
+            if self._heap[0][2] is appointment or self._is_expedited:
                 self._changed.notify()
         return appointment
 
-    def hurry(self) -> None:
+    def expedite(self) -> None:
         """Make all calls that are not patient now, and from now on at once."""
         with self._lock:
-            self._hurried = True
+            self._is_expedited = True
             self._changed.notify()
 
     def stop(self) -> None:
@@ -83,7 +83,7 @@ class Timer:
                     except BaseException as error:  # noqa: BLE001  a bug of ours: nobody waits for what is lost here
                         self._on_crash(error)
 
-    def _wait(self) -> list[Appointment] | None:
+    def _wait(self) -> list[TimerHandle] | None:
         """Wait for what is due; None: it is over."""
         with self._lock:
             while not self._stopped:
@@ -93,13 +93,13 @@ class Timer:
                 self._changed.wait(left if left is None else min(max(left, 0.0), threading.TIMEOUT_MAX))
             return None
 
-    def _take(self) -> list[Appointment]:
+    def _take(self) -> list[TimerHandle]:
         now = time.perf_counter_ns()
         due = []
         while self._heap and self._heap[0][0] <= now:
             due.append(heapq.heappop(self._heap)[2])
-        if self._hurried and (hurried := [entry for entry in self._heap if not entry[2].is_patient]):
-            self._heap = [entry for entry in self._heap if entry[2].is_patient]
+        if self._is_expedited and (hurried := [entry for entry in self._heap if not entry[2].keeps_delay]):
+            self._heap = [entry for entry in self._heap if entry[2].keeps_delay]
             heapq.heapify(self._heap)
             due += [appointment for _, _, appointment in sorted(hurried, key=lambda entry: entry[:2])]
         return due

@@ -28,7 +28,7 @@ _START = len(MAGIC) + hashlib.sha256().digest_size
 _KEY = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = ".new"
 # Seconds after which a file that was never renamed belongs to a run that is no more.
-_ABANDONED = 3600.0
+_STALE_AFTER_S = 3600.0
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -100,7 +100,7 @@ class Cache:
         """
         now = time.time()
         for entry in self._files(whole=False):
-            if now - entry.used > _ABANDONED:
+            if now - entry.used > _STALE_AFTER_S:
                 entry.path.unlink(missing_ok=True)
         entries = self.entries()
         total = sum(entry.size for entry in entries)

@@ -11,7 +11,7 @@ from pathlib import Path
 type Stamp = tuple[int, int, int] | None
 
 # A file system's clock may stand still as long as this: what was written twice within it can look untouched.
-COARSEST = 2_000_000_000
+MAX_CLOCK_STEP_NS = 2_000_000_000
 
 
 def expand(patterns: Iterable[str]) -> list[str]:
@@ -67,6 +67,6 @@ class Contents:
             return self._known[path, stamp]
         with Path(path).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        if time.time_ns() - stamp[0] > COARSEST:
+        if time.time_ns() - stamp[0] > MAX_CLOCK_STEP_NS:
             self._known[path, stamp] = found
         return found

@@ -40,7 +40,7 @@ import msgspec
 
 _SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes, EllipsisType})
 # What is equal where its repr is.
-_TOLD_BY_REPR = (
+_DEFINED_BY_REPR = (
     dt.date, dt.time, dt.timedelta, dt.tzinfo, decimal.Decimal, fractions.Fraction, uuid.UUID, PurePath,
     range, slice, bytearray, GenericAlias, UnionType,
 )  # fmt: skip
@@ -104,7 +104,7 @@ class _Reader:
     # -- code --------------------------------------------------------------------------------------
 
     def _function(self, function: FunctionType, *, strict: bool) -> bytes:
-        if again := self._again(function):
+        if again := self._reference(function):
             return again
         own, known = str(function.__module__), function.__globals__
         # What is strict is read first: what has been met is not read again.
@@ -132,7 +132,7 @@ class _Reader:
         return _digest("code", self._value(facts, ""))
 
     def _class(self, kind: type) -> bytes:
-        if again := self._again(kind):
+        if again := self._reference(kind):
             return again
         own = kind.__module__
         above = [self._callable(base, own) for base in (type(kind), *kind.__bases__)]
@@ -182,9 +182,9 @@ class _Reader:
         name = _name(kind)
         if isinstance(value, re.Pattern):
             return _digest("pattern", self._value((value.pattern, value.flags), own))
-        if isinstance(value, _TOLD_BY_REPR):
+        if isinstance(value, _DEFINED_BY_REPR):
             return _digest("repr", name, _bytes(repr(value)))
-        if again := self._again(value):
+        if again := self._reference(value):
             return again
         fields = _fields_of(value)
         if fields is None and strict:
@@ -194,7 +194,7 @@ class _Reader:
         parts = () if fields is None else (self._value(fields, own, strict=strict),)
         return _digest("object", name, self._callable(kind, own), *parts)
 
-    def _again(self, value: Any) -> bytes:
+    def _reference(self, value: Any) -> bytes:
         """Return the number of what has been met; empty at the first time."""
         if id(value) in self._met:
             return _digest("again", str(self._met[id(value)]).encode())

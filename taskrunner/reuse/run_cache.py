@@ -20,7 +20,7 @@ from taskrunner.plan.task import ASYNC, Task
 from taskrunner.reuse.cache import Cache
 from taskrunner.reuse.files import Contents, Stamp, expand, stamps
 from taskrunner.reuse.fingerprint import UnknownCodeError, fingerprint
-from taskrunner.reuse.up_to_date import Outputs
+from taskrunner.reuse.up_to_date import CommandOutputs
 from taskrunner.storage.serialization import SerializationError, deserialize, serialize
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 type ResultsOf = Callable[[Task], ResultOf]
 
 
-class Reuse:
+class RunCache:
     """The cache as one run uses it. ``note`` is told why a node is not cached; ``force``: write it only.
 
     ``hits``: the ids of the nodes whose results came from the cache.
@@ -62,7 +62,7 @@ class Reuse:
         try:
             return fingerprint(task.function)
         except UnknownCodeError as error:
-            self.tell(task, str(error))
+            self.warn(task, str(error))
             return ""
 
     def close(self) -> None:
@@ -97,16 +97,16 @@ class Reuse:
             from taskrunner.nodes.command import run_command  # only commands need it, and what it imports
 
             try:
-                outputs = Outputs(self.cache, command, files, creates)
+                outputs = CommandOutputs(self.cache, command, files, creates)
                 found = MISSING if self._force else outputs.result()
                 if found is not MISSING:
                     return self.hit(task, found)
                 outputs.begin()
             except (SerializationError, OSError) as error:
-                self.tell(task, _why(error))
+                self.warn(task, _reason(error))
                 return await run_command(command, folder, name)
             value = await run_command(command, folder, name)
-            self._write(task, lambda: outputs.keep(value))
+            self._write(task, lambda: outputs.store(value))
             return value
 
         return run
@@ -119,7 +119,7 @@ class Reuse:
         except SerializationError:  # its type is not what it was
             return MISSING
 
-    def keep(self, task: Task, key: str, value: Any) -> None:
+    def store(self, task: Task, key: str, value: Any) -> None:
         """Keep a result, if it can be kept."""
 
         def put() -> str:
@@ -134,7 +134,7 @@ class Reuse:
         self.hits.append(task.id)
         return value
 
-    def tell(self, task: Task, why: str) -> None:
+    def warn(self, task: Task, why: str) -> None:
         """Say why a node is not cached: once for all that call the same, and for all children of a node."""
         node, call = task.vertex.id, task.vertex.call
         told = (call or node, why)
@@ -150,9 +150,9 @@ class Reuse:
         try:
             why = write()
         except (SerializationError, OSError) as error:
-            why = _why(error, "its result")
+            why = _reason(error, "its result")
         if why:
-            self.tell(task, why)
+            self.warn(task, why)
 
     @staticmethod
     def _paths(task: Task, name: str, results_of: ResultsOf) -> list[str]:
@@ -163,7 +163,7 @@ class Reuse:
 class _Call:
     """One call of a function whose results are cached."""
 
-    def __init__(self, reuse: Reuse, task: Task, code: str, files: list[str]) -> None:
+    def __init__(self, reuse: RunCache, task: Task, code: str, files: list[str]) -> None:
         self._reuse = reuse
         self._task = task
         self._function = task.function
@@ -177,7 +177,7 @@ class _Call:
         if (found := self._find(key)) is not MISSING:
             return found
         value = self._function(*args, **kwargs)
-        self._keep(key, value)
+        self._store(key, value)
         return value
 
     async def run_async(self, *args: Any, **kwargs: Any) -> Any:
@@ -186,7 +186,7 @@ class _Call:
         if (found := self._find(key)) is not MISSING:
             return found
         value = await self._function(*args, **kwargs)
-        self._keep(key, value)
+        self._store(key, value)
         return value
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -197,18 +197,18 @@ class _Call:
             files = [(path, self._reuse.contents.digest(path, stamp)) for path, stamp in self._stamps.items()]
             return hashlib.sha256(serialize(["call", self._code, args, named, files])).hexdigest()
         except (SerializationError, OSError) as error:
-            self._reuse.tell(self._task, _why(error, "an argument"))
+            self._reuse.warn(self._task, _reason(error, "an argument"))
             return ""
 
     def _find(self, key: str) -> Any:
         found = self._reuse.find(key) if key else MISSING
         return found if found is MISSING else self._reuse.hit(self._task, found)
 
-    def _keep(self, key: str, value: Any) -> None:
+    def _store(self, key: str, value: Any) -> None:
         if key and stamps(expand(self._files)) != self._stamps:  # it may have read what was there later
-            self._reuse.tell(self._task, "a file that it reads was written to while it ran")
+            self._reuse.warn(self._task, "a file that it reads was written to while it ran")
         elif key:
-            self._reuse.keep(self._task, key, value)
+            self._reuse.store(self._task, key, value)
 
 
 def _sees_order(function: Function) -> bool:
@@ -220,7 +220,7 @@ def _sees_order(function: Function) -> bool:
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
-def _why(error: Exception, what: str = "it") -> str:
+def _reason(error: Exception, what: str = "it") -> str:
     if isinstance(error, OSError):
         return f"{error.filename or 'the cache'}: {error.strerror}"
     return f"{what} cannot be stored: {error}"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from taskrunner.nodes.command import Command
 
 
-class Outputs:
+class CommandOutputs:
     """The files that one command creates, and those that it reads.
 
     Raises:
@@ -58,7 +58,7 @@ class Outputs:
         for record in self._records:
             self._cache.remove(record)
 
-    def keep(self, result: Any) -> str:
+    def store(self, result: Any) -> str:
         """Remember what the command has made, and its result; say why not, if not.
 
         Raises:

@@ -13,9 +13,9 @@ from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import Event, GilSwitchedOn, RunDone, RunStart, RunWarning
 from taskrunner.execution.cpu_time import CpuTime
-from taskrunner.execution.event_recorder import Recorder
-from taskrunner.execution.journal_writer import Scribe
-from taskrunner.execution.state import Control
+from taskrunner.execution.event_recorder import EventRecorder
+from taskrunner.execution.journal_writer import JournalWriter
+from taskrunner.execution.state import RunState
 from taskrunner.graph.graph import Graph
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import COMMAND
@@ -29,21 +29,21 @@ from taskrunner.system.gil import describe_culprit
 from taskrunner.system.host import peak_memory, processors, python_build, system, versions
 
 if TYPE_CHECKING:
-    from taskrunner.reuse.run_cache import Reuse
+    from taskrunner.reuse.run_cache import RunCache
 from taskrunner.session.prepare import _Order
 
 
-def _introduce(observers: Sequence[Observer], control: Control, expected: Mapping[str, float]) -> None:
+def _introduce(observers: Sequence[Observer], state: RunState, expected: Mapping[str, float]) -> None:
     """Tell those that have a method for it what is known beforehand, and have them told of a sudden end."""
     for observer in observers:
         if (leave := getattr(observer, "on_leave", None)) is not None:
-            control.on_leave(leave)
+            state.on_leave(leave)
         if expected and (expect := getattr(observer, "on_expected", None)) is not None:
             expect(expected)
 
 
 @contextmanager
-def _recording(recorder: Recorder, scribe: Scribe | None, *events: Event) -> Iterator[None]:
+def _recording(recorder: EventRecorder, scribe: JournalWriter | None, *events: Event) -> Iterator[None]:
     """Have the run inside told of; at the end all is told, and after an error of our own nothing will be."""
     recorder.start(*events)
     try:
@@ -57,7 +57,7 @@ def _recording(recorder: Recorder, scribe: Scribe | None, *events: Event) -> Ite
 
 
 @contextmanager
-def _writing(scribe: Scribe | None) -> Iterator[None]:
+def _writing(scribe: JournalWriter | None) -> Iterator[None]:
     """Have the journal written while the run inside goes on, and all of it at the end."""
     if scribe is None:
         yield
@@ -69,12 +69,12 @@ def _writing(scribe: Scribe | None) -> Iterator[None]:
         scribe.stop()
 
 
-def _write_summary(archive: Archive, summary: Summary, recorder: Recorder) -> None:
+def _write_summary(archive: Archive, summary: Summary, recorder: EventRecorder) -> None:
     """Write the summary; the run is over, so its results are worth more than an error here."""
     try:
         archive.folder.write_summary(summary)
     except TaskrunnerError as error:
-        recorder.tell([RunWarning(str(error))])
+        recorder.emit([RunWarning(str(error))])
 
 
 def _run_start(run: str, graph: str, plan: Plan, place: Place, order: _Order, *, cpu_time: bool) -> RunStart:
@@ -126,15 +126,15 @@ def _place(engine: Engine | None, workers: int | None, graph: Graph, plan: Plan)
 
 
 def _reuse(
-    cache_dir: str | Path | None, plan: Plan, recorder: Recorder, stack: ExitStack, *, force: bool
-) -> "Reuse | None":
+    cache_dir: str | Path | None, plan: Plan, recorder: EventRecorder, stack: ExitStack, *, force: bool
+) -> "RunCache | None":
     """Open the cache for a run, if there is one and a node asks for it."""
     if cache_dir is None or not any(vertex.options.cache or vertex.options.creates for vertex in plan.dag.special):
         return None
     from taskrunner.reuse.cache import Cache  # only such nodes need it, and all that it imports
-    from taskrunner.reuse.run_cache import Reuse
+    from taskrunner.reuse.run_cache import RunCache
 
-    reuse = Reuse(Cache(Path(cache_dir)), plan, recorder.note, force=force)
+    reuse = RunCache(Cache(Path(cache_dir)), plan, recorder.enqueue, force=force)
     stack.callback(reuse.close)
     return reuse
 
@@ -170,32 +170,32 @@ def _why_gil(watch: gil.GilWatch) -> str:
 
 
 def _result(
-    plan: Plan, control: Control, run_id: str, name: str, place: Place, watch: gil.GilWatch, cpu: CpuTime | None
+    plan: Plan, state: RunState, run_id: str, name: str, place: Place, watch: gil.GilWatch, cpu: CpuTime | None
 ) -> RunResult:
     facts = Facts(
         run=run_id,
         graph=name,
-        wall_s=(control.ended - control.started) / 1e9,
+        wall_s=(state.ended - state.started) / 1e9,
         workers=place.workers,
         gil=place.has_gil,
         gil_module=watch.culprit,
         gil_node=watch.node,
         peak_memory_bytes=peak_memory(),
-        signal=control.signal,
+        signal=state.signal,
         kept=plan.restored,
-        timed_out_s=control.timed_out,
-        lost=control.lost,
-        ok=control.is_ok,
-        cached=len(control.reuse.hits) if control.reuse else 0,
+        timed_out_s=state.timed_out,
+        lost=state.abandoned,
+        ok=state.is_ok,
+        cached=len(state.run_cache.hits) if state.run_cache else 0,
         engine=place.name,
     )
-    notes = control.all_notes()
+    notes = state.records()
     return RunResult(
         facts.ok,
         notes,
         plan.take_outputs(),
-        control.failures,
-        control.started,
+        state.failures,
+        state.started,
         lambda: summarize(notes, plan.dag, facts, cpu),
     )
 

@@ -8,7 +8,7 @@ import pytest
 import taskrunner
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
-from taskrunner.execution.attempt import NOTHING_BEGUN, running
+from taskrunner.execution.attempt import NO_TASK, running
 from taskrunner.plan.task import NO_DETAILS, TaskDetails
 
 LONG = 30.0
@@ -31,12 +31,12 @@ SETTLED, OPEN = SimpleNamespace(is_settled=True), SimpleNamespace(is_settled=Fal
 @pytest.mark.parametrize(
     ("last", "begun", "notes", "seconds"),
     [
-        (None, NOTHING_BEGUN, [], None),
-        (A, NOTHING_BEGUN, [], 4.0),  # since it was ready
-        (A, NOTHING_BEGUN, [note(B, 3_000_000_000)], 2.0),  # since what the worker did before it
-        (A, NOTHING_BEGUN, [note(B, 0), note(A, 2_000_000_000)], None),  # it has ended
+        (None, NO_TASK, [], None),
+        (A, NO_TASK, [], 4.0),  # since it was ready
+        (A, NO_TASK, [note(B, 3_000_000_000)], 2.0),  # since what the worker did before it
+        (A, NO_TASK, [note(B, 0), note(A, 2_000_000_000)], None),  # it has ended
         (A, (S, None, 1), [note(S, 2_000_000_000)], 3.0),
-        (S, NOTHING_BEGUN, [], None),  # not begun yet, or expanded and waiting for its children
+        (S, NO_TASK, [], None),  # not begun yet, or expanded and waiting for its children
         (S, (S, None, 2_000_000_000), [], 3.0),
         (S, (S, OPEN, 2_000_000_000), [note(S, 1_000_000_000)], 3.0),  # another attempt, after one that was noted
         (S, (S, None, 2_000_000_000), [note(S, 3_000_000_000)], None),  # this attempt has ended
@@ -128,10 +128,10 @@ def test_attempts_are_told_apart():
 
 
 def test_nobody_is_asked_when_nobody_looks(monkeypatch):
-    from taskrunner.execution.state import Control  # noqa: PLC0415  only here
+    from taskrunner.execution.state import RunState  # noqa: PLC0415  only here
 
     asked = []
-    monkeypatch.setattr(Control, "running", lambda *_: asked.append(1) or [])
+    monkeypatch.setattr(RunState, "running", lambda *_: asked.append(1) or [])
     graph = taskrunner.Graph("g")
     graph.call(threading.Event().wait, 0.2)
     blind = SimpleNamespace(on_events=lambda _: None, close=lambda: None)

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from taskrunner.events.types import LEVELS, NodeDone, NodeFailed, NodeSkipped, RunWarning
-from taskrunner.execution.event_recorder import BATCH, Recorder, to_events
-from taskrunner.execution.state import Control
-from taskrunner.plan.outcome import Call, Retried, Skip, describe
-from taskrunner.plan.task import NOTHING, Demands
+from taskrunner.execution.event_recorder import MAX_BATCH_EVENTS, EventRecorder, to_events
+from taskrunner.execution.state import RunState
+from taskrunner.plan.outcome import FailedCall, Retried, Skip, describe
+from taskrunner.plan.task import NO_DETAILS, TaskDetails
 
-RECORDER = sys.modules[Recorder.__module__]  # taskrunner.run is a function's name as well
+RECORDER = sys.modules[EventRecorder.__module__]  # taskrunner.run is a function's name as well
 
 
 class Listener:
@@ -33,22 +33,22 @@ class Listener:
 
 
 def task(name, *, stolen=False):
-    return SimpleNamespace(id=name, stolen=stolen, demands=NOTHING)
+    return SimpleNamespace(id=name, stolen=stolen, details=NO_DETAILS)
 
 
 def done(name, ended):
     return (task(name), 0, 0, ended, None)
 
 
-FAILED = (task("b"), 0, 0, 2, describe(Call("b", ("b",)), ValueError("no")))
+FAILED = (task("b"), 0, 0, 2, describe(FailedCall("b", ("b",)), ValueError("no")))
 SKIPPED = (task("c"), 0, 3, 3, Skip("needs", "b"))
 
 
 def told(notes, *observers):
     """Have a recorder tell of notes from one worker, to its end."""
-    control = Control()
-    control.open_notes(0).extend(notes)
-    recorder = Recorder(control, observers)
+    state = RunState()
+    state.new_record_list(0).extend(notes)
+    recorder = EventRecorder(state, observers)
     recorder.start()
     recorder.stop()
     recorder.close()
@@ -61,7 +61,7 @@ def test_a_note_becomes_an_event_in_seconds(stolen):
 
 
 def test_a_result_from_the_cache_is_told_to_be_one():
-    cached = SimpleNamespace(id="a", stolen=False, demands=Demands(cached=True))
+    cached = SimpleNamespace(id="a", stolen=False, details=TaskDetails(cached=True))
     assert to_events(0, (cached, 0, 0, 0, None), 0)[0].cached
     assert not to_events(0, done("a", 0), 0)[0].cached
 
@@ -84,21 +84,21 @@ def test_a_failure_and_a_skip_become_their_events():
 
 
 def test_every_note_is_told_once_and_nothing_is_lost_at_the_end():
-    control, listener = Control(), Listener()
-    recorder = Recorder(control, [listener])
+    state, listener = RunState(), Listener()
+    recorder = EventRecorder(state, [listener])
     recorder.start(RunWarning("first"))
 
     def note(notes):
         for number in range(5000):
             notes.append(done(f"{threading.get_ident()}-{number}", number))
 
-    lists = [control.open_notes(worker) for worker in range(3)]
+    lists = [state.new_record_list(worker) for worker in range(3)]
     threads = [threading.Thread(target=note, args=(notes,)) for notes in lists]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    recorder.note(RunWarning("noted"))
+    recorder.enqueue(RunWarning("noted"))
     recorder.stop()
     recorder.close(RunWarning("last"))
     assert (listener.events[0].message, listener.events[-1].message) == ("first", "last")
@@ -109,11 +109,11 @@ def test_every_note_is_told_once_and_nothing_is_lost_at_the_end():
 
 
 def test_notes_of_several_workers_are_told_in_the_order_of_their_ends_with_their_workers():
-    control, listener = Control(), Listener()
-    control.open_notes(0).extend([done("a", 1), done("d", 4)])
-    control.open_notes(1).extend([done("b", 2), done("c", 3)])
-    control.open_notes(-1).append(done("e", 5))
-    recorder = Recorder(control, [listener])
+    state, listener = RunState(), Listener()
+    state.new_record_list(0).extend([done("a", 1), done("d", 4)])
+    state.new_record_list(1).extend([done("b", 2), done("c", 3)])
+    state.new_record_list(-1).append(done("e", 5))
+    recorder = EventRecorder(state, [listener])
     recorder.start()
     recorder.stop()
     assert [(event.node, event.worker) for event in listener.events] == [
@@ -123,12 +123,12 @@ def test_notes_of_several_workers_are_told_in_the_order_of_their_ends_with_their
 
 @pytest.mark.parametrize(("count", "sizes"), [(0, []), (1, [1]), (7, [7]), (8, [7, 1]), (21, [7, 7, 7])])
 def test_a_batch_is_not_larger_than_it_may_be(monkeypatch, count, sizes):
-    monkeypatch.setattr(RECORDER, "BATCH", 7)
+    monkeypatch.setattr(RECORDER, "MAX_BATCH_EVENTS", 7)
     listener = Listener()
     told([done(str(number), number) for number in range(count)], listener)
     assert [len(batch) for batch in listener.batches] == sizes
     assert [event.node for event in listener.events] == [str(number) for number in range(count)]
-    assert BATCH == 10_000
+    assert MAX_BATCH_EVENTS == 10_000
 
 
 @pytest.mark.parametrize("level", [level for level, number in LEVELS.items() if number > LEVELS["info"]])
@@ -157,9 +157,9 @@ def test_one_observer_that_wants_all_is_told_all_whatever_the_others_want(level)
 @pytest.mark.parametrize("levels", [["warning"], ["error"], ["warning", None]], ids=str)
 def test_what_a_user_ought_to_know_is_told_at_every_level(levels):
     listeners = [Listener(level) for level in levels]
-    recorder = Recorder(Control(), listeners)
+    recorder = EventRecorder(RunState(), listeners)
     recorder.start(RunWarning("first"))
-    recorder.note(RunWarning("noted"))
+    recorder.enqueue(RunWarning("noted"))
     recorder.stop()
     recorder.close(RunWarning("last"))
     for listener in listeners:
@@ -173,9 +173,9 @@ def test_an_observer_that_fails_is_told_no_more_and_the_others_are():
             raise OSError("disk full")
 
     broken, listener = Broken(), Listener()
-    recorder = Recorder(Control(), [broken, listener])
-    recorder.tell([RunWarning("one")])
-    recorder.tell([RunWarning("two")])
+    recorder = EventRecorder(RunState(), [broken, listener])
+    recorder.emit([RunWarning("one")])
+    recorder.emit([RunWarning("two")])
     assert [event.message for event in broken.events] == ["one"]
     assert [event.message for event in listener.events] == ["one", "two"]
     assert [str(error) for error in recorder.errors] == ["disk full"]
@@ -183,7 +183,7 @@ def test_an_observer_that_fails_is_told_no_more_and_the_others_are():
 
 def test_without_observers_there_is_no_thread():
     before = threading.active_count()
-    recorder = Recorder(Control(), [])
+    recorder = EventRecorder(RunState(), [])
     recorder.start()
     assert threading.active_count() == before
     recorder.stop()

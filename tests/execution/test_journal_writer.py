@@ -7,8 +7,8 @@ import pytest
 
 import taskrunner
 from taskrunner.events.types import RunStart
-from taskrunner.execution.journal_writer import Scribe
-from taskrunner.execution.state import Control
+from taskrunner.execution.journal_writer import JournalWriter
+from taskrunner.execution.state import RunState
 from taskrunner.storage.journal import entry
 
 BOUND = 30.0
@@ -28,13 +28,13 @@ class Journal:
 
 
 @pytest.fixture
-def control():
-    return Control(is_journaled=True)
+def state():
+    return RunState(is_journaled=True)
 
 
-def test_what_is_there_is_written_while_the_run_goes_on_and_the_rest_at_its_end(control):
-    journal, entries = Journal(), control.open_entries()
-    scribe = Scribe(control, journal, lambda _: None)
+def test_what_is_there_is_written_while_the_run_goes_on_and_the_rest_at_its_end(state):
+    journal, entries = Journal(), state.new_journal_queue()
+    scribe = JournalWriter(state, journal, lambda _: None)
     scribe.start()
     entries.append(entry("a", 1))
     assert journal.has_some.wait(BOUND)
@@ -44,9 +44,9 @@ def test_what_is_there_is_written_while_the_run_goes_on_and_the_rest_at_its_end(
     assert [name for name, _ in journal.written] == ["a", "b"]
 
 
-def test_a_journal_that_cannot_be_written_is_told_once_and_left(control):
-    journal, entries, told = Journal(OSError(28, "No space left on device")), control.open_entries(), []
-    scribe = Scribe(control, journal, told.append)
+def test_a_journal_that_cannot_be_written_is_told_once_and_left(state):
+    journal, entries, told = Journal(OSError(28, "No space left on device")), state.new_journal_queue(), []
+    scribe = JournalWriter(state, journal, told.append)
     scribe.start()
     scribe.stop()
     for name in "ab":

@@ -5,16 +5,16 @@ import threading
 
 import pytest
 
-from taskrunner.execution.resources import Limits
+from taskrunner.execution.resources import ResourcePools
 
 
 def test_a_pool_admits_as_many_as_it_has_places():
-    limits = Limits({"db": 2})
+    limits = ResourcePools({"db": 2})
     assert [limits.acquire(task, ("db",), 0) for task in "abc"] == [True, True, False]
 
 
 def test_a_place_given_back_goes_to_the_first_that_waits():
-    limits = Limits({"db": 1})
+    limits = ResourcePools({"db": 1})
     for task in "abc":
         limits.acquire(task, ("db",), 0)
     assert limits.release(("db",)) == ["b"]
@@ -24,14 +24,14 @@ def test_a_place_given_back_goes_to_the_first_that_waits():
 
 
 def test_a_higher_priority_waits_in_front():
-    limits = Limits({"db": 1})
+    limits = ResourcePools({"db": 1})
     for task, priority in (("a", 0), ("b", 0), ("c", 5), ("d", -1), ("e", 5)):
         limits.acquire(task, ("db",), priority)
     assert [limits.release(("db",)) for _ in range(5)] == [["c"], ["e"], ["b"], ["d"], []]
 
 
 def test_all_places_are_taken_at_once_or_none():
-    limits = Limits({"db": 1, "disk": 1})
+    limits = ResourcePools({"db": 1, "disk": 1})
     assert limits.acquire("a", ("db",), 0)
     assert not limits.acquire("both", ("db", "disk"), 0)
     assert limits.acquire("b", ("disk",), 0)
@@ -42,7 +42,7 @@ def test_all_places_are_taken_at_once_or_none():
 
 
 def test_one_that_fits_passes_one_that_does_not():
-    limits = Limits({"db": 1, "disk": 1})
+    limits = ResourcePools({"db": 1, "disk": 1})
     limits.acquire("a", ("db", "disk"), 0)
     limits.acquire("b", ("disk",), 0)
     limits.acquire("both", ("db", "disk"), 5)
@@ -52,7 +52,7 @@ def test_one_that_fits_passes_one_that_does_not():
 
 
 def test_one_release_may_admit_several():
-    limits = Limits({"db": 1, "disk": 1})
+    limits = ResourcePools({"db": 1, "disk": 1})
     limits.acquire("a", ("db", "disk"), 0)
     limits.acquire("b", ("db",), 0)
     limits.acquire("c", ("disk",), 0)
@@ -60,7 +60,7 @@ def test_one_release_may_admit_several():
 
 
 def test_those_that_still_wait_keep_their_order():
-    limits = Limits({"db": 1})
+    limits = ResourcePools({"db": 1})
     for task in range(20):
         limits.acquire(task, ("db",), task % 3)
     expected = [*range(2, 20, 3), *range(1, 20, 3), *range(3, 20, 3)]
@@ -68,7 +68,7 @@ def test_those_that_still_wait_keep_their_order():
 
 
 def test_tasks_are_never_compared():
-    limits = Limits({"db": 1})
+    limits = ResourcePools({"db": 1})
     tasks = [object(), object(), object()]
     for task in tasks:
         limits.acquire(task, ("db",), 0)
@@ -76,12 +76,12 @@ def test_tasks_are_never_compared():
 
 
 def test_no_names_always_fit():
-    assert Limits({}).acquire("a", (), 0)
+    assert ResourcePools({}).acquire("a", (), 0)
 
 
 def test_an_unknown_name_is_refused():
     with pytest.raises(KeyError, match="disk"):
-        Limits({"db": 1}).acquire("a", ("disk",), 0)
+        ResourcePools({"db": 1}).acquire("a", ("disk",), 0)
 
 
 SIZES = {"a": 1, "b": 2, "c": 3}
@@ -89,7 +89,7 @@ SIZES = {"a": 1, "b": 2, "c": 3}
 
 def test_threads_never_exceed_a_pool_and_leave_nobody_waiting():
     """Each thread runs what it was admitted to, and whatever its releases admit."""
-    limits = Limits(SIZES)
+    limits = ResourcePools(SIZES)
     inside = {name: [] for name in SIZES}  # list.append and list.pop are atomic
     most = {name: [] for name in SIZES}
     done = []

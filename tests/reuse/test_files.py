@@ -76,7 +76,7 @@ def test_a_file_is_read_once_unless_it_may_have_changed_since(monkeypatch):
     hashed = files.hashlib.file_digest
     monkeypatch.setattr(files.hashlib, "file_digest", lambda *given: read.append(given) or hashed(*given))
     contents = Contents()
-    long_ago = time.time_ns() - 2 * files.COARSEST
+    long_ago = time.time_ns() - 2 * files.MAX_CLOCK_STEP_NS
     os.utime("a.txt", ns=(long_ago, long_ago))
     assert digest(contents, "a.txt") == digest(contents, "a.txt")
     assert len(read) == 1

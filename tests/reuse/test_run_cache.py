@@ -339,12 +339,12 @@ def test_times_of_a_run_that_took_some_from_the_cache_say_nothing_of_the_next(ru
 def test_what_belongs_to_a_run_is_freed_with_it_without_the_collector(runs, monkeypatch, function):
     made = []
 
-    class Watched(REUSE.Reuse):
+    class Watched(REUSE.RunCache):
         def __init__(self, *given, **options):
             super().__init__(*given, **options)
             made.append(weakref.ref(self))
 
-    monkeypatch.setattr(REUSE, "Reuse", Watched)
+    monkeypatch.setattr(REUSE, "RunCache", Watched)
     gc.disable()
     try:
         for _ in range(2):

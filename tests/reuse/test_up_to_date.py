@@ -8,8 +8,8 @@ from msgspec import UNSET
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.command import Command
 from taskrunner.reuse.cache import Cache
-from taskrunner.reuse.up_to_date import Outputs
-from taskrunner.storage.serialization import NotStorableError
+from taskrunner.reuse.up_to_date import CommandOutputs
+from taskrunner.storage.serialization import SerializationError
 
 NOW = time.time()
 
@@ -30,7 +30,7 @@ class Make:
         os.utime(name, (NOW - seconds_ago, NOW - seconds_ago))
 
     def outputs(self, **given):
-        return Outputs(self.cache, Command(**{**self.given, **given}), self.files, self.creates)
+        return CommandOutputs(self.cache, Command(**{**self.given, **given}), self.files, self.creates)
 
     def make(self, result="made", **given):
         """Run the command, in effect."""
@@ -38,7 +38,7 @@ class Make:
         outputs.begin()
         for name in self.creates:
             self.write(name, 50)
-        return outputs.keep(result)
+        return outputs.store(result)
 
     def is_up_to_date(self, **given):
         return self.outputs(**given).result() is not MISSING
@@ -111,9 +111,9 @@ def test_a_file_that_has_come_into_a_glob_though_it_is_old(make):
 
 def test_what_another_command_has_made_in_the_meantime_is_not_up_to_date(make):
     make.make()
-    other = Outputs(make.cache, Command(["touch", "a.d"], {}, None, UNSET, "text"), [], ["a.d"])
+    other = CommandOutputs(make.cache, Command(["touch", "a.d"], {}, None, UNSET, "text"), [], ["a.d"])
     other.begin()
-    other.keep("")
+    other.store("")
     assert not make.is_up_to_date()
 
 
@@ -137,7 +137,7 @@ def test_without_any_of_its_entries_it_is_not_up_to_date(make, number):
 def test_what_was_not_created_is_told_and_not_kept(make):
     outputs = make.outputs()
     make.write("a.o", 50)
-    assert outputs.keep("") == "it did not create a.d"
+    assert outputs.store("") == "it did not create a.d"
     make.write("a.d", 50)
     assert not make.is_up_to_date()
 
@@ -147,7 +147,7 @@ def test_what_was_written_to_while_the_command_ran_is_told_and_not_kept(make):
     for name in make.creates:
         make.write(name, 50)
     make.write("a.c", 100, "other")
-    assert outputs.keep("") == "a file that it reads was written to while it ran"
+    assert outputs.store("") == "a file that it reads was written to while it ran"
     assert not make.is_up_to_date()
 
 
@@ -162,5 +162,5 @@ def test_the_same_names_in_another_folder_are_other_files(make, tmp_path, monkey
 
 
 def test_a_command_that_is_no_unicode_cannot_be_kept(make):
-    with pytest.raises(NotStorableError):
+    with pytest.raises(SerializationError):
         make.outputs(argv="cat \udcff")

@@ -14,7 +14,7 @@ import msgspec
 
 from taskrunner.analysis.attempts import COMMAND, WORKER
 from taskrunner.analysis.simulation.workload import Job, Workload
-from taskrunner.execution.resources import Limits
+from taskrunner.execution.resources import ResourcePools
 from taskrunner.plan.task import COMMAND_SLOTS
 
 STEAL_AT_MOST = 16  # as in pool.worker
@@ -74,7 +74,7 @@ class Machine:
         self.now = 0.0
         self._events: list[tuple[float, int, int, int]] = []  # when, its number, a worker, a job
         self._number = 0
-        self._limits = Limits({**workload.pools, COMMAND_SLOTS: workers})
+        self._limits = ResourcePools({**workload.pools, COMMAND_SLOTS: workers})
         self._deques: list[deque[int]] = [deque() for _ in range(workers)]
         self._queued = 0  # on all deques
         self._inbox: list[tuple[int, int, int]] = []

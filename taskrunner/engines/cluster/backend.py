@@ -14,7 +14,7 @@ from taskrunner.engines.engine import Engine, EngineLostError, Setup, Site
 from taskrunner.engines.messages import Remote, Report, Written
 from taskrunner.errors import GraphError, Problem
 from taskrunner.events.types import Event, RunWarning, SiteJoined, SiteLeft
-from taskrunner.execution.state import Control
+from taskrunner.execution.state import RunState
 from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.graph.dag import Vertex
 from taskrunner.nodes.binding import MISSING
@@ -106,7 +106,7 @@ class RemoteRun:
     def execute(
         self,
         plan: Plan,
-        control: Control,
+        state: RunState,
         commands: Path,
         tell: Callable[[Event], None],
         timeout: float | None,
@@ -121,29 +121,29 @@ class RemoteRun:
 
         """
         packer = Packer(
-            plan, self._run, self._local_functions, fuses=self.engine.fuses, is_journaled=control.is_journaled
+            plan, self._run, self._local_functions, fuses=self.engine.fuses, is_journaled=state.is_journaled
         )
-        timer = Timer(control.crashed)
+        timer = Timer(state.record_crash)
         around = _Around(self, commands, tell)
-        conductor = Conductor(self.engine, packer, plan, control, timer, self._inbox, around)
-        control.open_view(conductor.look)
-        control.on_halt(timer.hurry)
-        control.on_halt(lambda: self._inbox.put(None))
-        control.started = time.perf_counter_ns()
+        conductor = Conductor(self.engine, packer, plan, state, timer, self._inbox, around)
+        state.add_view(conductor.running_at)
+        state.on_stop(timer.expedite)
+        state.on_stop(lambda: self._inbox.put(None))
+        state.started = time.perf_counter_ns()
         if timeout is not None:
-            timer.at(control.started + nanoseconds(timeout), lambda: control.expire(timeout))
+            timer.at(state.started + nanoseconds(timeout), lambda: state.time_out(timeout))
         try:
             conductor.run(self.workers)
-            control.ended = time.perf_counter_ns()
-            self._fetch(plan, control)
+            state.ended = time.perf_counter_ns()
+            self._fetch(plan, state)
         finally:
-            control.ended = control.ended or time.perf_counter_ns()
-            control.close_views()
+            state.ended = state.ended or time.perf_counter_ns()
+            state.close_views()
             timer.stop()
-        if control.crash is not None:
-            raise control.crash
+        if state.crash is not None:
+            raise state.crash
 
-    def _fetch(self, plan: Plan, control: Control) -> None:
+    def _fetch(self, plan: Plan, state: RunState) -> None:
         """Bring the outputs here; what cannot come is a failure of its node."""
         for task in plan.output_tasks():
             try:
@@ -154,7 +154,7 @@ class RemoteRun:
                 task.value = MISSING
                 error.add_note("the result cannot be brought here")
                 call = FailedCall(task.id, plan.path_to(task), allowed=task.details.allow_failure)
-                control.failed(describe(call, error, control.mask))
+                state.record_failure(describe(call, error, state.mask))
 
     def _brought(self, value: Any) -> Any:
         if type(value) is Remote:

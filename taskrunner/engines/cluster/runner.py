@@ -9,7 +9,7 @@ from msgspec import UNSET
 from taskrunner.engines.cluster.packing import Packer, is_gathered, is_guarded_elsewhere
 from taskrunner.engines.messages import STOPPED, Report, Trouble
 from taskrunner.errors import TaskrunnerError
-from taskrunner.execution.runner import SHORTEST, Runner, clock
+from taskrunner.execution.runner import MIN_JOURNALED_NS, Runner, clock
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import Failure, Retried, Skip
 from taskrunner.plan.plan import AttemptRecord
@@ -31,18 +31,18 @@ class RemoteRunner(Runner):
     def at(self, lane: int) -> None:
         """Speak of what a worker has done from now on."""
         if lane not in self._lanes:
-            self._lanes[lane] = self.control.open_notes(lane).append
+            self._lanes[lane] = self.state.new_record_list(lane).append
         self._note = self._lanes[lane]
 
     # -- what is done here -------------------------------------------------------------------------
 
-    def why_not(self, task: Task) -> Skip | None:
+    def skip_reason(self, task: Task) -> Skip | None:
         """Say why a task that is ready is not to be run; a guard that takes results is looked at where they are."""
         if not is_guarded_elsewhere(task.vertex.templates):
-            return super().why_not(task)
+            return super().skip_reason(task)
         guard, task.details.condition = task.details.condition, UNSET
         try:
-            return super().why_not(task)
+            return super().skip_reason(task)
         finally:
             task.details.condition = guard
 
@@ -75,15 +75,15 @@ class RemoteRunner(Runner):
         self._measure(task, report.cpu)
         if report.entry is not None and self._journal is not None:
             self._journal(tuple(report.entry))
-            if clock() - self.control.looked[0] > SHORTEST:
-                self.control.wake()
+            if clock() - self.state.looked[0] > MIN_JOURNALED_NS:
+                self.state.wake()
         task.drop_inputs()
-        return self.hand_on(task, value, started, ended)
+        return self.deliver(task, value, started, ended)
 
     def expanded(self, task: Task, items: list[Any], started: int) -> Task | None:
         """Make a mapped node's children and place them; without any the node itself is ready."""
         if not items:
-            return self.finish(task, [], started)
+            return self.complete(task, [], started)
         self._share(task)
         task.drop_inputs()
         self._expand(task, items, started)
@@ -94,24 +94,26 @@ class RemoteRunner(Runner):
         self._measure(task, cpu)
         failure = self._failure(task, trouble)
         details = task.details
-        is_over = self.control.cancelled.is_set() or (self.halted[0] and not details.always)
+        is_over = self.state.cancelled.is_set() or (self.halted[0] and not details.always)
         if trouble.is_lost:
-            self.control.count_lost(1)
+            self.state.count_abandoned(1)
         if trouble.wait_s is not None and not is_over:
             self._retry(task, Retried(failure, trouble.wait_s), started, ended)
             return None
-        return self._fail_finally(task, failure, started, ended)
+        return self._record_failure(task, failure, started, ended)
 
     def not_run(self, task: Task, state: str) -> Task | None:
         """End a task that was skipped elsewhere."""
-        return self.refuse(task, Skip("stopped", self.control.because) if state == STOPPED else Skip("when"), clock())
+        return self.skip_or_fail(
+            task, Skip("stopped", self.state.because) if state == STOPPED else Skip("when"), clock()
+        )
 
     def _measure(self, task: Task, cpu: int) -> None:
-        if self.control.cpu is not None and cpu:
-            self.control.cpu.note(task.id, task.details.attempt, cpu)
+        if self.state.cpu is not None and cpu:
+            self.state.cpu.record(task.id, task.details.attempt, cpu)
 
     def _failure(self, task: Task, trouble: Trouble) -> Failure:
-        mask = self.control.mask
+        mask = self.state.mask
         texts = mask(trouble.message), mask(trouble.traceback), self.plan.path_to(task), mask(trouble.arguments)
         return Failure(task.id, task.details.attempt, _error(trouble), *texts, task.details.allow_failure)
 

@@ -28,9 +28,9 @@ from taskrunner.engines.messages import BEGUN, DONE, STOPPED, Remote, Report, Wo
 from taskrunner.errors import InternalError
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
-from taskrunner.execution.resources import Limits
+from taskrunner.execution.resources import ResourcePools
 from taskrunner.execution.router import Push, Router, to_be_skipped
-from taskrunner.execution.state import Control
+from taskrunner.execution.state import RunState
 from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.errors import NodeTimeoutError
@@ -64,27 +64,27 @@ class Flight:
 class RemoteRouter(Router):
     """Places the tasks of a run whose nodes run elsewhere: they are all given to ``ready``, on the run's own thread."""
 
-    def __init__(self, limits: Limits, timer: Timer, ready: Callable[[Task | None], None], inbox: Inbox) -> None:
+    def __init__(self, limits: ResourcePools, timer: Timer, ready: Callable[[Task | None], None], inbox: Inbox) -> None:
         super().__init__(limits, timer)
         self._ready = ready
         self._inbox = inbox
         self.waiting = 0  # how many tasks are with the timer
 
-    def put(self, task: Task) -> None:
+    def enqueue(self, task: Task) -> None:
         """Place a task."""
         self._ready(task)
 
-    def later(self, task: Task, seconds: float) -> None:
+    def enqueue_later(self, task: Task, seconds: float) -> None:
         """Have a task come back by the inbox after some time."""
         self.waiting += 1
         moment = time.perf_counter_ns() + nanoseconds(seconds)
-        self.timer.at(moment, lambda: self._inbox.put(task), is_patient=task.details.always)
+        self.timer.at(moment, lambda: self._inbox.put(task), keeps_delay=task.details.always)
 
-    def lose(self, worker: int, end: Callable[[], Task | None]) -> None:
+    def replace_worker(self, worker: int, end: Callable[[], Task | None]) -> None:
         """Never be called: no call that may be lost is made on this thread."""
         raise InternalError(f"{end} of worker {worker} was lost in a run whose nodes run elsewhere")
 
-    def _place(self, task: Task, push: Push) -> None:  # noqa: ARG002  there is one place
+    def _enqueue_ready(self, task: Task, push: Push) -> None:  # noqa: ARG002  there is one place
         self._ready(task)
 
 
@@ -105,11 +105,11 @@ class Conductor:
     """The state of one run whose nodes run elsewhere. All of it belongs to the thread that calls ``run``."""
 
     def __init__(
-        self, engine: Engine, packer: Packer, plan: Plan, control: Control, timer: Timer, inbox: Inbox, around: Around
+        self, engine: Engine, packer: Packer, plan: Plan, state: RunState, timer: Timer, inbox: Inbox, around: Around
     ) -> None:
         self._engine = engine
         self._packer = packer
-        self._control = control
+        self._control = state
         self._inbox = inbox
         self._around = around
         self._lanes = Lanes()
@@ -125,7 +125,7 @@ class Conductor:
         self._here: deque[Task] = deque()
         self._ready: list[tuple[int, int, Task]] = []
         self._sequence = itertools.count()
-        self._halted = control.open_flag()
+        self._halted = state.new_stop_flag()
         self._is_told = self._is_cancelled = False
         self._cancelled_at = 0
         self._looked = time.monotonic()
@@ -139,7 +139,7 @@ class Conductor:
             EngineLostError: the engine cannot be reached any more.
 
         """
-        limits = Limits({**self._plan.dag.file.pools, COMMAND_SLOTS: places})
+        limits = ResourcePools({**self._plan.dag.file.pools, COMMAND_SLOTS: places})
         self._router = RemoteRouter(limits, self._timer, self._take_ready, self._inbox)
         self._runner = RemoteRunner(self._packer, EVENT_LOOP, self._plan, self._control, self._router, self._take_ready)
         self._ahead = max(LEAST_AHEAD, AHEAD * places)
@@ -204,12 +204,12 @@ class Conductor:
         started = time.perf_counter_ns()
         self._runner.at(EVENT_LOOP)
         try:
-            why = self._runner.why_not(task)
+            why = self._runner.skip_reason(task)
         except Exception as error:  # noqa: BLE001  its guard's own
             self._take_ready(self._runner.fail(task, error, started))
             return True
         if why is not None:
-            self._take_ready(self._runner.refuse(task, why, started))
+            self._take_ready(self._runner.skip_or_fail(task, why, started))
         return why is not None
 
     # -- what is told ------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class Conductor:
         """Return the worker that a report is of, and when its step began and ended by the run's clock."""
         return self._lanes.number(report), *self._lanes.times(report, flight.sent)
 
-    def look(self, now: int) -> list[Running]:
+    def running_at(self, now: int) -> list[Running]:
         """Return what runs at a moment, if it has been running for a while; any thread may ask: a copy is atomic."""
         return [
             Running(task.id, lane, task.details.attempt, max(now - began, 0) / 1e9)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskrunner.events.types import Event, RunWarning
-from taskrunner.execution.async_runner import LoopRunner
-from taskrunner.execution.resources import Limits
-from taskrunner.execution.router import Dispatcher
+from taskrunner.execution.async_runner import AsyncRunner
+from taskrunner.execution.resources import ResourcePools
+from taskrunner.execution.router import LocalRouter
 from taskrunner.execution.runner import Runner
-from taskrunner.execution.state import Control
+from taskrunner.execution.state import RunState
 from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.nodes.context import THREAD_CONTEXT
 from taskrunner.plan.plan import Plan
@@ -43,10 +43,10 @@ class Threads:
         return []
 
     def execute(
-        self, plan: Plan, control: Control, commands: Path, tell: Callable[[Event], None], timeout: float | None
+        self, plan: Plan, state: RunState, commands: Path, tell: Callable[[Event], None], timeout: float | None
     ) -> None:
         """Run a plan to its end, and tell of a lost wake-up."""
-        execute(plan, control, self.workers, commands, lambda: tell(_LOST_WAKEUP), timeout)
+        execute(plan, state, self.workers, commands, lambda: tell(_LOST_WAKEUP), timeout)
 
 
 _LOST_WAKEUP = RunWarning("a worker slept past an item (lost wake-up): please report this")
@@ -54,13 +54,13 @@ _LOST_WAKEUP = RunWarning("a worker slept past an item (lost wake-up): please re
 
 def execute(
     plan: Plan,
-    control: Control,
+    state: RunState,
     workers: int,
     commands: Path,
     on_lost_wakeup: Callable[[], None],
     timeout: float | None = None,
 ) -> None:
-    """Run a plan to its end: every task is done, failed or skipped then, and noted in ``control``.
+    """Run a plan to its end: every task is done, failed or skipped then, and noted in ``state``.
 
     Commands write their output into the folder ``commands``, so many at once as there are workers.
     After ``timeout`` seconds the run is stopped; calls that still run some seconds later are given up.
@@ -74,44 +74,44 @@ def execute(
     loop = _new_loop() if any(task.details.call_kind != CALL for task in plan.tasks) else None
 
     def bind(worker: int, push: Callable[[Task], None]) -> Callable[[Task], Task | None]:
-        runner = Runner(worker, plan, control, dispatcher, push)
+        runner = Runner(worker, plan, state, dispatcher, push)
         THREAD_CONTEXT.find = runner.current
-        control.open_view(runner.look)
+        state.add_view(runner.running_at)
         return runner.executor()
 
-    timer = Timer(control.crashed)
-    control.on_halt(timer.hurry)
+    timer = Timer(state.record_crash)
+    state.on_stop(timer.expedite)
     pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup, policy=_choice(plan.seed))
-    limits = Limits({**plan.dag.file.pools, COMMAND_SLOTS: workers})
-    dispatcher = Dispatcher(limits, pool, loop, commands, timer, control.crashed)
-    dispatcher.runner = loop_runner = LoopRunner(plan, control, dispatcher)
-    control.open_view(loop_runner.look)
-    with _running(loop, control):
-        control.started = time.perf_counter_ns()
+    limits = ResourcePools({**plan.dag.file.pools, COMMAND_SLOTS: workers})
+    dispatcher = LocalRouter(limits, pool, loop, commands, timer, state.record_crash)
+    dispatcher.runner = loop_runner = AsyncRunner(plan, state, dispatcher)
+    state.add_view(loop_runner.running_at)
+    with _running(loop, state):
+        state.started = time.perf_counter_ns()
         if timeout is not None:
-            timer.at(control.started + nanoseconds(timeout), lambda: _expire(control, timer, timeout))
+            timer.at(state.started + nanoseconds(timeout), lambda: _expire(state, timer, timeout))
         try:
-            _work(pool, control, _place_roots(plan, dispatcher, control.started))
+            _work(pool, state, _place_roots(plan, dispatcher, state.started))
         finally:
-            control.ended = time.perf_counter_ns()
-            control.close_views()
+            state.ended = time.perf_counter_ns()
+            state.close_views()
             timer.stop()
     dispatcher.close()
-    if control.crash is not None:
-        raise control.crash
+    if state.crash is not None:
+        raise state.crash
 
 
-def _expire(control: Control, timer: Timer, seconds: float) -> None:
+def _expire(state: RunState, timer: Timer, seconds: float) -> None:
     """Stop a run whose time is over, and give up the calls that do not end soon."""
 
     def give_up() -> None:
         now = time.perf_counter_ns()
-        for attempt in control.open_attempts():
+        for attempt in state.open_attempts():
             if now - attempt.began >= GRACE_PERIOD_S * 1e9:  # an ``always`` node may have begun since
-                attempt.give_up(attempt, seconds)
+                attempt.abandon(attempt, seconds)
         timer.at(now + int(GRACE_PERIOD_S * 1e9 / 10), give_up)
 
-    control.expire(seconds)
+    state.time_out(seconds)
     timer.at(time.perf_counter_ns() + int(GRACE_PERIOD_S * 1e9), give_up)
 
 
@@ -129,18 +129,18 @@ def _new_loop() -> "LoopThread":
     return LoopThread()
 
 
-def _work(pool: Pool, control: Control, roots: list[Task]) -> None:
+def _work(pool: Pool, state: RunState, roots: list[Task]) -> None:
     """Start the pool and wait for it; if that is broken off, by a program's own signal handler say, stop the run."""
     try:
         pool.start(roots)
         pool.join()
     except BaseException as error:
-        control.crashed(error)
+        state.record_crash(error)
         pool.join()
         raise
 
 
-def _place_roots(plan: Plan, dispatcher: Dispatcher, now: int) -> list[Task]:
+def _place_roots(plan: Plan, dispatcher: LocalRouter, now: int) -> list[Task]:
     """Place the tasks that need nothing; return those that the pool is to deal out, one each in turn."""
     dealt: list[Task] = []
     for task in plan.roots():
@@ -153,11 +153,11 @@ def _place_roots(plan: Plan, dispatcher: Dispatcher, now: int) -> list[Task]:
 
 
 @contextlib.contextmanager
-def _running(loop: "LoopThread | None", control: Control) -> Iterator[None]:
+def _running(loop: "LoopThread | None", state: RunState) -> Iterator[None]:
     if loop is None:
         yield
         return
-    control.on_cancel(loop.cancel_all)
+    state.on_cancel(loop.cancel_all)
     loop.start()
     try:
         yield

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from taskrunner.execution.state import Control
+from taskrunner.execution.state import RunState
 from taskrunner.system.process_groups import kill_all
 
 # The last one comes when a terminal is closed; nohup has it ignored, and so it stays.
@@ -15,7 +15,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
-def interrupts(control: Control) -> Iterator[None]:
+def interrupts(state: RunState) -> Iterator[None]:
     """Let these signals stop the run: the first in good order, the second at once.
 
     The handler raises nothing: an exception in the instant after a thread's start can leave its
@@ -23,10 +23,10 @@ def interrupts(control: Control) -> Iterator[None]:
     """
 
     def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the handler's form
-        if not control.signal:
-            control.interrupt(number)
+        if not state.signal:
+            state.interrupt(number)
         elif number != signal.SIGHUP:  # a shell and the system both send it: that is nobody's second wish
-            control.leave()
+            state.exit_now()
             kill_all()
             os._exit(128 + number)
 
