@@ -22,9 +22,9 @@ from taskrunner.nodes.permissions import Permissions
 from taskrunner.nodes.resolve import import_paths
 from taskrunner.plan.plan import Plan
 from taskrunner.session.options import _check
-from taskrunner.session.prepare import _Order, _plan
+from taskrunner.session.prepare import Ordering, _plan
 from taskrunner.session.result import RunResult
-from taskrunner.session.run_store import Archive
+from taskrunner.session.run_store import RunStore
 from taskrunner.session.session import (
     _introduce,
     _place,
@@ -114,19 +114,19 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         stack.enter_context(import_paths(graph.source))
         watch = stack.enter_context(gil.GilWatch(current_node_id))
         plan = _plan(graph, params, names, permit, stack)
-        order = _Order(shuffle, replay, run_dir, engine)  # before there is a folder: "last" is not this run
+        order = Ordering(shuffle, replay, run_dir, engine)  # before there is a folder: "last" is not this run
         place = stack.enter_context(_place(engine, workers, graph, plan))
         if require_nogil and place.has_gil:
             raise GilEnabledError(_why_gil(watch) if engine is None else "the GIL is on where the nodes are to run")
         archive, told = None, [*place.introduction(), *_warnings(watch)]
         if run_dir is not None:
-            archive = Archive(Path(run_dir), resume, journaled=journal, fsync=fsync)
+            archive = RunStore(Path(run_dir), resume, journaled=journal, fsync=fsync)
             stack.callback(archive.close)
-            told = [*archive.keep(graph, params or {}, plan), *told]
-            observers = (*observers, JsonLog(open_log(archive.folder.events), log_level))
+            told = [*archive.store_graph(graph, params or {}, plan), *told]
+            observers = (*observers, JsonLog(open_log(archive.directory.events), log_level))
         order.arrange(plan, place.workers)
         adapt(plan)
-        folder = archive.folder.commands if archive else stack.enter_context(_temporary_folder(plan))
+        folder = archive.directory.commands if archive else stack.enter_context(_temporary_folder(plan))
         is_journaled = archive is not None and archive.journal is not None
         state = RunState(stop_after, is_journaled=is_journaled, mask=mask_of(plan.dag, params or {}))
         if on_interrupt:
@@ -139,7 +139,7 @@ def run(  # noqa: PLR0913  each is one thing that a user may choose
         state.run_cache = _reuse(cache_dir if engine is None else None, plan, recorder, stack, force=force)
         if cpu:  # now that the cache has looked at the code of what is called
             cpu.wrap(plan)
-        run_id = archive.folder.id if archive else new_run_id()
+        run_id = archive.directory.id if archive else new_run_id()
         known = watch.culprit
         first = [_run_start(run_id, graph.name, plan, place, order, cpu_time=cpu_time), *told] if observers else []
         with _recording(recorder, scribe, *first):

@@ -5,7 +5,7 @@ import msgspec
 from taskrunner.doctor.environment.interpreter import Interpreter
 from taskrunner.doctor.environment.machine import Machine
 from taskrunner.doctor.environment.project import Project
-from taskrunner.engines.engine import Site
+from taskrunner.engines.engine import WorkerProcess
 
 OK = "ok"
 PURE = "pure"
@@ -75,4 +75,4 @@ class Report(msgspec.Struct, frozen=True):
     packages: tuple[Package, ...]
     verdict: Verdict
     cluster: str = ""
-    sites: tuple[Site, ...] = ()
+    sites: tuple[WorkerProcess, ...] = ()

@@ -8,7 +8,7 @@ from taskrunner.doctor.environment.machine import Machine
 from taskrunner.doctor.environment.project import Project
 from taskrunner.doctor.imports.probe import OFF, ON, UNKNOWN
 from taskrunner.doctor.report import FREE_THREADED, OK, PURE, Module, Package, Report, Verdict
-from taskrunner.engines.engine import Site
+from taskrunner.engines.engine import WorkerProcess
 from taskrunner.safe.printable import printable
 
 type Paint = Callable[[str, str], str]
@@ -145,7 +145,7 @@ def _why(row: Module | Package, by: str) -> str:
     return row.problem
 
 
-def _sites(sites: Sequence[Site], paint: Paint) -> list[str]:
+def _sites(sites: Sequence[WorkerProcess], paint: Paint) -> list[str]:
     """Give a line for each worker of a cluster: what it is, and in what it differs from here."""
     rows = [("worker", "threads", "GIL", "host", "python", "")]
     for site in sites:

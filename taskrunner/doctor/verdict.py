@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from taskrunner.doctor.environment.interpreter import BUILD, IMPORT, START_UP, Interpreter
 from taskrunner.doctor.imports.probe import ON, UNKNOWN
 from taskrunner.doctor.report import OK, Module, Package, Verdict
-from taskrunner.engines.engine import Site
+from taskrunner.engines.engine import WorkerProcess
 
 
 def judge(interpreter: Interpreter, modules: Sequence[Module] | None, packages: Sequence[Package]) -> Verdict:
@@ -19,7 +19,7 @@ def judge(interpreter: Interpreter, modules: Sequence[Module] | None, packages: 
     return found
 
 
-def judge_sites(sites: Sequence[Site]) -> Verdict:
+def judge_sites(sites: Sequence[WorkerProcess]) -> Verdict:
     """Judge the workers of a cluster: nodes run there and nowhere else."""
     on = [f"the GIL is on at {site.address}: {site.python}" for site in sites if site.gil]
     doubtful = [f"{site.address}: {why}" for site in sites for why in site.problems.values()]

@@ -9,7 +9,7 @@ from taskrunner.execution.state import RunState
 from taskrunner.plan.plan import Plan
 
 
-class Place(Protocol):
+class Backend(Protocol):
     """Where the nodes of one run are run, as the program sees it: ``threads.Threads``, or ``remote.RemoteRun``.
 
     ``workers`` is how many nodes run at once, ``has_gil`` whether the GIL is on where they do.

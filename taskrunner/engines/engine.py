@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from taskrunner.engines.messages import Remote, Report, Work
+from taskrunner.engines.messages import ResultRef, StepReport, WorkItem
 from taskrunner.errors import TaskrunnerError
 
 
@@ -18,7 +18,7 @@ class EngineLostError(TaskrunnerError):
     """The place where the nodes run cannot be reached any more; what the run has finished is in its journal."""
 
 
-class Site(msgspec.Struct, frozen=True):
+class WorkerProcess(msgspec.Struct, frozen=True):
     """A process that runs nodes.
 
     ``address`` names it among the engine's, ``threads`` is how many nodes it runs at once. ``differs`` names what is
@@ -38,28 +38,28 @@ class Site(msgspec.Struct, frozen=True):
     is_sampled: bool = False
 
 
-class Setup(msgspec.Struct, frozen=True):
+class RunSetup(msgspec.Struct, frozen=True):
     """What an engine is to know of a run before it begins: its id, and the calls that it may be asked to make."""
 
     run: str
     calls: Sequence[str]
 
 
-class SiteLost(msgspec.Struct, frozen=True):
+class WorkerLost(msgspec.Struct, frozen=True):
     """A process is gone. ``keys`` are those of the works that it had not finished: they are run again."""
 
     address: str
     keys: Sequence[str]
 
 
-class SiteCame(msgspec.Struct, frozen=True):
+class WorkerJoined(msgspec.Struct, frozen=True):
     """A process has come that was not there at the start."""
 
     address: str
 
 
 # Whom an engine tells, on any thread: reports, and which sites come and go.
-type Tell = Callable[[Sequence[Report] | SiteLost | SiteCame], None]
+type ReportCallback = Callable[[Sequence[StepReport] | WorkerLost | WorkerJoined], None]
 
 
 class Engine(Protocol):
@@ -71,7 +71,7 @@ class Engine(Protocol):
     name: str
     fuses: bool
 
-    def start(self, setup: Setup, tell: Tell) -> Sequence[Site]:
+    def start(self, setup: RunSetup, tell: ReportCallback) -> Sequence[WorkerProcess]:
         """Reach the sites, bring them what they need, and say what they are.
 
         Raises:
@@ -79,16 +79,16 @@ class Engine(Protocol):
 
         """
 
-    def look(self, address: str) -> Site:
+    def describe(self, address: str) -> WorkerProcess:
         """Say what a site is that has come since."""
 
-    def submit(self, works: Sequence[tuple[Work, Sequence[Remote]]]) -> Sequence[Remote]:
+    def submit(self, works: Sequence[tuple[WorkItem, Sequence[ResultRef]]]) -> Sequence[ResultRef]:
         """Have works run, each with the results for its slots; return what stands for their own results.
 
         What each has dropped is dropped there as well. The process that runs a work tells of each of its steps.
         """
 
-    def broken(self, results: Mapping[str, Remote]) -> Mapping[str, BaseException]:
+    def failed(self, results: Mapping[str, ResultRef]) -> Mapping[str, BaseException]:
         """Of these works, by key, return those that the engine itself could not run to their end, and why.
 
         Raises:
@@ -96,14 +96,14 @@ class Engine(Protocol):
 
         """
 
-    def fetch(self, results: Sequence[Remote]) -> Sequence[Any]:
+    def fetch(self, results: Sequence[ResultRef]) -> Sequence[Any]:
         """Bring results here."""
 
-    def read(self, address: str, path: str, start: int, size: int) -> bytes:
+    def read_file(self, address: str, path: str, start: int, size: int) -> bytes:
         """Read a part of a file that a site has written."""
 
-    def halt(self, *, cancel: bool) -> None:
+    def stop_steps(self, *, cancel: bool) -> None:
         """Have sites begin no more steps, but those that run always; ``cancel``: and end what can be cancelled."""
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Let go of everything: nothing is to run any more."""

@@ -9,19 +9,19 @@ from typing import Any
 import msgspec
 
 from taskrunner.engines.messages import (
-    MOST_BYTES,
-    Trouble,
+    MAX_ENTRY_BYTES,
+    StepFailure,
 )
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import FailedCall, describe
 
 
-def trouble_of(error: BaseException, call: FailedCall = FailedCall("")) -> Trouble:  # noqa: B008  it is frozen
+def step_failure(error: BaseException, call: FailedCall = FailedCall("")) -> StepFailure:  # noqa: B008  it is frozen
     """Return what is to be told of an error, which ended a call; nothing is to follow."""
     timeout_s, is_lost = (error.seconds, error.is_lost) if isinstance(error, NodeTimeoutError) else (0.0, False)
     failure = describe(msgspec.structs.replace(call, is_running=is_lost), error)
     message, trace, shown = [_readable(text) for text in (failure.message, failure.traceback, failure.arguments)]
-    return Trouble(message, trace, shown, pickled(error), None, timeout_s, is_lost)
+    return StepFailure(message, trace, shown, pickle_error(error), None, timeout_s, is_lost)
 
 
 def _readable(text: str) -> str:
@@ -36,10 +36,10 @@ class _ErrorPickler(pickle.Pickler):
         reduce: Any = type(obj).__reduce__
         if not isinstance(obj, BaseException) or reduce is not BaseException.__reduce__:
             return NotImplemented
-        return made_anew, (type(obj), obj.args), obj.__dict__ or None
+        return rebuild_error, (type(obj), obj.args), obj.__dict__ or None
 
 
-def made_anew(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+def rebuild_error(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
     """Return an error as it was, by the ``__init__`` of the class that it has from Python itself."""
     error = kind.__new__(kind, *args)
     inits = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
@@ -48,7 +48,7 @@ def made_anew(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException
     return error
 
 
-def pickled(error: BaseException) -> bytes:
+def pickle_error(error: BaseException) -> bytes:
     """Return an error as bytes; none, if it cannot be pickled or takes too much."""
     file = io.BytesIO()
     try:
@@ -56,4 +56,4 @@ def pickled(error: BaseException) -> bytes:
     except BaseException:  # noqa: BLE001  its methods may raise anything
         return b""
     data = file.getvalue()
-    return data if len(data) <= MOST_BYTES else b""
+    return data if len(data) <= MAX_ENTRY_BYTES else b""

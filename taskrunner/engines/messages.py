@@ -23,40 +23,40 @@ SKIPPED = "skipped"  # its guard was falsy
 STOPPED = "stopped"  # it had not begun when the run was stopped, or it was cancelled then
 
 # So many bytes of a result, of an error or of what a command wrote travel with a report; more is fetched or left.
-MOST_BYTES = 64 * 1024
+MAX_ENTRY_BYTES = 64 * 1024
 
 
-class Remote:
+class ResultRef:
     """A result that lies elsewhere. ``handle`` is the engine's; the result is dropped with the last Remote of it.
 
     ``site`` is the address where it lies if it cannot be moved; "" if it can, or if that is not known yet.
     """
 
-    __slots__ = ("__weakref__", "handle", "site")
+    __slots__ = ("__weakref__", "handle", "worker")
 
     def __init__(self, handle: Any) -> None:
         self.handle = handle
-        self.site = ""
+        self.worker = ""
 
 
-class Slot(msgspec.Struct, frozen=True):
+class Placeholder(msgspec.Struct, frozen=True):
     """Stands in a work for the result that comes with it at ``number``; PREVIOUS: that of the step before."""
 
     number: int
 
 
-class Gathered(msgspec.Struct, frozen=True):
+class GatheredResults(msgspec.Struct, frozen=True):
     """Stands in a work for the list of results of a mapped node's children."""
 
     parts: Sequence[Any]
 
 
-class Absent(msgspec.Struct, frozen=True):
+class MissingResult(msgspec.Struct, frozen=True):
     """Stands in a work for the result of what failed or was skipped."""
 
 
-PREVIOUS = Slot(-1)
-ABSENT = Absent()
+PREVIOUS = Placeholder(-1)
+MISSING_RESULT = MissingResult()
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -75,18 +75,18 @@ class Step(msgspec.Struct, frozen=True):
     args: Sequence[Any] = ()
     is_flat: bool = False
     templates: Templates = NO_TEMPLATES
-    given: Mapping[str, Any] = {}
+    inputs: Mapping[str, Any] = {}
     item: Any = None
     cwd: str | None = None
     capture: Capture = "text"
     timeout: float = 0.0
     retry: Retry | None = None
     always: bool = False
-    is_guarded: bool = False
-    is_kept: bool = False
+    has_condition: bool = False
+    is_journaled: bool = False
 
 
-class Work(msgspec.Struct, frozen=True):
+class WorkItem(msgspec.Struct, frozen=True):
     """Steps to be run one after the other, up to the first that does not end well. ``key`` names the last result.
 
     ``run`` is the id of the run, ``priority`` the node's own: higher first. ``site``: it has to run there, since it
@@ -98,25 +98,25 @@ class Work(msgspec.Struct, frozen=True):
     key: str
     steps: tuple[Step, ...]
     priority: int = 0
-    site: str = ""
-    is_waiting: bool = False
-    is_quiet: bool = False
+    worker: str = ""
+    is_async: bool = False
+    suppress_reports: bool = False
 
 
-class Broken(msgspec.Struct, frozen=True):
+class FailedResult(msgspec.Struct, frozen=True):
     """The result of a work that did not end well. Somebody takes it only if it was lost, and run again."""
 
     node: str
     message: str
 
 
-class Stuck(msgspec.Struct, frozen=True):
+class ImmovableResult(msgspec.Struct, frozen=True):
     """Stands for a result that could not be moved to where it is needed, and says why."""
 
     message: str
 
 
-class Trouble(msgspec.Struct, frozen=True, array_like=True):
+class StepFailure(msgspec.Struct, frozen=True, array_like=True):
     """How a step failed: the texts of ``run.outcome.Failure``, the pickled error if it has one, and what follows.
 
     ``wait_s``: it is worth another attempt after so many seconds. ``timeout_s``: it timed out after so many, and its
@@ -132,7 +132,7 @@ class Trouble(msgspec.Struct, frozen=True, array_like=True):
     is_lost: bool = False
 
 
-class Written(msgspec.Struct, frozen=True, array_like=True):
+class OutputFile(msgspec.Struct, frozen=True, array_like=True):
     """One file that a command wrote: where it is, how large, and the whole of it if it is small."""
 
     path: str
@@ -140,7 +140,7 @@ class Written(msgspec.Struct, frozen=True, array_like=True):
     data: bytes | None = None
 
 
-class Report(msgspec.Struct, frozen=True, array_like=True):
+class StepReport(msgspec.Struct, frozen=True, array_like=True):
     """What became of one step of a work, or that it goes on. ``site`` is where, ``thread`` on which thread; 0: on none.
 
     ``began`` is in nanoseconds since 1970 by the site's own clock, ``ran`` in nanoseconds. ``gil``: it was on after it.
@@ -152,30 +152,30 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
 
     key: str
     step: int
-    site: str
+    worker: str
     thread: int
     began: int
     ran: int
     state: str
     gil: bool = False
-    trouble: Trouble | None = None
+    failure: StepFailure | None = None
     entry: Any = None
     count: int = 0
     items: bytes | None = None
-    written: tuple[Written, Written] | None = None
+    output_files: tuple[OutputFile, OutputFile] | None = None
     cpu: int = 0
-    is_fixed: bool = False
+    is_pinned: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Report]).decode
+_decode = msgspec.msgpack.Decoder(list[StepReport]).decode
 
 
-def to_bytes(reports: Sequence[Report]) -> bytes:
+def to_bytes(reports: Sequence[StepReport]) -> bytes:
     """Return reports as they travel."""
     return _encode(reports)
 
 
-def from_bytes(data: bytes) -> list[Report]:
+def from_bytes(data: bytes) -> list[StepReport]:
     """Return the reports that bytes stand for."""
     return _decode(data)

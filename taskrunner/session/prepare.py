@@ -17,7 +17,7 @@ from taskrunner.storage.timings import recorded_order
 from taskrunner.system import gc_tuning as collector
 
 
-class _Order:
+class Ordering:
     """The order that a run is asked to take, if any.
 
     Raises:

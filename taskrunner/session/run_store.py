@@ -18,7 +18,7 @@ from taskrunner.storage.run_directory import RunDirectory, find_run, new_run_id,
 from taskrunner.storage.timings import durations, selected
 
 
-class Archive:
+class RunStore:
     """The folder and the journal of a run, a new one or (with ``resumed``) one that goes on.
 
     Raises:
@@ -31,19 +31,19 @@ class Archive:
         if resumed and not journaled:
             raise UsageError("a run cannot be resumed without a journal")
         self.is_resumed = bool(resumed)
-        self.folder = RunDirectory(runs, find_run(runs, resumed) if resumed else new_run_id())
-        self._held = lock_file(self.folder.events)  # whether the run goes on can be told without a journal as well
+        self.directory = RunDirectory(runs, find_run(runs, resumed) if resumed else new_run_id())
+        self._held = lock_file(self.directory.events)  # whether the run goes on can be told without a journal as well
         if resumed:
-            _cut_torn_line(self.folder.events, self._held)
+            _cut_torn_line(self.directory.events, self._held)
         try:
-            self.journal = Journal(self.folder.journal, fsync=fsync) if journaled else None
+            self.journal = Journal(self.directory.journal, fsync=fsync) if journaled else None
         except TaskrunnerError:
             os.close(self._held)
             raise
         # The seconds that an earlier run's nodes took, of those that are to run.
         self.expected: dict[str, float] = {}
 
-    def keep(self, graph: Graph, params: Mapping[str, Any], plan: Plan) -> list[RunResumed]:
+    def store_graph(self, graph: Graph, params: Mapping[str, Any], plan: Plan) -> list[RunResumed]:
         """Write the graph; in a resumed run take what has finished as finished, and say so.
 
         If an earlier run has told how long the nodes take, those on the critical path go first.
@@ -57,8 +57,8 @@ class Archive:
         if self.is_resumed:
             found = self._resume(graph, text, params, plan)
             told.append(RunResumed(plan.restored, found.changed, found.unstored))
-        self.folder.write_graph(redact(text, params, plan.dag))
-        if seconds := durations(self.folder.path.parent, graph.name):
+        self.directory.write_graph(redact(text, params, plan.dag))
+        if seconds := durations(self.directory.path.parent, graph.name):
             plan.apply_ranks(ranks(plan.dag, seconds))
             self.expected = selected(seconds, {task.id for task in plan.tasks})
         return told
@@ -71,13 +71,13 @@ class Archive:
 
     def _resume(self, graph: Graph, text: bytes, params: Mapping[str, Any], plan: Plan) -> Resumption:
         try:
-            kept = restore_secrets(read_graph(self.folder.path), text, {**plan.dag.file.params, **params})
+            kept = restore_secrets(read_graph(self.directory.path), text, {**plan.dag.file.params, **params})
             earlier = Graph.decode(kept.graph, "json", "the earlier graph").link(kept.params)
         except GraphError as error:
             told = "; ".join(str(error).split("\n"))
-            raise UsageError(f"run {self.folder.id} cannot be resumed: {told}") from None
+            raise UsageError(f"run {self.directory.id} cannot be resumed: {told}") from None
         dag = plan.dag if graph.json_text else Graph.decode(text, "json").link(params)
-        found = resume(dag, earlier, read(self.folder.journal), plan.outputs)
+        found = resume(dag, earlier, read(self.directory.journal), plan.outputs)
         if self.journal and found.changed:
             self.journal.append([tombstone(node) for node in found.changed])
         plan.restore(found.results, found.children)

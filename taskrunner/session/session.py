@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskrunner.engines.backend import Place
+from taskrunner.engines.backend import Backend
 from taskrunner.engines.engine import Engine
 from taskrunner.engines.local import backend as threads
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
@@ -20,8 +20,8 @@ from taskrunner.graph.graph import Graph
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import COMMAND
 from taskrunner.session.result import RunResult
-from taskrunner.session.run_store import Archive
-from taskrunner.session.summarize import Facts, summarize
+from taskrunner.session.run_store import RunStore
+from taskrunner.session.summarize import RunFacts, summarize
 from taskrunner.storage.run_directory import new_run_id
 from taskrunner.storage.summary import Summary
 from taskrunner.system import gil
@@ -30,7 +30,7 @@ from taskrunner.system.host import peak_memory, processors, python_build, system
 
 if TYPE_CHECKING:
     from taskrunner.reuse.run_cache import RunCache
-from taskrunner.session.prepare import _Order
+from taskrunner.session.prepare import Ordering
 
 
 def _introduce(observers: Sequence[Observer], state: RunState, expected: Mapping[str, float]) -> None:
@@ -69,15 +69,15 @@ def _writing(scribe: JournalWriter | None) -> Iterator[None]:
         scribe.stop()
 
 
-def _write_summary(archive: Archive, summary: Summary, recorder: EventRecorder) -> None:
+def _write_summary(archive: RunStore, summary: Summary, recorder: EventRecorder) -> None:
     """Write the summary; the run is over, so its results are worth more than an error here."""
     try:
-        archive.folder.write_summary(summary)
+        archive.directory.write_summary(summary)
     except TaskrunnerError as error:
         recorder.emit([RunWarning(str(error))])
 
 
-def _run_start(run: str, graph: str, plan: Plan, place: Place, order: _Order, *, cpu_time: bool) -> RunStart:
+def _run_start(run: str, graph: str, plan: Plan, place: Backend, order: Ordering, *, cpu_time: bool) -> RunStart:
     return RunStart(
         run=run,
         graph=graph,
@@ -99,7 +99,7 @@ def _run_start(run: str, graph: str, plan: Plan, place: Place, order: _Order, *,
 
 
 @contextmanager
-def _place(engine: Engine | None, workers: int | None, graph: Graph, plan: Plan) -> Iterator[Place]:
+def _place(engine: Engine | None, workers: int | None, graph: Graph, plan: Plan) -> Iterator[Backend]:
     """Have the place ready where the nodes of a plan are to run.
 
     Raises:
@@ -108,13 +108,13 @@ def _place(engine: Engine | None, workers: int | None, graph: Graph, plan: Plan)
 
     """
     if engine is None:
-        yield threads.Threads(processors() if workers is None else workers)
+        yield threads.ThreadBackend(processors() if workers is None else workers)
         return
-    from taskrunner.engines.cluster.backend import RemoteRun  # only such a run needs it
+    from taskrunner.engines.cluster.backend import ClusterBackend  # only such a run needs it
 
     if workers is not None:
         raise UsageError("how many workers there are is for the engine to say")
-    remote = RemoteRun(engine, graph.functions)
+    remote = ClusterBackend(engine, graph.functions)
     try:
         remote.prepare(new_run_id(), plan)
     except GraphError as error:
@@ -122,7 +122,7 @@ def _place(engine: Engine | None, workers: int | None, graph: Graph, plan: Plan)
     try:
         yield remote
     finally:
-        engine.stop()
+        engine.close()
 
 
 def _reuse(
@@ -170,9 +170,9 @@ def _why_gil(watch: gil.GilWatch) -> str:
 
 
 def _result(
-    plan: Plan, state: RunState, run_id: str, name: str, place: Place, watch: gil.GilWatch, cpu: CpuTime | None
+    plan: Plan, state: RunState, run_id: str, name: str, place: Backend, watch: gil.GilWatch, cpu: CpuTime | None
 ) -> RunResult:
-    facts = Facts(
+    facts = RunFacts(
         run=run_id,
         graph=name,
         wall_s=(state.ended - state.started) / 1e9,

@@ -17,7 +17,7 @@ from taskrunner.system.host import python_build
 SLOWEST = 5
 
 
-class Facts(msgspec.Struct, frozen=True):
+class RunFacts(msgspec.Struct, frozen=True):
     """What is known of a run as a whole, at its end."""
 
     run: str
@@ -38,7 +38,7 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 def summarize(
-    notes: Sequence[tuple[int, Sequence[AttemptRecord]]], dag: Dag, facts: Facts, cpu: CpuTime | None = None
+    notes: Sequence[tuple[int, Sequence[AttemptRecord]]], dag: Dag, facts: RunFacts, cpu: CpuTime | None = None
 ) -> Summary:
     """Count, add up, and find the critical path of what happened."""
     tally = _Tally(dag)

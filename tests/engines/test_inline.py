@@ -8,7 +8,7 @@ from told import Ear, decoded
 
 import taskrunner
 from taskrunner.engines.cluster import scheduler as conductor
-from taskrunner.engines.engine import SiteCame
+from taskrunner.engines.engine import WorkerJoined
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.events.types import NodeDone, NodeTimeout, RunStart, RunWarning, SiteJoined
 
@@ -81,7 +81,7 @@ def test_children_are_not_given_the_list_that_their_items_come_from():
     engine = InlineEngine(2)
     go(engine, call("list", "texts", 3, 100_000), call("m", "size_of", ITEM, map=ref("list")))
     taken = [
-        step.given for work in engine.works for step in work.steps if step.node.startswith("m[") and step.kind == 0
+        step.inputs for work in engine.works for step in work.steps if step.node.startswith("m[") and step.kind == 0
     ]
     assert len(taken) == 3
     assert all(not hasattr(value, "number") for given in taken for value in given.values())
@@ -102,9 +102,9 @@ def test_options_of_threads_are_refused(options, message, tmp_path):
 
 def test_what_a_site_cannot_import_is_a_problem_of_the_graph():
     class Ignorant(InlineEngine):
-        def look(self, address):
+        def describe(self, address):
             problems = {"nodes:add": 'no module named "nodes"'}
-            return msgspec.structs.replace(super().look(address), problems=problems)
+            return msgspec.structs.replace(super().describe(address), problems=problems)
 
     with pytest.raises(GraphError, match="cannot import it"):
         go(Ignorant(), *CHAIN)
@@ -118,8 +118,8 @@ def test_a_chain_is_of_one_priority():
 
 
 def test_what_only_waits_takes_no_room_from_calls(monkeypatch, tmp_path):
-    monkeypatch.setattr(conductor, "LEAST_AHEAD", 3)
-    monkeypatch.setattr(conductor, "AHEAD", 1)
+    monkeypatch.setattr(conductor, "MIN_AHEAD", 3)
+    monkeypatch.setattr(conductor, "MAX_AHEAD", 1)
     waiting = [{"id": f"w{n}", "run": f"until [ -e {tmp_path}/go ]; do sleep 0.01; done"} for n in range(9)]
     waits = [call(f"a{n}", "wait_for_async", str(tmp_path / "go")) for n in range(9)]
     result = go(InlineEngine(2), *waiting, *waits, call("opens", "touch", str(tmp_path / "go")))
@@ -152,11 +152,11 @@ def test_a_process_of_which_nothing_can_be_known_ends_no_run():
         def start(self, setup, tell):
             return [msgspec.structs.replace(super().start(setup, tell)[0], address="gone")]
 
-        def look(self, address):
+        def describe(self, address):
             if hasattr(self, "is_asked"):
                 raise TimeoutError("it does not answer")
             self.is_asked = True
-            return super().look(address)
+            return super().describe(address)
 
     ear = Ear()
     assert go(Silent(), *CHAIN, ear=ear).ok
@@ -169,11 +169,11 @@ def test_a_process_that_comes_after_the_stop_is_stopped_as_well():
     halted = []
 
     class Growing(InlineEngine):
-        def halt(self, *, cancel):
-            super().halt(cancel=cancel)
+        def stop_steps(self, *, cancel):
+            super().stop_steps(cancel=cancel)
             halted.append(cancel)
             if len(halted) == 1:
-                self._tell(SiteCame("another"))
+                self._tell(WorkerJoined("another"))
 
     nodes = [call("a", "fail_with", "two"), call("cleans", "give", 1, always=True, needs=["a"])]
     assert go(Growing(1), *nodes).outputs == {"cleans": 1}

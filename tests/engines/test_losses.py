@@ -69,7 +69,7 @@ def test_a_worker_that_dies_loses_nothing(new_cluster, tmp_path):
     assert left.nodes == ("waits",)
     assert left.address in {event.address for event in ear.of(SiteJoined)}
     (warning,) = [event.message for event in ear.of(RunWarning)]
-    assert warning.startswith("ran again, because their results were lost with a site: ")
+    assert warning.startswith("ran again, because their results were lost with a worker: ")
     assert sorted(calls(folder).values()) == [1, 2]  # the one of both that was lost
     assert len(ear.of(NodeDone)) == 4
 
@@ -161,7 +161,7 @@ def test_a_lost_scheduler_is_told_and_the_rest_is_done_on_threads(new_cluster, t
 
 
 def test_no_scheduler_is_told_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("taskrunner.engines.dask.engine.CONNECT", 1)
+    monkeypatch.setattr("taskrunner.engines.dask.engine.CONNECT_TIMEOUT_S", 1)
     graph = decoded({"nodes": [call("a", "give", 1)]})
     with pytest.raises(taskrunner.TaskrunnerError, match="no Dask scheduler with a worker answers at tcp"):
         taskrunner.run(graph, engine=taskrunner.DaskEngine("tcp://127.0.0.1:1"), run_dir=tmp_path / "runs")

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 import taskrunner
-from taskrunner.engines.failures import pickled
+from taskrunner.engines.failures import pickle_error
 
 
 class Ear:
@@ -34,7 +34,7 @@ def decoded(graph):
 
 def kind_of(error):
     """Name an error's class, if it can come from another process; what stands for it there otherwise."""
-    data = pickled(error)
+    data = pickle_error(error)
     return type(pickle.loads(data)).__name__ if data else "RemoteError"  # noqa: S301  it is our own
 
 

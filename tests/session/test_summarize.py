@@ -8,7 +8,7 @@ from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
 from taskrunner.plan.outcome import FailedCall, Retried, Skip, describe
 from taskrunner.plan.task import ASYNC, CALL, TaskDetails
-from taskrunner.session.summarize import Facts, summarize
+from taskrunner.session.summarize import RunFacts, summarize
 
 FAILURE = describe(FailedCall("a", ("a",)), ValueError("no"))
 
@@ -32,7 +32,7 @@ class Run:
         self.notes.setdefault(worker, []).append((task, 0, int(start * 1e9), int(end * 1e9), why))
 
     def facts(self, workers=2, wall_s=4.0, signal=0):
-        return Facts(
+        return RunFacts(
             run="r",
             graph="g",
             ok=not signal,

@@ -81,14 +81,14 @@ def _examine(options: dict[str, Any]) -> Report:
 def _with_cluster(report: Report, address: str) -> Report:
     """Return a report with the workers of a cluster, which the verdict is about then."""
     from taskrunner.engines.dask.engine import DaskEngine  # only this needs it
-    from taskrunner.engines.engine import Setup
+    from taskrunner.engines.engine import RunSetup
 
     engine = DaskEngine(address)
     try:
         calls = [f"{module.module}:__name__" for module in report.modules]
-        sites = tuple(engine.start(Setup("doctor", calls), lambda _: None))
+        sites = tuple(engine.start(RunSetup("doctor", calls), lambda _: None))
     finally:
-        engine.stop()
+        engine.close()
     return msgspec.structs.replace(report, cluster=address, sites=sites, verdict=judge_sites(sites))
 
 

@@ -8,18 +8,18 @@ such intervals.)
 
 import time
 
-from taskrunner.engines.messages import Report
+from taskrunner.engines.messages import StepReport
 from taskrunner.events.types import EVENT_LOOP
 
 
-class Offset:
+class ClockOffset:
     """How far a clock is behind ours, in nanoseconds, as far as can be told."""
 
     def __init__(self) -> None:
         self._least = -(2**63)
         self._most = 2**63
 
-    def learn(self, sent: int, began: int, ended: int, received: int) -> None:
+    def update(self, sent: int, began: int, ended: int, received: int) -> None:
         """Take in that what began and ended by that clock was sent and received by ours."""
         self._least = max(self._least, sent - began)
         self._most = min(self._most, received - ended)
@@ -32,24 +32,24 @@ class Offset:
         return min(max(0, self._least), self._most)
 
 
-class Lanes:
+class WorkerNumbers:
     """Numbers the threads of all sites, in the order in which they are heard of."""
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, int], int] = {}
-        self._offsets: dict[str, Offset] = {}
+        self._offsets: dict[str, ClockOffset] = {}
         self._epoch = time.time_ns() - time.perf_counter_ns()
 
-    def number(self, report: Report) -> int:
+    def number(self, report: StepReport) -> int:
         """Return the worker that a report comes from; what waited was nobody's."""
         if not report.thread:
             return EVENT_LOOP
-        return self._numbers.setdefault((report.site, report.thread), len(self._numbers))
+        return self._numbers.setdefault((report.worker, report.thread), len(self._numbers))
 
-    def times(self, report: Report, sent: int) -> tuple[int, int]:
+    def times(self, report: StepReport, sent: int) -> tuple[int, int]:
         """Return when a step began and ended by the run's clock, in nanoseconds; ``sent``: when its work was."""
         began = report.began - self._epoch
-        offset = self._offsets.setdefault(report.site, Offset())
-        offset.learn(sent, began, began + report.ran, time.perf_counter_ns())
+        offset = self._offsets.setdefault(report.worker, ClockOffset())
+        offset.update(sent, began, began + report.ran, time.perf_counter_ns())
         started = max(began + offset.value, sent)
         return started, started + report.ran

@@ -6,7 +6,16 @@ from typing import Any
 
 from msgspec import UNSET
 
-from taskrunner.engines.messages import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot, Step, Work
+from taskrunner.engines.messages import (
+    MISSING_RESULT,
+    PICK,
+    PREVIOUS,
+    GatheredResults,
+    Placeholder,
+    ResultRef,
+    Step,
+    WorkItem,
+)
 from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.dag import Templates, Vertex
 from taskrunner.graph.template import references
@@ -15,36 +24,36 @@ from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import ASYNC, CALL, MAP, RANK_BITS, Task
 
 # So many calls in a row become one work at most.
-LONGEST_CHAIN = 100
+MAX_CHAIN = 100
 
 
 class Results:
     """The results that a work takes along, each once; slots stand for them in what is packed."""
 
     def __init__(self) -> None:
-        self.remotes: list[Remote] = []
-        self._places: dict[int, Slot] = {}
+        self.remotes: list[ResultRef] = []
+        self._places: dict[int, Placeholder] = {}
 
     def pack(self, value: Any) -> Any:
         """Return a value as it travels."""
-        if type(value) is Remote:
-            return self._slot(value)
+        if type(value) is ResultRef:
+            return self._placeholder(value)
         if value is MISSING:
-            return ABSENT
+            return MISSING_RESULT
         if is_gathered(value):
-            return Gathered([self.pack(part) for part in value])
+            return GatheredResults([self.pack(part) for part in value])
         return value
 
-    def _slot(self, remote: Remote) -> Slot:
+    def _placeholder(self, remote: ResultRef) -> Placeholder:
         if id(remote) not in self._places:
-            self._places[id(remote)] = Slot(len(self.remotes))
+            self._places[id(remote)] = Placeholder(len(self.remotes))
             self.remotes.append(remote)
         return self._places[id(remote)]
 
 
 def is_gathered(value: Any) -> bool:
     """Say whether a value is the list of a mapped node's results of which some lie elsewhere."""
-    return type(value) is list and any(type(part) is Remote for part in value)
+    return type(value) is list and any(type(part) is ResultRef for part in value)
 
 
 class Packer:
@@ -71,7 +80,7 @@ class Packer:
         # Which of these the children take, and which the node itself.
         self._takes: dict[tuple[int, bool], Sequence[bool]] = {}
 
-    def pack(self, task: Task) -> tuple[Work, Sequence[Remote], list[Task]]:
+    def pack(self, task: Task) -> tuple[WorkItem, Sequence[ResultRef], list[Task]]:
         """Return the work of a task, the results that go with it, and its tasks: those of the chain that it begins.
 
         Raises:
@@ -83,17 +92,19 @@ class Packer:
         for before, after in itertools.pairwise(tasks):
             steps.append(self._step(after, results, before.input_positions[0]))
         is_waiting = task.details.kind not in (CALL, MAP)
-        site = place_of(results.remotes)
-        if site in self.lost:
-            raise lost_with(site)
-        work = Work(self._run, self._key(task), tuple(steps), _priority(task, self._plan), site, is_waiting=is_waiting)
+        worker = worker_of(results.remotes)
+        if worker in self.lost:
+            raise lost_with(worker)
+        work = WorkItem(
+            self._run, self._key(task), tuple(steps), _priority(task, self._plan), worker, is_async=is_waiting
+        )
         return work, results.remotes, tasks
 
-    def pick(self, node: str, items: Remote, number: int) -> tuple[Work, Sequence[Remote]]:
+    def pick(self, node: str, items: ResultRef, number: int) -> tuple[WorkItem, Sequence[ResultRef]]:
         """Return a work that takes one of a mapped node's items, where they are."""
-        step = Step(node, PICK, args=(Slot(0),), item=number)
+        step = Step(node, PICK, args=(Placeholder(0),), item=number)
         key = f"item-{next(self._number)}-{self._run}"
-        return Work(self._run, key, (step,), site=items.site, is_quiet=True), [items]
+        return WorkItem(self._run, key, (step,), worker=items.worker, suppress_reports=True), [items]
 
     def _key(self, task: Task) -> str:
         """Return a key; dashboards count together what is equal before the first number."""
@@ -105,7 +116,7 @@ class Packer:
         found = [task]
         while (
             self._fuses
-            and len(found) < LONGEST_CHAIN
+            and len(found) < MAX_CHAIN
             and _is_plain(task)
             and len(task.successors) == 1
             and not task.is_output
@@ -121,7 +132,7 @@ class Packer:
     def _step(self, task: Task, results: Results, previous: int | None) -> Step:
         """Return a task's step; ``previous`` is the place of its input that the step before it returns."""
         vertex, details = task.vertex, task.details
-        inputs: list[Any] = [results.pack(value) for value in self._taken(task)]
+        inputs: list[Any] = [results.pack(value) for value in self._input_templates(task)]
         if previous is not None:
             inputs[previous] = PREVIOUS
         options, is_flat = vertex.options, vertex.input_positions is not None and details.kind in (CALL, ASYNC)
@@ -134,18 +145,18 @@ class Packer:
             args=inputs if is_flat else vertex.args,
             is_flat=is_flat,
             templates=vertex.templates,
-            given={} if is_flat else dict(zip(names, inputs, strict=True)),
+            inputs={} if is_flat else dict(zip(names, inputs, strict=True)),
             item=results.pack(details.item),
             cwd=None if options.cwd is UNSET else options.cwd,
             capture=options.capture,
             timeout=0.0 if details.kind == MAP else details.timeout,
             retry=details.retry,
             always=details.always,
-            is_guarded=details.child < 0 and is_guarded_elsewhere(vertex.templates),
-            is_kept=self._is_journaled and details.kind != MAP and not details.always,
+            has_condition=details.child < 0 and has_remote_condition(vertex.templates),
+            is_journaled=self._is_journaled and details.kind != MAP and not details.always,
         )
 
-    def _taken(self, task: Task) -> Sequence[Any]:
+    def _input_templates(self, task: Task) -> Sequence[Any]:
         """Return the inputs of a task; MISSING is in the place of those that only its children take, or only its node.
 
         What a list is taken from need not go where each of its items goes, and it may be large.
@@ -169,36 +180,38 @@ def _templates(vertex: Vertex, *, is_child: bool) -> Sequence[Any]:
     )
 
 
-class ApartError(TaskrunnerError):
+class ScatteredInputsError(TaskrunnerError):
     """A node takes results that cannot be brought together."""
 
 
-def lost_with(site: str) -> ApartError:
+def lost_with(worker: str) -> ScatteredInputsError:
     """Return the error of a node that has to run in a process that is gone."""
-    return ApartError(f"takes a result that cannot be pickled, and was lost with {site}")
+    return ScatteredInputsError(f"takes a result that cannot be pickled, and was lost with {worker}")
 
 
-def place_of(results: Sequence[Remote]) -> str:
+def worker_of(results: Sequence[ResultRef]) -> str:
     """Return where a node has to run that takes these results; "": anywhere.
 
     Raises:
         ApartError: there is no such place.
 
     """
-    places = sorted({result.site for result in results if result.site})
+    places = sorted({result.worker for result in results if result.worker})
     if len(places) > 1:
-        raise ApartError(f"takes results that cannot be pickled, and lie in different processes: {', '.join(places)}")
+        raise ScatteredInputsError(
+            f"takes results that cannot be pickled, and lie in different processes: {', '.join(places)}"
+        )
     return places[0] if places else ""
 
 
-def is_guarded_elsewhere(templates: Templates) -> bool:
+def has_remote_condition(templates: Templates) -> bool:
     """Say whether a node's guard takes the result of another: then it is looked at where that result is."""
     return templates.condition is not UNSET and next(references(templates.condition), None) is not None
 
 
 def needs_results(task: Task) -> bool:
     """Say whether a mapped node's items or guard take results that are not here."""
-    return any(type(value) is Remote or is_gathered(value) for value in task.inputs or ())
+    return any(type(value) is ResultRef or is_gathered(value) for value in task.inputs or ())
 
 
 def _is_plain(task: Task) -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import UNSET
 
-from taskrunner.engines.cluster.packing import Packer, is_gathered, is_guarded_elsewhere
-from taskrunner.engines.messages import STOPPED, Report, Trouble
+from taskrunner.engines.cluster.packing import Packer, has_remote_condition, is_gathered
+from taskrunner.engines.messages import STOPPED, StepFailure, StepReport
 from taskrunner.errors import TaskrunnerError
 from taskrunner.execution.runner import MIN_JOURNALED_NS, Runner, clock
 from taskrunner.nodes.errors import NodeTimeoutError
@@ -20,7 +20,7 @@ class RemoteError(TaskrunnerError):
     """Stands for an error that cannot come here: it cannot be pickled, or its class is not known here."""
 
 
-class RemoteRunner(Runner):
+class ClusterRunner(Runner):
     """Ends the tasks of a run as reports say. One thread calls it. ``lane`` is the worker that it speaks of."""
 
     def __init__(self, packer: Packer, *given: Any) -> None:
@@ -38,7 +38,7 @@ class RemoteRunner(Runner):
 
     def skip_reason(self, task: Task) -> Skip | None:
         """Say why a task that is ready is not to be run; a guard that takes results is looked at where they are."""
-        if not is_guarded_elsewhere(task.vertex.templates):
+        if not has_remote_condition(task.vertex.templates):
             return super().skip_reason(task)
         guard, task.details.condition = task.details.condition, UNSET
         try:
@@ -70,7 +70,7 @@ class RemoteRunner(Runner):
 
     # -- what was done elsewhere -------------------------------------------------------------------
 
-    def done(self, task: Task, value: Any, report: Report, started: int, ended: int) -> Task | None:
+    def done(self, task: Task, value: Any, report: StepReport, started: int, ended: int) -> Task | None:
         """End a task with its result: a Remote, unless it is a step in the middle of a chain."""
         self._measure(task, report.cpu)
         if report.entry is not None and self._journal is not None:
@@ -89,16 +89,16 @@ class RemoteRunner(Runner):
         self._expand(task, items, started)
         return None
 
-    def failed(self, task: Task, trouble: Trouble, started: int, ended: int, cpu: int = 0) -> Task | None:
+    def failed(self, task: Task, step_failure: StepFailure, started: int, ended: int, cpu: int = 0) -> Task | None:
         """End an attempt with its error; ``cpu`` is the nanoseconds of CPU time that it took, if they are known."""
         self._measure(task, cpu)
-        failure = self._failure(task, trouble)
+        failure = self._failure(task, step_failure)
         details = task.details
         is_over = self.state.cancelled.is_set() or (self.halted[0] and not details.always)
-        if trouble.is_lost:
+        if step_failure.is_lost:
             self.state.count_abandoned(1)
-        if trouble.wait_s is not None and not is_over:
-            self._retry(task, Retried(failure, trouble.wait_s), started, ended)
+        if step_failure.wait_s is not None and not is_over:
+            self._retry(task, Retried(failure, step_failure.wait_s), started, ended)
             return None
         return self._record_failure(task, failure, started, ended)
 
@@ -112,18 +112,23 @@ class RemoteRunner(Runner):
         if self.state.cpu is not None and cpu:
             self.state.cpu.record(task.id, task.details.attempt, cpu)
 
-    def _failure(self, task: Task, trouble: Trouble) -> Failure:
+    def _failure(self, task: Task, step_failure: StepFailure) -> Failure:
         mask = self.state.mask
-        texts = mask(trouble.message), mask(trouble.traceback), self.plan.path_to(task), mask(trouble.arguments)
-        return Failure(task.id, task.details.attempt, _error(trouble), *texts, task.details.allow_failure)
+        texts = (
+            mask(step_failure.message),
+            mask(step_failure.traceback),
+            self.plan.path_to(task),
+            mask(step_failure.arguments),
+        )
+        return Failure(task.id, task.details.attempt, _error(step_failure), *texts, task.details.allow_failure)
 
 
-def _error(trouble: Trouble) -> BaseException:
+def _error(step_failure: StepFailure) -> BaseException:
     """Return the error itself, if it can come here."""
-    if trouble.timeout_s:
-        return NodeTimeoutError(trouble.timeout_s, is_lost=trouble.is_lost)
+    if step_failure.timeout_s:
+        return NodeTimeoutError(step_failure.timeout_s, is_lost=step_failure.is_lost)
     try:
-        error = pickle.loads(trouble.error)  # noqa: S301  it comes from our own sites, which run our code
+        error = pickle.loads(step_failure.error)  # noqa: S301  it comes from our own sites, which run our code
     except BaseException:  # noqa: BLE001  loading it may raise anything
         error = None
-    return error if isinstance(error, BaseException) else RemoteError(trouble.message)
+    return error if isinstance(error, BaseException) else RemoteError(step_failure.message)

@@ -19,12 +19,18 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
-from taskrunner.engines.cluster.clocks import Lanes
-from taskrunner.engines.cluster.packing import ApartError, Packer, is_guarded_elsewhere, lost_with, needs_results
-from taskrunner.engines.cluster.runner import RemoteRunner
-from taskrunner.engines.engine import Engine, SiteCame, SiteLost
-from taskrunner.engines.failures import trouble_of
-from taskrunner.engines.messages import BEGUN, DONE, STOPPED, Remote, Report, Work
+from taskrunner.engines.cluster.clocks import WorkerNumbers
+from taskrunner.engines.cluster.packing import (
+    Packer,
+    ScatteredInputsError,
+    has_remote_condition,
+    lost_with,
+    needs_results,
+)
+from taskrunner.engines.cluster.runner import ClusterRunner
+from taskrunner.engines.engine import Engine, WorkerJoined, WorkerLost
+from taskrunner.engines.failures import step_failure
+from taskrunner.engines.messages import BEGUN, DONE, STOPPED, ResultRef, StepReport, WorkItem
 from taskrunner.errors import InternalError
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
@@ -39,21 +45,21 @@ from taskrunner.plan.task import COMMAND_SLOTS, GATHER, MAP, Task
 from taskrunner.storage.serialization import SerializationError, deserialize
 from taskrunner.system.process_groups import GRACE_PERIOD_S
 
-type Inbox = SimpleQueue[Sequence[Report] | SiteLost | SiteCame | Task | None]
+type MessageQueue = SimpleQueue[Sequence[StepReport] | WorkerLost | WorkerJoined | Task | None]
 
 # So many works are on their way at most, for each that can run at once; and at least so many in all.
-AHEAD = 16
-LEAST_AHEAD = 1_000
+MAX_AHEAD = 16
+MIN_AHEAD = 1_000
 # Seconds between two looks at works that the engine cannot run to their end.
-PATIENCE = 1.0
+POLL_INTERVAL_S = 1.0
 
 
-class Flight:
+class InFlight:
     """A work on its way: its tasks, of which the first ``ended`` were told of, and when it was sent."""
 
     __slots__ = ("ended", "result", "sent", "tasks", "work")
 
-    def __init__(self, work: Work, tasks: Sequence[Task], result: Remote, sent: int) -> None:
+    def __init__(self, work: WorkItem, tasks: Sequence[Task], result: ResultRef, sent: int) -> None:
         self.work = work
         self.tasks = tasks
         self.result = result
@@ -61,10 +67,12 @@ class Flight:
         self.ended = 0
 
 
-class RemoteRouter(Router):
+class ClusterRouter(Router):
     """Places the tasks of a run whose nodes run elsewhere: they are all given to ``ready``, on the run's own thread."""
 
-    def __init__(self, limits: ResourcePools, timer: Timer, ready: Callable[[Task | None], None], inbox: Inbox) -> None:
+    def __init__(
+        self, limits: ResourcePools, timer: Timer, ready: Callable[[Task | None], None], inbox: MessageQueue
+    ) -> None:
         super().__init__(limits, timer)
         self._ready = ready
         self._inbox = inbox
@@ -88,38 +96,45 @@ class RemoteRouter(Router):
         self._ready(task)
 
 
-class Around(Protocol):
+class ClusterListener(Protocol):
     """What a conductor tells of what is no node's."""
 
-    def heard(self, report: Report, node: str) -> None:
+    def on_report(self, report: StepReport, node: str) -> None:
         """Hear a report, before this node of it ends: where it comes from, and what a command has written."""
 
-    def lost(self, address: str, nodes: Sequence[str]) -> None:
+    def on_worker_lost(self, address: str, nodes: Sequence[str]) -> None:
         """Hear that a site is gone, which had not finished these nodes: they run again."""
 
-    def ran_again(self, nodes: Sequence[str]) -> None:
+    def on_rerun(self, nodes: Sequence[str]) -> None:
         """Hear that these nodes had ended, and ran again because their results were lost."""
 
 
-class Conductor:
+class ClusterScheduler:
     """The state of one run whose nodes run elsewhere. All of it belongs to the thread that calls ``run``."""
 
     def __init__(
-        self, engine: Engine, packer: Packer, plan: Plan, state: RunState, timer: Timer, inbox: Inbox, around: Around
+        self,
+        engine: Engine,
+        packer: Packer,
+        plan: Plan,
+        state: RunState,
+        timer: Timer,
+        inbox: MessageQueue,
+        around: ClusterListener,
     ) -> None:
         self._engine = engine
         self._packer = packer
         self._control = state
         self._inbox = inbox
         self._around = around
-        self._lanes = Lanes()
-        self._flights: dict[str, Flight] = {}
+        self._lanes = WorkerNumbers()
+        self._flights: dict[str, InFlight] = {}
         self._ended: dict[str, Sequence[Task]] = {}  # by the keys of works that have ended
         self._again: dict[str, None] = {}
         # By the keys of their works, the tasks that take long: the worker of each, and when it began.
         self._running: dict[str, tuple[Task, int, int]] = {}
         # By the keys of their works, the results that cannot be moved, as long as somebody holds them.
-        self._fixed: WeakValueDictionary[str, Remote] = WeakValueDictionary()
+        self._fixed: WeakValueDictionary[str, ResultRef] = WeakValueDictionary()
         self._travelling: set[Task] = set()  # all tasks of all works on their way
         self._waiting = 0  # how many of the works on their way only wait
         self._here: deque[Task] = deque()
@@ -140,29 +155,31 @@ class Conductor:
 
         """
         limits = ResourcePools({**self._plan.dag.file.pools, COMMAND_SLOTS: places})
-        self._router = RemoteRouter(limits, self._timer, self._take_ready, self._inbox)
-        self._runner = RemoteRunner(self._packer, EVENT_LOOP, self._plan, self._control, self._router, self._take_ready)
-        self._ahead = max(LEAST_AHEAD, AHEAD * places)
+        self._router = ClusterRouter(limits, self._timer, self._take_ready, self._inbox)
+        self._runner = ClusterRunner(
+            self._packer, EVENT_LOOP, self._plan, self._control, self._router, self._take_ready
+        )
+        self._ahead = max(MIN_AHEAD, MAX_AHEAD * places)
         for task in self._plan.roots():
             task.ready_at = self._control.started
             self._router.route(task, self._take_ready)
-        while self._go_on():
-            self._listen()
-            self._stop_sites()
-            self._look_after()
-        self._around.ran_again(list(self._again))
+        while self._has_more():
+            self._receive()
+            self._stop_workers()
+            self._check_in_flight()
+        self._around.on_rerun(list(self._again))
 
     # -- what is ready -----------------------------------------------------------------------------
 
     def _take_ready(self, task: Task | None) -> None:
         if task is None or task in self._travelling:
             return
-        if _is_for_here(task):
+        if _runs_in_client(task):
             self._here.append(task)
         else:
             heapq.heappush(self._ready, (-task.details.priority, next(self._sequence), task))
 
-    def _go_on(self) -> bool:
+    def _has_more(self) -> bool:
         """Settle what is for here and send what there is room for; say whether there is anything to wait for."""
         while self._here or (self._ready and self._room() > 0):
             while self._here:
@@ -176,10 +193,10 @@ class Conductor:
 
     def _send(self) -> None:
         """Send as many of the ready tasks as there is room for."""
-        packed: list[tuple[Work, Sequence[Remote], list[Task]]] = []
+        packed: list[tuple[WorkItem, Sequence[ResultRef], list[Task]]] = []
         while self._ready and len(packed) < self._room():
             task = heapq.heappop(self._ready)[2]
-            if not self._runs_not(task) and (found := self._pack(task)):
+            if not self._is_skipped(task) and (found := self._pack(task)):
                 packed.append(found)
                 self._travelling.update(found[2])
         if not packed:
@@ -187,19 +204,19 @@ class Conductor:
         now = time.perf_counter_ns()
         results = self._engine.submit([(work, remotes) for work, remotes, _ in packed])
         for (work, _, tasks), result in zip(packed, results, strict=True):
-            self._flights[work.key] = Flight(work, tasks, result, now)
-            self._waiting += work.is_waiting
+            self._flights[work.key] = InFlight(work, tasks, result, now)
+            self._waiting += work.is_async
 
-    def _pack(self, task: Task) -> tuple[Work, Sequence[Remote], list[Task]] | None:
+    def _pack(self, task: Task) -> tuple[WorkItem, Sequence[ResultRef], list[Task]] | None:
         """Pack a task; None: what it takes cannot be brought together, and it has failed."""
         started = time.perf_counter_ns()
         try:
             return self._packer.pack(task)
-        except ApartError as error:
-            self._take_ready(self._runner.failed(task, trouble_of(error), started, time.perf_counter_ns()))
+        except ScatteredInputsError as error:
+            self._take_ready(self._runner.failed(task, step_failure(error), started, time.perf_counter_ns()))
             return None
 
-    def _runs_not(self, task: Task) -> bool:
+    def _is_skipped(self, task: Task) -> bool:
         """End a task that is not to be run, and say whether that was so."""
         started = time.perf_counter_ns()
         self._runner.at(EVENT_LOOP)
@@ -214,67 +231,67 @@ class Conductor:
 
     # -- what is told ------------------------------------------------------------------------------
 
-    def _listen(self) -> None:
+    def _receive(self) -> None:
         """Wait for the next message, and take all that there are."""
         try:
-            message = self._inbox.get(timeout=PATIENCE)
+            message = self._inbox.get(timeout=POLL_INTERVAL_S)
             while True:
-                self._take(message)
+                self._handle(message)
                 message = self._inbox.get_nowait()
         except Empty:
             pass
 
-    def _take(self, message: Sequence[Report] | SiteLost | SiteCame | Task | None) -> None:
+    def _handle(self, message: Sequence[StepReport] | WorkerLost | WorkerJoined | Task | None) -> None:
         if isinstance(message, Task):
             self._router.waiting -= 1
             message.ready_at = time.perf_counter_ns()
             self._router.route(message, self._take_ready)
-        elif isinstance(message, SiteLost):
-            self._take_loss(message)
-        elif isinstance(message, SiteCame):
+        elif isinstance(message, WorkerLost):
+            self._on_worker_lost(message)
+        elif isinstance(message, WorkerJoined):
             if self._is_told:  # it does not know yet
-                self._engine.halt(cancel=self._is_cancelled)
+                self._engine.stop_steps(cancel=self._is_cancelled)
         elif message is not None:
             for report in message:
-                self._take_report(report)
+                self._on_report(report)
 
-    def _take_loss(self, loss: SiteLost) -> None:
+    def _on_worker_lost(self, loss: WorkerLost) -> None:
         """Take that a process is gone. What had to run there, for what lay there, has failed."""
         self._packer.lost.add(loss.address)
-        self._around.lost(loss.address, [task.id for key in loss.keys for task in self._unfinished(key)])
-        for flight in [flight for flight in self._flights.values() if flight.work.site == loss.address]:
+        self._around.on_worker_lost(loss.address, [task.id for key in loss.keys for task in self._unfinished(key)])
+        for flight in [flight for flight in self._flights.values() if flight.work.worker == loss.address]:
             self._fail(flight, lost_with(loss.address))
 
     def _unfinished(self, key: str) -> Sequence[Task]:
         flight = self._flights.get(key)
         return flight.tasks[flight.ended :] if flight else ()
 
-    def _take_report(self, report: Report) -> None:
-        self._packer.lost.discard(report.site)  # another process may have come with the address of one that is gone
+    def _on_report(self, report: StepReport) -> None:
+        self._packer.lost.discard(report.worker)  # another process may have come with the address of one that is gone
         flight = self._flights.get(report.key)
         if flight is None or report.step < flight.ended:
             tasks = flight.tasks if flight else self._ended.get(report.key, ())
-            if report.is_fixed and (result := self._fixed.get(report.key)) is not None:
-                result.site = report.site
+            if report.is_pinned and (result := self._fixed.get(report.key)) is not None:
+                result.worker = report.worker
             self._again |= dict.fromkeys([task.id for task in tasks[report.step : report.step + 1]])
             return
         if report.state == BEGUN:
-            lane, began, _ = self._place(report, flight)
+            lane, began, _ = self._worker_and_times(report, flight)
             self._running[report.key] = flight.tasks[report.step], lane, began
             return
         self._running.pop(report.key, None)
-        self._around.heard(report, flight.tasks[report.step].id)
-        lane, began, ended = self._place(report, flight)
+        self._around.on_report(report, flight.tasks[report.step].id)
+        lane, began, ended = self._worker_and_times(report, flight)
         self._runner.at(lane)
         task = self._advance(flight, is_last=report.state != DONE)
         if report.state == DONE:
             self._take_ready(self._done(flight, task, report, began, ended))
-        elif report.trouble is not None:
-            self._take_ready(self._runner.failed(task, report.trouble, began, ended, report.cpu))
+        elif report.failure is not None:
+            self._take_ready(self._runner.failed(task, report.failure, began, ended, report.cpu))
         else:
             self._take_ready(self._runner.not_run(task, report.state))
 
-    def _place(self, report: Report, flight: Flight) -> tuple[int, int, int]:
+    def _worker_and_times(self, report: StepReport, flight: InFlight) -> tuple[int, int, int]:
         """Return the worker that a report is of, and when its step began and ended by the run's clock."""
         return self._lanes.number(report), *self._lanes.times(report, flight.sent)
 
@@ -285,7 +302,7 @@ class Conductor:
             for task, lane, began in self._running.copy().values()
         ]
 
-    def _advance(self, flight: Flight, *, is_last: bool) -> Task:
+    def _advance(self, flight: InFlight, *, is_last: bool) -> Task:
         """Take the next task of a work as ended; ``is_last``: those behind it do not run."""
         task = flight.tasks[flight.ended]
         flight.ended += 1
@@ -294,20 +311,20 @@ class Conductor:
             self._travelling.difference_update(flight.tasks)
             self._ended[flight.work.key] = flight.tasks
             self._running.pop(flight.work.key, None)
-            self._waiting -= flight.work.is_waiting
+            self._waiting -= flight.work.is_async
             del self._flights[flight.work.key]
         return task
 
-    def _done(self, flight: Flight, task: Task, report: Report, began: int, ended: int) -> Task | None:
+    def _done(self, flight: InFlight, task: Task, report: StepReport, began: int, ended: int) -> Task | None:
         if task.details.kind == MAP:
             return self._runner.expanded(task, self._items(task, flight.result, report), began)
         is_whole = flight.ended == len(flight.tasks)
-        if report.is_fixed:
-            flight.result.site = report.site
+        if report.is_pinned:
+            flight.result.worker = report.worker
             self._fixed[report.key] = flight.result
         return self._runner.done(task, flight.result if is_whole else MISSING, report, began, ended)
 
-    def _items(self, task: Task, items: Remote, report: Report) -> list[Any]:
+    def _items(self, task: Task, items: ResultRef, report: StepReport) -> list[Any]:
         """Return a mapped node's items: themselves if they are small, else what stands for each."""
         if report.items is not None:
             try:
@@ -316,26 +333,26 @@ class Conductor:
                 pass
             else:
                 return found
-        items.site = report.site if report.is_fixed else ""
+        items.worker = report.worker if report.is_pinned else ""
         picks = self._engine.submit([self._packer.pick(task.id, items, number) for number in range(report.count)])
         for pick in picks:
-            pick.site = items.site
+            pick.worker = items.worker
         return list(picks)
 
     # -- what goes wrong ---------------------------------------------------------------------------
 
-    def _stop_sites(self) -> None:
-        """Tell the sites that the run is stopped, once; give up what still runs long after a time-out."""
+    def _stop_workers(self) -> None:
+        """ReportCallback the sites that the run is stopped, once; give up what still runs long after a time-out."""
         if self._halted[0] and not self._is_told:
             self._is_told = True
-            self._engine.halt(cancel=False)
+            self._engine.stop_steps(cancel=False)
         if self._control.cancelled.is_set() and not self._is_cancelled:
             self._is_cancelled, self._cancelled_at = True, time.perf_counter_ns()
-            self._engine.halt(cancel=True)
+            self._engine.stop_steps(cancel=True)
         if self._control.timed_out and time.perf_counter_ns() - self._cancelled_at > GRACE_PERIOD_S * 1e9:
-            self._give_up(self._control.timed_out)
+            self._abandon_all(self._control.timed_out)
 
-    def _give_up(self, seconds: float) -> None:
+    def _abandon_all(self, seconds: float) -> None:
         """Give up the calls that have been running for long, and what has not begun: nobody will tell of it in time.
 
         What runs always is waited for until it has begun, as on threads.
@@ -343,7 +360,7 @@ class Conductor:
         now = time.perf_counter_ns()
         for key, flight in [*self._flights.items()]:
             _, _, began = self._running.get(key, (None, 0, 0))
-            if began and not flight.work.is_waiting and now - began > GRACE_PERIOD_S * 1e9:
+            if began and not flight.work.is_async and now - began > GRACE_PERIOD_S * 1e9:
                 self._fail(flight, NodeTimeoutError(seconds, is_lost=True))
             elif (
                 not began and not flight.tasks[flight.ended].details.always and now - flight.sent > GRACE_PERIOD_S * 1e9
@@ -351,25 +368,25 @@ class Conductor:
                 self._runner.at(EVENT_LOOP)
                 self._take_ready(self._runner.not_run(self._advance(flight, is_last=True), STOPPED))
 
-    def _look_after(self) -> None:
+    def _check_in_flight(self) -> None:
         """Ask the engine, now and then, for works that it could not run to their end."""
-        if time.monotonic() - self._looked < PATIENCE:
+        if time.monotonic() - self._looked < POLL_INTERVAL_S:
             return
         self._looked = time.monotonic()
-        for key, error in self._engine.broken({key: f.result for key, f in self._flights.items()}).items():
+        for key, error in self._engine.failed({key: f.result for key, f in self._flights.items()}).items():
             self._fail(self._flights[key], error)
 
-    def _fail(self, flight: Flight, error: BaseException) -> None:
+    def _fail(self, flight: InFlight, error: BaseException) -> None:
         """Fail the next task of a work that will not be told of any more."""
         self._runner.at(EVENT_LOOP)
         task = self._advance(flight, is_last=True)
         del self._ended[flight.work.key]  # a report that still comes is of no node that ran again
-        self._take_ready(self._runner.failed(task, trouble_of(error), flight.sent, time.perf_counter_ns()))
+        self._take_ready(self._runner.failed(task, step_failure(error), flight.sent, time.perf_counter_ns()))
 
 
-def _is_for_here(task: Task) -> bool:
+def _runs_in_client(task: Task) -> bool:
     """Say whether a task takes nothing that is elsewhere, and calls nothing."""
     kind = task.details.kind
     if kind == GATHER or to_be_skipped(task):
         return True
-    return kind == MAP and not needs_results(task) and not is_guarded_elsewhere(task.vertex.templates)
+    return kind == MAP and not needs_results(task) and not has_remote_condition(task.vertex.templates)

@@ -19,13 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from taskrunner.engines.engine import EngineLostError, Setup, Site, SiteCame, SiteLost, Tell
-from taskrunner.engines.messages import Remote, Report, Work, from_bytes, to_bytes
+from taskrunner.engines.engine import EngineLostError, ReportCallback, RunSetup, WorkerJoined, WorkerLost, WorkerProcess
+from taskrunner.engines.messages import ResultRef, StepReport, WorkItem, from_bytes, to_bytes
 from taskrunner.engines.worker import async_steps as waiting
-from taskrunner.engines.worker import steps as site
+from taskrunner.engines.worker import steps
 from taskrunner.engines.worker.probe import Probe, differences, probe
 from taskrunner.engines.worker.step_inputs import check_whole
-from taskrunner.engines.worker.worker_run import forget, local_run
+from taskrunner.engines.worker.worker_run import drop_run, worker_run
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.system import gil
 from taskrunner.system.host import processors
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from distributed import Client, LocalCluster, Scheduler, Worker
 
 # Seconds to wait for the scheduler, and for its first worker.
-CONNECT = 30
+CONNECT_TIMEOUT_S = 30
 # Seconds that the end of a run waits for what may be gone.
-LEAVE = 5
+CLOSE_TIMEOUT_S = 5
 
 
 class DaskEngine:
@@ -60,12 +60,12 @@ class DaskEngine:
         self._ship = [Path(path) for path in ship]
         self._stack = contextlib.ExitStack()
         self._client: Client
-        self._setup: Setup
+        self._setup: RunSetup
         self._here: Probe
 
     # -- the start -----------------------------------------------------------------------------------
 
-    def start(self, setup: Setup, tell: Tell) -> Sequence[Site]:
+    def start(self, setup: RunSetup, tell: ReportCallback) -> Sequence[WorkerProcess]:
         """Connect to the cluster, or make one, and say what its workers are.
 
         Raises:
@@ -80,14 +80,14 @@ class DaskEngine:
                 self._upload(path)
             self._listen(tell)
             self._here = probe(setup.calls)
-            return list(self._look(None, CONNECT))
+            return list(self._describe(None, CONNECT_TIMEOUT_S))
         except BaseException:
-            self.stop()
+            self.close()
             raise
 
-    def look(self, address: str) -> Site:
+    def describe(self, address: str) -> WorkerProcess:
         """Say what a worker is that has come since."""
-        return next(self._look([address], LEAVE))
+        return next(self._describe([address], CLOSE_TIMEOUT_S))
 
     def _connect(self) -> "Client":
         try:
@@ -96,9 +96,9 @@ class DaskEngine:
             raise UsageError(f"the engine dask needs taskrunner[dask]: {error}") from None
         self._stack.enter_context(_silence())
         try:
-            client = Client(self._address or self._local(), timeout=CONNECT)
-            self._stack.callback(self._leave)
-            client.wait_for_workers(1, timeout=CONNECT)
+            client = Client(self._address or self._local(), timeout=CONNECT_TIMEOUT_S)
+            self._stack.callback(self._disconnect)
+            client.wait_for_workers(1, timeout=CONNECT_TIMEOUT_S)
         except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             where = self._address or "this machine"
             raise TaskrunnerError(f"no Dask scheduler with a worker answers at {where}: {error}") from None
@@ -123,7 +123,7 @@ class DaskEngine:
                 scheduler_kwargs={"dashboard": False},
                 silence_logs=logging.CRITICAL + 1,
             )
-        self._stack.callback(cluster.close, timeout=LEAVE)
+        self._stack.callback(cluster.close, timeout=CLOSE_TIMEOUT_S)
         return cluster
 
     def _upload(self, path: Path) -> None:
@@ -133,9 +133,9 @@ class DaskEngine:
         with TemporaryDirectory() as folder:
             file = path if path.is_file() else _zipped(path, Path(folder))
             self._client.upload_file(str(file))
-            self._client.run(_forget_modules, path.stem)
+            self._client.run(_drop_modules, path.stem)
 
-    def _listen(self, tell: Tell) -> None:
+    def _listen(self, tell: ReportCallback) -> None:
         """Have the reports of this run told, and what is lost with workers."""
 
         def on_report(event: tuple[float, bytes]) -> None:
@@ -143,9 +143,9 @@ class DaskEngine:
 
         def on_change(event: tuple[float, dict[str, Any]]) -> None:
             if event[1].get("action") == "remove-worker":
-                tell(SiteLost(event[1]["worker"], list(event[1]["processing-tasks"])))
+                tell(WorkerLost(event[1]["worker"], list(event[1]["processing-tasks"])))
             elif event[1].get("action") == "add-worker":
-                tell(SiteCame(event[1]["worker"]))
+                tell(WorkerJoined(event[1]["worker"]))
 
         topic = _topic(self._setup.run)
         with contextlib.suppress(Exception):  # else it keeps the newest of them, which is a matter of memory alone
@@ -153,33 +153,35 @@ class DaskEngine:
         self._client.subscribe_topic(topic, on_report)
         self._client.subscribe_topic("all", on_change)
 
-    def _ask(self, function: Callable[..., Any], *args: Any, workers: list[str] | None = None, **more: Any) -> Any:
+    def _run_on_workers(
+        self, function: Callable[..., Any], *args: Any, workers: list[str] | None = None, **more: Any
+    ) -> Any:
         """Have workers call a function at once, all of them if none is named; return what each answers.
 
         Raises:
             TimeoutError: one does not answer in time: it hangs, or something holds its GIL.
 
         """
-        seconds = more.pop("seconds", LEAVE)
+        seconds = more.pop("seconds", CLOSE_TIMEOUT_S)
         asked = {"workers": workers, "wait": True, "nanny": False, "on_error": "raise", **more}
         run = self._client._run  # noqa: SLF001  ``run`` itself has no time-out
         return self._client.sync(run, function, *args, callback_timeout=seconds, **asked)
 
-    def _look(self, addresses: list[str] | None, seconds: float) -> Iterator[Site]:
-        found = self._ask(_look, self._setup.calls, workers=addresses, seconds=seconds, on_error="return")
+    def _describe(self, addresses: list[str] | None, seconds: float) -> Iterator[WorkerProcess]:
+        found = self._run_on_workers(_probe, self._setup.calls, workers=addresses, seconds=seconds, on_error="return")
         for address, answer in found.items():
             if isinstance(answer, BaseException):
                 raise TaskrunnerError(f"the Dask worker {address} cannot run nodes: {answer!r}; is taskrunner there?")
             told, threads, is_sampled = answer
             differs = differences(self._here.versions, told.versions)
-            yield Site(
+            yield WorkerProcess(
                 address, threads, told.python, told.free_threaded, told.gil, told.host, told.pid, differs,
                 told.problems, is_sampled,
             )  # fmt: skip
 
     # -- the run -------------------------------------------------------------------------------------
 
-    def submit(self, works: Sequence[tuple[Work, Sequence[Remote]]]) -> Sequence[Remote]:
+    def submit(self, works: Sequence[tuple[WorkItem, Sequence[ResultRef]]]) -> Sequence[ResultRef]:
         """Have works run, as many as possible with one message.
 
         Each is pickled by itself: the scheduler need not know what they are made of, and one that cannot be pickled
@@ -200,9 +202,9 @@ class DaskEngine:
                 workers=[place] if place else None,
             )
         found = iter(futures)
-        return [Remote(next(found) if isinstance(data, bytes) else data) for data in packed]
+        return [ResultRef(next(found) if isinstance(data, bytes) else data) for data in packed]
 
-    def broken(self, results: Mapping[str, Remote]) -> Mapping[str, BaseException]:
+    def failed(self, results: Mapping[str, ResultRef]) -> Mapping[str, BaseException]:
         """Return the works that Dask could not run: their workers died again and again, or their inputs cannot move.
 
         Raises:
@@ -219,17 +221,17 @@ class DaskEngine:
                 found[key] = TaskrunnerError(f"Dask has given up the task: it is {remote.handle.status}")
         return found
 
-    def fetch(self, results: Sequence[Remote]) -> Sequence[Any]:
+    def fetch(self, results: Sequence[ResultRef]) -> Sequence[Any]:
         """Bring results here.
 
         Raises:
             EngineLostError: the scheduler does not answer any more.
 
         """
-        from taskrunner.engines.dask.results import kept
+        from taskrunner.engines.dask.results import unwrap
 
         try:
-            values = [kept(value) for value in self._client.gather([remote.handle for remote in results])]
+            values = [unwrap(value) for value in self._client.gather([remote.handle for remote in results])]
         except Exception:
             self._check()
             raise
@@ -237,17 +239,19 @@ class DaskEngine:
             check_whole(value)
         return values
 
-    def read(self, address: str, path: str, start: int, size: int) -> bytes:
+    def read_file(self, address: str, path: str, start: int, size: int) -> bytes:
         """Read a part of a file that a worker has written."""
-        found: Mapping[str, bytes] = self._ask(_read, path, start, size, workers=[address], seconds=CONNECT)
+        found: Mapping[str, bytes] = self._run_on_workers(
+            _read, path, start, size, workers=[address], seconds=CONNECT_TIMEOUT_S
+        )
         return found[address]
 
-    def halt(self, *, cancel: bool) -> None:
+    def stop_steps(self, *, cancel: bool) -> None:
         """Have workers begin no more steps; ``cancel``: and end what can be cancelled."""
         with contextlib.suppress(Exception):  # one that is gone has stopped
-            self._ask(_halt, self._setup.run, cancel=cancel, on_error="ignore")
+            self._run_on_workers(_stop_steps, self._setup.run, cancel=cancel, on_error="ignore")
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Leave the cluster, or end the one that was made."""
         self._stack.close()
 
@@ -256,17 +260,17 @@ class DaskEngine:
             where = self._address or "this machine"
             raise EngineLostError(f"the Dask scheduler at {where} is lost; --resume goes on with what had not finished")
 
-    def _leave(self) -> None:
+    def _disconnect(self) -> None:
         with contextlib.suppress(Exception):
             if self._client.status == "running":
                 self._client.unsubscribe_topic(_topic(self._setup.run))
                 self._client.unsubscribe_topic("all")
-                self._ask(_forget, self._setup.run, on_error="ignore")
+                self._run_on_workers(_drop_run, self._setup.run, on_error="ignore")
         with contextlib.suppress(Exception):
-            self._client.close(timeout=LEAVE)
+            self._client.close(timeout=CLOSE_TIMEOUT_S)
 
 
-class _Unsent:
+class _UnsentItem:
     """Stands for the future of a work that could not even be sent."""
 
     status = "error"
@@ -279,14 +283,14 @@ class _Unsent:
         return self._error
 
 
-def _packed(work: Work) -> bytes | _Unsent:
+def _packed(work: WorkItem) -> bytes | _UnsentItem:
     """Return a work as it travels."""
     from distributed.protocol import pickle
 
     try:
         return bytes(pickle.dumps(work))
     except Exception as error:  # noqa: BLE001  what was given in Python may raise anything
-        return _Unsent(error)
+        return _UnsentItem(error)
 
 
 @contextlib.contextmanager
@@ -312,9 +316,9 @@ def _zipped(package: Path, folder: Path) -> Path:
     return path
 
 
-def _alike(pair: tuple[Work, Sequence[Remote]]) -> tuple[bool, int, str]:
+def _alike(pair: tuple[WorkItem, Sequence[ResultRef]]) -> tuple[bool, int, str]:
     """Return what is said for all works of one message at once."""
-    return pair[0].is_waiting, pair[0].priority, pair[0].site
+    return pair[0].is_async, pair[0].priority, pair[0].worker
 
 
 def _topic(run: str) -> str:
@@ -329,7 +333,7 @@ def _keep_no_events(topic: str, dask_scheduler: "Scheduler") -> None:
     dask_scheduler._broker._topics[topic].events = deque(maxlen=0)  # noqa: SLF001  there is no other way
 
 
-def _look(calls: Sequence[str], dask_worker: "Worker") -> tuple[Probe, int, bool]:
+def _probe(calls: Sequence[str], dask_worker: "Worker") -> tuple[Probe, int, bool]:
     import dask
 
     is_sampled = gil.IS_FREE_THREADED and bool(dask.config.get("distributed.worker.profile.enabled"))
@@ -340,11 +344,11 @@ def _run(data: bytes, results: Sequence[Any]) -> Any:
     """Run a work on a thread of a worker."""
     from distributed.protocol import pickle
 
-    from taskrunner.engines.dask.results import keep, kept
+    from taskrunner.engines.dask.results import unwrap, wrap
 
-    work: Work = pickle.loads(data)
-    worker, given = _worker(), [kept(result) for result in results]
-    return keep(site.run_work(work, given, worker.address, lambda reports: _send(worker, work, reports)))
+    work: WorkItem = pickle.loads(data)
+    worker, given = _worker(), [unwrap(result) for result in results]
+    return wrap(steps.run_work(work, given, worker.address, lambda reports: _send(worker, work, reports)))
 
 
 async def _wait(data: bytes, results: Sequence[Any]) -> Any:
@@ -352,14 +356,14 @@ async def _wait(data: bytes, results: Sequence[Any]) -> Any:
     from distributed.protocol import pickle
     from distributed.worker_state_machine import SecedeEvent
 
-    from taskrunner.engines.dask.results import keep, kept
+    from taskrunner.engines.dask.results import unwrap, wrap
 
-    work: Work = pickle.loads(data)
-    worker, given = _worker(), [kept(result) for result in results]
+    work: WorkItem = pickle.loads(data)
+    worker, given = _worker(), [unwrap(result) for result in results]
     worker.handle_stimulus(SecedeEvent(key=work.key, compute_duration=0.0, stimulus_id=f"taskrunner-{work.key}"))
     scratch = Path(worker.local_directory)
     future = waiting.start_work(work, given, worker.address, lambda reports: _send(worker, work, reports), scratch)
-    return keep(await asyncio.wrap_future(future))
+    return wrap(await asyncio.wrap_future(future))
 
 
 def _worker() -> "Worker":
@@ -368,7 +372,7 @@ def _worker() -> "Worker":
     return get_worker()
 
 
-def _send(worker: "Worker", work: Work, reports: Sequence[Report]) -> None:
+def _send(worker: "Worker", work: WorkItem, reports: Sequence[StepReport]) -> None:
     worker.log_event(_topic(work.run), to_bytes(reports))
 
 
@@ -378,16 +382,16 @@ def _read(path: str, start: int, size: int) -> bytes:
         return file.read(size)
 
 
-def _halt(run: str, *, cancel: bool) -> None:
-    local_run(run).halt(cancel=cancel)
+def _stop_steps(run: str, *, cancel: bool) -> None:
+    worker_run(run).stop(cancel=cancel)
 
 
-def _forget(run: str, dask_worker: "Worker") -> None:
-    forget(run)
+def _drop_run(run: str, dask_worker: "Worker") -> None:
+    drop_run(run)
     shutil.rmtree(waiting.folder_of(run, Path(dask_worker.local_directory)), ignore_errors=True)
 
 
-def _forget_modules(name: str) -> None:
+def _drop_modules(name: str) -> None:
     """Have a package be imported anew: what was imported of it is older than what was shipped."""
     for module in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
         del sys.modules[module]

@@ -11,11 +11,11 @@ from typing import Any
 from dask.sizeof import sizeof
 from distributed.protocol.serialize import dask_deserialize, dask_serialize, deserialize, serialize
 
-from taskrunner.engines.messages import Stuck
+from taskrunner.engines.messages import ImmovableResult
 from taskrunner.storage.serialization import ATOMS
 
 
-class Kept:
+class DaskResult:
     """A result on a worker, unless it is of a type that can always move."""
 
     __slots__ = ("value",)
@@ -24,40 +24,40 @@ class Kept:
         self.value = value
 
 
-def keep(value: Any) -> Any:
+def wrap(value: Any) -> Any:
     """Return a result in the form in which a worker keeps it."""
-    return value if type(value) in ATOMS else Kept(value)
+    return value if type(value) in ATOMS else DaskResult(value)
 
 
-def kept(value: Any) -> Any:
+def unwrap(value: Any) -> Any:
     """Return the result that a worker has kept, or a Stuck."""
-    return value.value if type(value) is Kept else value
+    return value.value if type(value) is DaskResult else value
 
 
-def _stuck(error: BaseException) -> Stuck:
+def _immovable(error: BaseException) -> ImmovableResult:
     cause = error.__cause__ or error
-    return Stuck(f"{type(cause).__name__}: {cause}")
+    return ImmovableResult(f"{type(cause).__name__}: {cause}")
 
 
-def _dumps(result: Kept) -> tuple[dict[str, Any], list[Any]]:
+def _dumps(result: DaskResult) -> tuple[dict[str, Any], list[Any]]:
     try:
         header, frames = serialize(result.value, on_error="raise")
     except Exception as error:  # noqa: BLE001  its methods may raise anything
-        header, frames = serialize(_stuck(error))
+        header, frames = serialize(_immovable(error))
     return {"result": header}, frames
 
 
-def _loads(header: Mapping[str, Any], frames: Sequence[Any]) -> Kept:
+def _loads(header: Mapping[str, Any], frames: Sequence[Any]) -> DaskResult:
     try:
-        return Kept(deserialize(header["result"], frames))
+        return DaskResult(deserialize(header["result"], frames))
     except Exception as error:  # noqa: BLE001  its class is not known here, or raises anything
-        return Kept(_stuck(error))
+        return DaskResult(_immovable(error))
 
 
-def _sizeof(result: Kept) -> int:
+def _sizeof(result: DaskResult) -> int:
     return int(sizeof(result.value))
 
 
-dask_serialize.register(Kept, _dumps)
-dask_deserialize.register(Kept, _loads)
-sizeof.register(Kept, _sizeof)
+dask_serialize.register(DaskResult, _dumps)
+dask_deserialize.register(DaskResult, _loads)
+sizeof.register(DaskResult, _sizeof)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from taskrunner.nodes.event_loop import LoopThread
 
 
-class Threads:
+class ThreadBackend:
     """The workers of this process, as the place where a run's nodes run."""
 
     name = "threads"
@@ -81,7 +81,7 @@ def execute(
 
     timer = Timer(state.record_crash)
     state.on_stop(timer.expedite)
-    pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup, policy=_choice(plan.seed))
+    pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup, policy=_policy(plan.seed))
     limits = ResourcePools({**plan.dag.file.pools, COMMAND_SLOTS: workers})
     dispatcher = LocalRouter(limits, pool, loop, commands, timer, state.record_crash)
     dispatcher.runner = loop_runner = AsyncRunner(plan, state, dispatcher)
@@ -89,9 +89,9 @@ def execute(
     with _running(loop, state):
         state.started = time.perf_counter_ns()
         if timeout is not None:
-            timer.at(state.started + nanoseconds(timeout), lambda: _expire(state, timer, timeout))
+            timer.at(state.started + nanoseconds(timeout), lambda: _time_out(state, timer, timeout))
         try:
-            _work(pool, state, _place_roots(plan, dispatcher, state.started))
+            _work(pool, state, _enqueue_roots(plan, dispatcher, state.started))
         finally:
             state.ended = time.perf_counter_ns()
             state.close_views()
@@ -101,7 +101,7 @@ def execute(
         raise state.crash
 
 
-def _expire(state: RunState, timer: Timer, seconds: float) -> None:
+def _time_out(state: RunState, timer: Timer, seconds: float) -> None:
     """Stop a run whose time is over, and give up the calls that do not end soon."""
 
     def give_up() -> None:
@@ -115,7 +115,7 @@ def _expire(state: RunState, timer: Timer, seconds: float) -> None:
     timer.at(time.perf_counter_ns() + int(GRACE_PERIOD_S * 1e9), give_up)
 
 
-def _choice(seed: int | None) -> Policy:
+def _policy(seed: int | None) -> Policy:
     return Policy() if seed is None else SeededPolicy(seed)
 
 
@@ -140,7 +140,7 @@ def _work(pool: Pool, state: RunState, roots: list[Task]) -> None:
         raise
 
 
-def _place_roots(plan: Plan, dispatcher: LocalRouter, now: int) -> list[Task]:
+def _enqueue_roots(plan: Plan, dispatcher: LocalRouter, now: int) -> list[Task]:
     """Place the tasks that need nothing; return those that the pool is to deal out, one each in turn."""
     dealt: list[Task] = []
     for task in plan.roots():

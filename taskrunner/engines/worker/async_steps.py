@@ -12,11 +12,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from taskrunner.engines.messages import DONE, Work, Written
-from taskrunner.engines.worker import steps as site
-from taskrunner.engines.worker.reporter import Send, Teller
-from taskrunner.engines.worker.step_inputs import Given, bound, check_guard
-from taskrunner.engines.worker.worker_run import StoppedError, local_run
+from taskrunner.engines.messages import DONE, OutputFile, WorkItem
+from taskrunner.engines.worker import steps
+from taskrunner.engines.worker.reporter import Send, StepReporter
+from taskrunner.engines.worker.step_inputs import StepInputs, bind_step, check_condition
+from taskrunner.engines.worker.worker_run import StoppedError, worker_run
 from taskrunner.errors import InternalError
 from taskrunner.nodes.binding import bind
 from taskrunner.nodes.command import Command, run_command
@@ -33,13 +33,13 @@ _lock = threading.Lock()
 _threads: list[LoopThread] = []
 
 
-def start_work(work: Work, results: Sequence[Any], address: str, send: Send, scratch: Path) -> Future[Any]:
+def start_work(work: WorkItem, results: Sequence[Any], address: str, send: Send, scratch: Path) -> Future[Any]:
     """Start a work that waits, of one step; the future has its result, or a Broken.
 
     A command works in the run's folder in ``scratch``, and leaves its output there.
     """
     attempt = _Attempt(work, results, folder_of(work.run, scratch))
-    return asyncio.run_coroutine_threadsafe(attempt.run(Teller(work, address, 0, send)), _loop())
+    return asyncio.run_coroutine_threadsafe(attempt.run(StepReporter(work, address, 0, send)), _loop())
 
 
 def folder_of(run: str, scratch: Path) -> Path:
@@ -59,26 +59,28 @@ def _loop() -> asyncio.AbstractEventLoop:
 class _Attempt:
     """The attempt of an async node or a command."""
 
-    def __init__(self, work: Work, results: Sequence[Any], folder: Path) -> None:
+    def __init__(self, work: WorkItem, results: Sequence[Any], folder: Path) -> None:
         (self.step,) = work.steps
-        self._given = Given(results)
-        self._made = site.Made()
-        self._here = local_run(work.run)
+        self._given = StepInputs(results)
+        self._made = steps.CallRecord()
+        self._here = worker_run(work.run)
         self._folder = folder
 
-    async def run(self, teller: Teller) -> Any:
+    async def run(self, teller: StepReporter) -> Any:
         """Run to the end, and tell of it."""
         teller.begin(0, time.time_ns(), time.perf_counter_ns())
         try:
             value = await self._cancellable()
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             ended = time.perf_counter_ns()
-            state, trouble = site.ended_badly(self.step, error, self._made)
-            teller.tell(0, state, ended, trouble=trouble, written=self._written())
-            return site.broken(self.step, state, trouble)
+            state, failure = steps.failure_report(self.step, error, self._made)
+            teller.report(0, state, ended, failure=failure, output_files=self._output_files())
+            return steps.failed_result(self.step, state, failure)
         ended = time.perf_counter_ns()
-        entry = site.entry_of(self.step, value)
-        teller.tell(0, DONE, ended, entry=entry, written=self._written(), is_fixed=site.is_stuck(value, entry))
+        entry = steps.entry_of(self.step, value)
+        teller.report(
+            0, DONE, ended, entry=entry, output_files=self._output_files(), is_pinned=steps.is_pinned(value, entry)
+        )
         return value
 
     async def _cancellable(self) -> Any:
@@ -86,16 +88,16 @@ class _Attempt:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         if task is None:
             raise InternalError("outside of an asyncio task")
-        with self._here.opened(self.step, lambda: _cancel(loop, task)) as cancelled:
-            check_guard(self.step, self._given)
+        with self._here.attempt(self.step, lambda: _cancel(loop, task)) as cancelled:
+            check_condition(self.step, self._given)
             try:
-                return await self._in_time(cancelled)
+                return await self._with_timeout(cancelled)
             except asyncio.CancelledError:
                 if self._here.is_cancelled and not self.step.always:
                     raise StoppedError("the run was stopped") from None
                 raise
 
-    async def _in_time(self, cancelled: threading.Event) -> Any:
+    async def _with_timeout(self, cancelled: threading.Event) -> Any:
         seconds = self.step.timeout
         if not seconds:
             return await self._awaited(cancelled)
@@ -116,12 +118,12 @@ class _Attempt:
     async def _awaited(self, cancelled: threading.Event) -> Any:
         if self.step.kind == COMMAND:
             return await self._command()
-        args, kwargs = self._made.given = bound(self.step, self._given)
+        args, kwargs = self._made.arguments = bind_step(self.step, self._given)
         LOOP_CONTEXT.set(Current(self.step.node, self.step.attempt, cancelled))
-        return await site.function_of(self.step, self._here)(*args, **kwargs)
+        return await steps.function_of(self.step, self._here)(*args, **kwargs)
 
     async def _command(self) -> Any:
-        templates, item = self.step.templates, self._given.unpacked(self.step.item)
+        templates, item = self.step.templates, self._given.unpack(self.step.item)
         result_of = self._given.result_of(self.step)
         make_private(self._folder / _OUTPUT)
         command = Command(
@@ -133,11 +135,11 @@ class _Attempt:
         )
         return await run_command(command, self._folder / _OUTPUT, self.step.node)
 
-    def _written(self) -> tuple[Written, Written] | None:
+    def _output_files(self) -> tuple[OutputFile, OutputFile] | None:
         if self.step.kind != COMMAND:
             return None
         paths = output_files(self._folder / _OUTPUT, self.step.node)
-        return site.what_was_written(paths) if paths[0].exists() else None  # it was not even to be started
+        return steps.output_files(paths) if paths[0].exists() else None  # it was not even to be started
 
 
 def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:

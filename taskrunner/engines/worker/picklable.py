@@ -11,29 +11,29 @@ from typing import Any
 from taskrunner.storage.serialization import ATOMS
 
 # Of a large list, set or dict so many parts are looked at.
-MOST = 1_000
+MAX_OBJECTS = 1_000
 
 _FLAT = ATOMS | {bytearray}
 _CONTAINERS = (list, tuple, set, frozenset)
 
 
-def can_move(value: Any) -> bool:
+def is_movable(value: Any) -> bool:
     """Say whether a value can be pickled; large buffers in it, such as those of arrays, are not copied for that."""
     kind = type(value)
     if kind in _FLAT:
         return True
     if kind in _CONTAINERS:
-        value = list(itertools.islice(value, MOST))
+        value = list(itertools.islice(value, MAX_OBJECTS))
     elif kind is dict:
-        value = dict(itertools.islice(value.items(), MOST))
+        value = dict(itertools.islice(value.items(), MAX_OBJECTS))
     try:
         pickle.dumps(value, protocol=5, buffer_callback=lambda _: None)
     except BaseException:  # noqa: BLE001  its methods may raise anything
-        return _can_be_written_out(value)
+        return _has_state_to_pickle(value)
     return True
 
 
-def _can_be_written_out(value: Any) -> bool:
+def _has_state_to_pickle(value: Any) -> bool:
     """Say whether a value can be pickled with its code: functions that no name leads to, and their like."""
     try:
         import cloudpickle  # an engine that needs it brings it

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from taskrunner.engines.messages import (
-    Absent,
-    Broken,
-    Gathered,
-    Slot,
+    FailedResult,
+    GatheredResults,
+    ImmovableResult,
+    MissingResult,
+    Placeholder,
     Step,
-    Stuck,
 )
 from taskrunner.errors import TaskrunnerError
 from taskrunner.nodes.binding import MISSING, bind
@@ -20,7 +20,7 @@ class SkippedError(TaskrunnerError):
     """A step's guard is falsy."""
 
 
-class NeedsBrokenError(TaskrunnerError):
+class FailedDependencyError(TaskrunnerError):
     """A result that was there once is not there any more, or cannot come here."""
 
 
@@ -31,41 +31,41 @@ def check_whole(value: Any) -> None:
         NeedsBrokenError: it was lost, and its node failed when it ran again; or it could not be moved.
 
     """
-    if type(value) is Stuck:
-        raise NeedsBrokenError(f"a result cannot be moved: {value.message}")
-    if type(value) is Broken:
-        raise NeedsBrokenError(f'needs "{value.node}", which failed when it was run again: {value.message}')
+    if type(value) is ImmovableResult:
+        raise FailedDependencyError(f"a result cannot be moved: {value.message}")
+    if type(value) is FailedResult:
+        raise FailedDependencyError(f'needs "{value.node}", which failed when it was run again: {value.message}')
 
 
-class Given:
+class StepInputs:
     """What a step is given: the results that came with its work, and that of the step before."""
 
     def __init__(self, results: Sequence[Any]) -> None:
         self.results = results
         self.previous: Any = None
 
-    def unpacked(self, value: Any) -> Any:
+    def unpack(self, value: Any) -> Any:
         """Return a value with the results in the places of its slots.
 
         Raises:
             NeedsBrokenError: one of them was lost, and its node failed when it ran again.
 
         """
-        if type(value) is Slot:
+        if type(value) is Placeholder:
             value = self.previous if value.number < 0 else self.results[value.number]
             check_whole(value)
             return value
-        if type(value) is Gathered:
-            parts = [self.unpacked(part) for part in value.parts]
+        if type(value) is GatheredResults:
+            parts = [self.unpack(part) for part in value.parts]
             return [None if part is MISSING else part for part in parts]
-        return MISSING if type(value) is Absent else value
+        return MISSING if type(value) is MissingResult else value
 
     def result_of(self, step: Step) -> Callable[[str], Any]:
         """Return what gives a node's result, for the templates of a step."""
-        return functools.cache(lambda node: self.unpacked(step.given[node]))
+        return functools.cache(lambda node: self.unpack(step.inputs[node]))
 
 
-def check_guard(step: Step, given: Given) -> None:
+def check_condition(step: Step, given: StepInputs) -> None:
     """Look at a step's guard.
 
     Raises:
@@ -73,11 +73,11 @@ def check_guard(step: Step, given: Given) -> None:
         BindingError: its reference leads nowhere.
 
     """
-    if step.is_guarded and not bind(step.templates.condition, given.result_of(step)):
+    if step.has_condition and not bind(step.templates.condition, given.result_of(step)):
         raise SkippedError("its guard is falsy")
 
 
-def bound(step: Step, given: Given) -> tuple[list[Any], dict[str, Any]]:
+def bind_step(step: Step, given: StepInputs) -> tuple[list[Any], dict[str, Any]]:
     """Return the arguments of a step's call.
 
     Raises:
@@ -85,6 +85,6 @@ def bound(step: Step, given: Given) -> tuple[list[Any], dict[str, Any]]:
 
     """
     if step.is_flat:
-        return [given.unpacked(value) for value in step.args], {}
-    args = [bind(template, given.result_of(step), given.unpacked(step.item)) for template in step.args]
-    return args, bind(step.templates.kwargs, given.result_of(step), given.unpacked(step.item)) or {}
+        return [given.unpack(value) for value in step.args], {}
+    args = [bind(template, given.result_of(step), given.unpack(step.item)) for template in step.args]
+    return args, bind(step.templates.kwargs, given.result_of(step), given.unpack(step.item)) or {}

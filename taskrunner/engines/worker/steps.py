@@ -18,24 +18,24 @@ from typing import Any
 
 import msgspec
 
-from taskrunner.engines.failures import trouble_of
+from taskrunner.engines.failures import step_failure
 from taskrunner.engines.messages import (
     DONE,
     FAILED,
-    MOST_BYTES,
+    MAX_ENTRY_BYTES,
     PICK,
     SKIPPED,
     STOPPED,
-    Broken,
+    FailedResult,
+    OutputFile,
     Step,
-    Trouble,
-    Work,
-    Written,
+    StepFailure,
+    WorkItem,
 )
-from taskrunner.engines.worker.picklable import can_move
-from taskrunner.engines.worker.reporter import Send, Teller
-from taskrunner.engines.worker.step_inputs import Given, SkippedError, bound, check_guard
-from taskrunner.engines.worker.worker_run import LocalRun, StoppedError, local_run
+from taskrunner.engines.worker.picklable import is_movable
+from taskrunner.engines.worker.reporter import Send, StepReporter
+from taskrunner.engines.worker.step_inputs import SkippedError, StepInputs, bind_step, check_condition
+from taskrunner.engines.worker.worker_run import StoppedError, WorkerRun, worker_run
 from taskrunner.errors import InternalError
 from taskrunner.nodes import inputs
 from taskrunner.nodes.context import THREAD_CONTEXT, Current
@@ -47,43 +47,43 @@ from taskrunner.storage.journal import Entry, bounded_entry, is_larger
 from taskrunner.storage.serialization import SerializationError, serialize
 
 
-def run_work(work: Work, results: Sequence[Any], site: str, send: Send) -> Any:
-    """Run a work on the calling thread; return its last result, or a Broken. ``site`` is this process's address."""
-    given = Given(results)
-    teller = Teller(work, site, threading.get_ident(), send)
-    here = local_run(work.run)
+def run_work(work: WorkItem, results: Sequence[Any], worker: str, send: Send) -> Any:
+    """Run a work on the calling thread; return its last result, or a Broken. ``worker`` is this process's address."""
+    given = StepInputs(results)
+    teller = StepReporter(work, worker, threading.get_ident(), send)
+    here = worker_run(work.run)
     for number, step in enumerate(work.steps):
         teller.begin(number, time.time_ns(), time.perf_counter_ns())
-        made = Made()
+        made = CallRecord()
         try:
             value = _run_step(step, given, here, made)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             ended = time.perf_counter_ns()
-            state, trouble = ended_badly(step, error, made)
-            teller.tell(number, state, ended, trouble=trouble, cpu=made.cpu)
-            return broken(step, state, trouble)
+            state, failure = failure_report(step, error, made)
+            teller.report(number, state, ended, failure=failure, cpu=made.cpu)
+            return failed_result(step, state, failure)
         ended = time.perf_counter_ns()
         entry = entry_of(step, value)
         found = {"entry": entry, "cpu": made.cpu, **_items_of(step, value)}
-        is_fixed = step is work.steps[-1] and is_stuck(value, entry)
-        teller.tell(number, DONE, ended, is_fixed=is_fixed, **found)
+        pinned = step is work.steps[-1] and is_pinned(value, entry)
+        teller.report(number, DONE, ended, is_pinned=pinned, **found)
         given.previous = value
     return given.previous
 
 
-def broken(step: Step, state: str, trouble: Trouble | None) -> Broken:
+def failed_result(step: Step, state: str, failure: StepFailure | None) -> FailedResult:
     """Return what stands for the result of a work that ended with this step."""
-    return Broken(step.node, trouble.message if trouble else state)
+    return FailedResult(step.node, failure.message if failure else state)
 
 
-class Made:
+class CallRecord:
     """A call that was made: its arguments, for the case that it fails, and the nanoseconds of CPU time that it took."""
 
-    given: tuple[Sequence[Any], Mapping[str, Any]] | None = None
+    arguments: tuple[Sequence[Any], Mapping[str, Any]] | None = None
     cpu = 0
 
 
-def function_of(step: Step, here: LocalRun) -> Callable[..., Any]:
+def function_of(step: Step, here: WorkerRun) -> Callable[..., Any]:
     """Return what a step calls.
 
     Raises:
@@ -94,23 +94,23 @@ def function_of(step: Step, here: LocalRun) -> Callable[..., Any]:
     return found
 
 
-def _run_step(step: Step, given: Given, here: LocalRun, made: Made) -> Any:
-    with here.opened(step) as cancelled:
-        check_guard(step, given)
+def _run_step(step: Step, given: StepInputs, here: WorkerRun, made: CallRecord) -> Any:
+    with here.attempt(step) as cancelled:
+        check_condition(step, given)
         if step.kind == PICK:
-            return given.unpacked(step.args[0])[step.item]
+            return given.unpack(step.args[0])[step.item]
         if step.kind == MAP:
             return inputs.items(step.templates.items, given.result_of(step))
         if step.kind != CALL:
             raise InternalError(f"a step of kind {step.kind} on a thread")
-        made.given = bound(step, given)
-        call = functools.partial(_called, Current(step.node, step.attempt, cancelled), function_of(step, here), made)
-        return _in_time(step, call, cancelled) if step.timeout else call()
+        made.arguments = bind_step(step, given)
+        call = functools.partial(_call, Current(step.node, step.attempt, cancelled), function_of(step, here), made)
+        return _with_timeout(step, call, cancelled) if step.timeout else call()
 
 
-def _called(current: Current, function: Callable[..., Any], made: Made) -> Any:
+def _call(current: Current, function: Callable[..., Any], made: CallRecord) -> Any:
     THREAD_CONTEXT.find = lambda: current
-    args, kwargs = made.given or ((), {})
+    args, kwargs = made.arguments or ((), {})
     began = time.thread_time_ns()
     try:
         return function(*args, **kwargs)
@@ -119,7 +119,7 @@ def _called(current: Current, function: Callable[..., Any], made: Made) -> Any:
         THREAD_CONTEXT.find = None
 
 
-def _in_time(step: Step, call: Callable[[], Any], cancelled: threading.Event) -> Any:
+def _with_timeout(step: Step, call: Callable[[], Any], cancelled: threading.Event) -> Any:
     """Make a call in a thread of its own, and leave it there when its time is over: Python cannot end a thread."""
     found: list[Any] = []
     errors: list[BaseException] = []
@@ -141,25 +141,25 @@ def _in_time(step: Step, call: Callable[[], Any], cancelled: threading.Event) ->
     return found[0]
 
 
-def ended_badly(step: Step, error: BaseException, made: Made) -> tuple[str, Trouble | None]:
+def failure_report(step: Step, error: BaseException, made: CallRecord) -> tuple[str, StepFailure | None]:
     """Return the state of a step that this error has ended, and what is to be told of it."""
     if isinstance(error, StoppedError):
         return STOPPED, None
     if isinstance(error, SkippedError):
         return SKIPPED, None
-    trouble = trouble_of(error, FailedCall(step.node, (), step.attempt, made.given))
+    failure = step_failure(error, FailedCall(step.node, (), step.attempt, made.arguments))
     wait_s = None if step.retry is None or step.kind == MAP else delay_before(step.retry, step.attempt, error)
-    return FAILED, msgspec.structs.replace(trouble, wait_s=wait_s)
+    return FAILED, msgspec.structs.replace(failure, wait_s=wait_s)
 
 
 def entry_of(step: Step, value: Any) -> Entry | None:
     """Return the journal's entry of a step, without the result if that is large."""
-    return bounded_entry(step.node, value, MOST_BYTES) if step.is_kept else None
+    return bounded_entry(step.node, value, MAX_ENTRY_BYTES) if step.is_journaled else None
 
 
-def is_stuck(value: Any, entry: Entry | None) -> bool:
+def is_pinned(value: Any, entry: Entry | None) -> bool:
     """Say whether a result cannot be moved; what the journal could store can be."""
-    return (entry is None or len(entry) == 1) and not can_move(value)
+    return (entry is None or len(entry) == 1) and not is_movable(value)
 
 
 def _items_of(step: Step, value: Any) -> dict[str, Any]:
@@ -167,21 +167,21 @@ def _items_of(step: Step, value: Any) -> dict[str, Any]:
     if step.kind != MAP:
         return {}
     try:
-        data = None if is_larger(value, MOST_BYTES) else serialize(value)
+        data = None if is_larger(value, MAX_ENTRY_BYTES) else serialize(value)
     except SerializationError:
         data = None
-    return {"count": len(value), "items": data if data is not None and len(data) <= MOST_BYTES else None}
+    return {"count": len(value), "items": data if data is not None and len(data) <= MAX_ENTRY_BYTES else None}
 
 
-def what_was_written(paths: tuple[Path, Path]) -> tuple[Written, Written]:
+def output_files(paths: tuple[Path, Path]) -> tuple[OutputFile, OutputFile]:
     """Return what is told of the two files that a command has written, one after the other."""
-    out, err = [_written(path) for path in paths]
+    out, err = [_output_file(path) for path in paths]
     return out, err
 
 
-def _written(path: Path) -> Written:
+def _output_file(path: Path) -> OutputFile:
     try:
         size = path.stat().st_size
-        return Written(str(path), size, path.read_bytes() if size <= MOST_BYTES else None)
+        return OutputFile(str(path), size, path.read_bytes() if size <= MAX_ENTRY_BYTES else None)
     except OSError:  # it did not even start
-        return Written(str(path), 0, b"")
+        return OutputFile(str(path), 0, b"")

@@ -16,7 +16,7 @@ class StoppedError(TaskrunnerError):
     """A step does not begin, or was cancelled: the run was stopped."""
 
 
-class LocalRun:
+class WorkerRun:
     """What this process keeps of one run: whether it is stopped, what runs, and the functions that its calls name."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class LocalRun:
         self._open: dict[object, tuple[threading.Event, Callable[[], None]]] = {}
         self.resolve = functools.cache(resolve_attribute)
 
-    def halt(self, *, cancel: bool) -> None:
+    def stop(self, *, cancel: bool) -> None:
         """Have no step begin any more; ``cancel``: cancel those that run."""
         self._stopped = True
         if cancel:
@@ -35,7 +35,7 @@ class LocalRun:
                 call()
 
     @contextlib.contextmanager
-    def opened(self, step: Step, call: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
+    def attempt(self, step: Step, call: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
         """Have an attempt stand among those that run; ``call`` cancels it.
 
         Raises:
@@ -56,14 +56,14 @@ class LocalRun:
 
 
 # By the id of the run. ``setdefault`` is atomic, so all threads get the same one.
-_runs: dict[str, LocalRun] = {}
+_runs: dict[str, WorkerRun] = {}
 
 
-def local_run(run: str) -> LocalRun:
+def worker_run(run: str) -> WorkerRun:
     """Return what this process keeps of a run."""
-    return _runs.setdefault(run, LocalRun())
+    return _runs.setdefault(run, WorkerRun())
 
 
-def forget(run: str) -> None:
+def drop_run(run: str) -> None:
     """Forget a run that is over."""
     _runs.pop(run, None)

@@ -18,7 +18,7 @@ from taskrunner.doctor import report
 from taskrunner.doctor.environment.interpreter import Interpreter
 from taskrunner.doctor.environment.machine import Machine
 from taskrunner.doctor.environment.project import Project
-from taskrunner.engines.engine import Site as DaskSite
+from taskrunner.engines.engine import WorkerProcess as DaskSite
 
 ROOT = Path(__file__).parents[3]
 DOC = (ROOT / "docs" / "doctor.md").read_text()

@@ -5,16 +5,16 @@ from cases import ITEM, call, ref
 from told import decoded
 
 from taskrunner.engines.cluster.packing import (
-    LONGEST_CHAIN,
-    ApartError,
+    MAX_CHAIN,
     Packer,
     Results,
+    ScatteredInputsError,
+    has_remote_condition,
     is_gathered,
-    is_guarded_elsewhere,
     needs_results,
-    place_of,
+    worker_of,
 )
-from taskrunner.engines.messages import ABSENT, PICK, PREVIOUS, Gathered, Remote, Slot
+from taskrunner.engines.messages import MISSING_RESULT, PICK, PREVIOUS, GatheredResults, Placeholder, ResultRef
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.resolve import resolve_all
 from taskrunner.plan.plan import Plan
@@ -38,38 +38,45 @@ def names(work):
 
 
 def test_results_are_taken_along_once():
-    results, a, b = Results(), Remote("a"), Remote("b")
-    assert [results.pack(value) for value in (b, a, b, 5, [1], MISSING)] == [Slot(0), Slot(1), Slot(0), 5, [1], ABSENT]
-    assert results.pack([a, 1, MISSING]) == Gathered([Slot(1), 1, ABSENT])
+    results, a, b = Results(), ResultRef("a"), ResultRef("b")
+    assert [results.pack(value) for value in (b, a, b, 5, [1], MISSING)] == [
+        Placeholder(0),
+        Placeholder(1),
+        Placeholder(0),
+        5,
+        [1],
+        MISSING_RESULT,
+    ]
+    assert results.pack([a, 1, MISSING]) == GatheredResults([Placeholder(1), 1, MISSING_RESULT])
     assert results.remotes == [b, a]
 
 
 def test_who_takes_what_cannot_be_moved_runs_where_it_is():
-    free, one, other = Remote("a"), Remote("b"), Remote("c")
-    one.site, other.site = "tcp://1", "tcp://2"
-    assert [place_of([]), place_of([free]), place_of([one, free, one])] == ["", "", "tcp://1"]
-    with pytest.raises(ApartError, match="different processes: tcp://1, tcp://2"):
-        place_of([one, other])
+    free, one, other = ResultRef("a"), ResultRef("b"), ResultRef("c")
+    one.worker, other.worker = "tcp://1", "tcp://2"
+    assert [worker_of([]), worker_of([free]), worker_of([one, free, one])] == ["", "", "tcp://1"]
+    with pytest.raises(ScatteredInputsError, match="different processes: tcp://1, tcp://2"):
+        worker_of([one, other])
 
 
 def test_who_takes_what_is_lost_cannot_run():
-    lost = Remote("a")
-    lost.site = "tcp://1"
+    lost = ResultRef("a")
+    lost.worker = "tcp://1"
     nodes = [call("b", "give", ref("a")), call("a", "give")]
-    assert packed(*nodes, inputs=[lost])[0].site == "tcp://1"
-    with pytest.raises(ApartError, match="was lost with tcp://1"):
+    assert packed(*nodes, inputs=[lost])[0].worker == "tcp://1"
+    with pytest.raises(ScatteredInputsError, match="was lost with tcp://1"):
         packed(*nodes, inputs=[lost], lost={"tcp://1"})
 
 
 def test_a_list_is_gathered_if_a_part_of_it_is_elsewhere():
-    assert is_gathered([1, Remote("a")])
-    assert not any(map(is_gathered, ([1], (Remote("a"),), [], None)))
+    assert is_gathered([1, ResultRef("a")])
+    assert not any(map(is_gathered, ([1], (ResultRef("a"),), [], None)))
 
 
 def test_a_call_that_needs_nothing_travels_by_its_name():
     work, remotes, tasks = packed(call("a", "add", 1, 2))
     (step,) = work.steps
-    assert (work.run, work.is_waiting, work.priority, list(remotes), [t.id for t in tasks]) == (
+    assert (work.run, work.is_async, work.priority, list(remotes), [t.id for t in tasks]) == (
         "run",
         False,
         0,
@@ -82,19 +89,19 @@ def test_a_call_that_needs_nothing_travels_by_its_name():
 
 
 def test_a_flat_call_has_its_results_in_place():
-    a, b = Remote("a"), Remote("b")
+    a, b = ResultRef("a"), ResultRef("b")
     nodes = [call("c", "add", ref("b"), 7, ref("a")), call("a", "give"), call("b", "give")]
     work, remotes, _ = packed(*nodes, inputs=[b, 7, a])
-    assert list(work.steps[0].args) == [Slot(0), 7, Slot(1)]
+    assert list(work.steps[0].args) == [Placeholder(0), 7, Placeholder(1)]
     assert list(remotes) == [b, a]
 
 
 def test_templates_travel_with_the_results_that_they_name():
-    a = Remote("a")
+    a = ResultRef("a")
     nodes = [call("b", "add", [ref("a", 0)], when=ref("a", 1)), call("a", "give")]
     work, _, _ = packed(*nodes, inputs=[a])
     (step,) = work.steps
-    assert (step.is_flat, step.is_guarded, dict(step.given)) == (False, True, {"a": Slot(0)})
+    assert (step.is_flat, step.has_condition, dict(step.inputs)) == (False, True, {"a": Placeholder(0)})
 
 
 @pytest.mark.parametrize(
@@ -106,7 +113,7 @@ def test_templates_travel_with_the_results_that_they_name():
 )  # fmt: skip
 def test_what_waits_is_marked(node, kind):
     work, _, _ = packed(node, call("b", "give", ref("a")))
-    assert (work.is_waiting, work.steps[0].kind, names(work)) == (True, kind, ["a"])
+    assert (work.is_async, work.steps[0].kind, names(work)) == (True, kind, ["a"])
 
 
 def test_a_chain_is_as_long_as_each_has_one_after_it_that_waits_for_it_alone():
@@ -119,7 +126,7 @@ def test_a_chain_is_as_long_as_each_has_one_after_it_that_waits_for_it_alone():
     work, remotes, tasks = packed(*nodes)
     assert names(work) == [task.id for task in tasks] == ["a", "b", "c", "d"]
     assert [list(step.args) for step in work.steps[:3]] == [[1], [PREVIOUS, 1], [2, PREVIOUS]]
-    assert dict(work.steps[3].given) == {"c": PREVIOUS}
+    assert dict(work.steps[3].inputs) == {"c": PREVIOUS}
     assert list(remotes) == []
     assert names(packed(*nodes, fuses=False)[0]) == ["a"]
 
@@ -156,8 +163,8 @@ def test_an_output_ends_a_chain():
 
 
 def test_a_chain_has_an_end():
-    nodes = [call("n0", "give"), *[call(f"n{i}", "give", ref(f"n{i - 1}")) for i in range(1, 2 * LONGEST_CHAIN)]]
-    assert len(packed(*nodes)[0].steps) == LONGEST_CHAIN
+    nodes = [call("n0", "give"), *[call(f"n{i}", "give", ref(f"n{i - 1}")) for i in range(1, 2 * MAX_CHAIN)]]
+    assert len(packed(*nodes)[0].steps) == MAX_CHAIN
 
 
 def test_a_mapped_node_takes_what_its_items_come_from_and_its_children_the_rest():
@@ -166,17 +173,17 @@ def test_a_mapped_node_takes_what_its_items_come_from_and_its_children_the_rest(
     plan = Plan(dag, resolve_all(dag, {}))
     packer = Packer(plan, "run", {}, fuses=True, is_journaled=True)
     task = next(task for task in plan.tasks if task.id == "m")
-    a, b, item = Remote("a"), Remote("b"), Remote("item")
+    a, b, item = ResultRef("a"), ResultRef("b"), ResultRef("item")
     by_name = {"a": a, "b": b}
     task.inputs[:] = [by_name[dag.vertices[index].id] for index in task.vertex.data_predecessors]
     assert needs_results(task)
     work, remotes, _ = packer.pack(task)
-    assert (work.steps[0].kind, work.steps[0].is_kept, list(remotes)) == (MAP, False, [a])
+    assert (work.steps[0].kind, work.steps[0].is_journaled, list(remotes)) == (MAP, False, [a])
     packer.shared[task.vertex.index] = list(task.inputs)
     first, second = task.expand([item, 5])
     work, remotes, _ = packer.pack(first)
-    assert (work.steps[0].node, work.steps[0].is_kept, set(remotes)) == ("m[0]", True, {b, item})
-    assert work.steps[0].given["a"] == ABSENT
+    assert (work.steps[0].node, work.steps[0].is_journaled, set(remotes)) == ("m[0]", True, {b, item})
+    assert work.steps[0].inputs["a"] == MISSING_RESULT
     work, remotes, _ = packer.pack(second)
     assert (work.steps[0].item, list(remotes)) == (5, [b])
 
@@ -184,10 +191,16 @@ def test_a_mapped_node_takes_what_its_items_come_from_and_its_children_the_rest(
 def test_an_item_is_picked_where_the_items_are():
     dag = decoded({"nodes": [call("a", "give")]}).link({})
     packer = Packer(Plan(dag, resolve_all(dag, {})), "run", {}, fuses=True, is_journaled=False)
-    items = Remote("items")
+    items = ResultRef("items")
     work, remotes = packer.pick("m", items, 3)
     (step,) = work.steps
-    assert (step.kind, list(step.args), step.item, work.is_quiet, remotes) == (PICK, [Slot(0)], 3, True, [items])
+    assert (step.kind, list(step.args), step.item, work.suppress_reports, remotes) == (
+        PICK,
+        [Placeholder(0)],
+        3,
+        True,
+        [items],
+    )
 
 
 def test_keys_are_of_their_own():
@@ -211,4 +224,4 @@ def test_a_function_given_in_python_travels_itself():
 )
 def test_a_guard_is_looked_at_where_the_results_are(when, expected):
     dag = decoded({"params": {"p": 1}, "nodes": [call("a", "give"), call("b", "give", when=when)]}).link({})
-    assert is_guarded_elsewhere(dag.vertices[1].templates) is expected
+    assert has_remote_condition(dag.vertices[1].templates) is expected

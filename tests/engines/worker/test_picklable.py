@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from taskrunner.engines.worker.picklable import MOST, can_move
+from taskrunner.engines.worker.picklable import MAX_OBJECTS, is_movable
 
 
 class Rude:
@@ -26,25 +26,25 @@ class Counted:
     ids=repr,
 )
 def test_what_can_be_pickled_moves(value):
-    assert can_move(value)
+    assert is_movable(value)
 
 
 def test_a_function_without_a_name_moves_with_its_code():
-    assert can_move(lambda: 1)
+    assert is_movable(lambda: 1)
 
 
 @pytest.mark.parametrize("value", [threading.Lock(), (number for number in []), Rude(), [1, Rude()], {"a": Rude()}])
 def test_what_cannot_stays(value):
-    assert not can_move(value)
+    assert not is_movable(value)
 
 
 def test_of_a_large_list_some_parts_are_looked_at():
-    assert can_move([Counted() for _ in range(3 * MOST)])
-    assert Counted.looked_at == MOST
+    assert is_movable([Counted() for _ in range(3 * MAX_OBJECTS)])
+    assert Counted.looked_at == MAX_OBJECTS
 
 
 def test_an_array_is_not_copied():
     numpy = pytest.importorskip("numpy")
     array = numpy.zeros(10)
-    assert can_move(array)
-    assert not can_move(numpy.array([threading.Lock()], dtype=object))
+    assert is_movable(array)
+    assert not is_movable(numpy.array([threading.Lock()], dtype=object))

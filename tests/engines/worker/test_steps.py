@@ -11,32 +11,32 @@ from nodes import ClosedError, TwoPartsError, WorseError
 
 import taskrunner
 from taskrunner.engines.messages import (
-    ABSENT,
     BEGUN,
     DONE,
     FAILED,
-    MOST_BYTES,
+    MAX_ENTRY_BYTES,
+    MISSING_RESULT,
     PICK,
     PREVIOUS,
     SKIPPED,
     STOPPED,
-    Broken,
-    Gathered,
-    Slot,
+    FailedResult,
+    GatheredResults,
+    Placeholder,
     Step,
-    Work,
+    WorkItem,
     from_bytes,
     to_bytes,
 )
 from taskrunner.engines.worker import steps as site
-from taskrunner.engines.worker.worker_run import forget, local_run
+from taskrunner.engines.worker.worker_run import drop_run, worker_run
 from taskrunner.graph.dag import Templates
 from taskrunner.graph.spec import Retry
 from taskrunner.graph.template import ListOf, Ref
 from taskrunner.nodes.errors import CommandError
 from taskrunner.plan.task import CALL, MAP
 from taskrunner.storage.journal import result_of
-from taskrunner.storage.serialization import unpack
+from taskrunner.storage.serialization import deserialize
 
 
 @pytest.fixture
@@ -46,13 +46,13 @@ def run():
 
     def run(*steps, results=(), quiet=False):
         told = []
-        work = Work(name, "key", steps, is_quiet=quiet)
+        work = WorkItem(name, "key", steps, suppress_reports=quiet)
         value = site.run_work(work, results, "here", lambda reports: told.extend(from_bytes(to_bytes(reports))))
         return value, [report for report in told if report.state != BEGUN]  # whether a step takes long is the clock's
 
     run.name = name
     yield run
-    forget(name)
+    drop_run(name)
 
 
 def step(function, *args, node="n", **fields):
@@ -64,10 +64,10 @@ def boom(error):
 
 
 def test_a_step_returns_its_result_and_tells_of_it(run):
-    value, (told,) = run(step("operator:add", 1, Slot(0)), results=[2])
+    value, (told,) = run(step("operator:add", 1, Placeholder(0)), results=[2])
     assert value == 3
-    assert (told.key, told.step, told.site, told.state) == ("key", 0, "here", DONE)
-    assert (told.thread, told.trouble, told.entry) == (threading.get_ident(), None, None)
+    assert (told.key, told.step, told.worker, told.state) == ("key", 0, "here", DONE)
+    assert (told.thread, told.failure, told.entry) == (threading.get_ident(), None, None)
     assert told.ran >= 0
 
 
@@ -80,15 +80,19 @@ def test_a_step_that_takes_long_is_told_of_while_it_goes_on():
             is_told.set()
 
     steps = (step("operator:add", 1, 1, node="a"), step(is_told.wait, 30, node="b"))
-    assert site.run_work(Work("goes-on", "key", steps), [], "here", send)
+    assert site.run_work(WorkItem("goes-on", "key", steps), [], "here", send)
     assert [(report.step, report.state) for report in told] == [(0, DONE), (1, BEGUN), (1, DONE)]
     assert told[1].began == told[2].began
     assert 0 < told[1].ran <= told[2].ran
-    forget("goes-on")
+    drop_run("goes-on")
 
 
 def test_each_step_takes_what_the_one_before_returned(run):
-    steps = [step("operator:add", 1, 1), step("operator:mul", PREVIOUS, 5), step("operator:sub", PREVIOUS, Slot(0))]
+    steps = [
+        step("operator:add", 1, 1),
+        step("operator:mul", PREVIOUS, 5),
+        step("operator:sub", PREVIOUS, Placeholder(0)),
+    ]
     value, told = run(*steps, results=[3])
     assert value == 7
     assert [(report.step, report.state) for report in told] == [(0, DONE), (1, DONE), (2, DONE)]
@@ -98,20 +102,20 @@ def test_steps_behind_one_that_fails_do_not_run(run):
     calls = []
     value, told = run(step(calls.append, 1), step(boom, ValueError("no")), step(calls.append, 3))
     assert calls == [1]
-    assert value == Broken("n", "ValueError: no")
+    assert value == FailedResult("n", "ValueError: no")
     assert [report.state for report in told] == [DONE, FAILED]
-    assert "ValueError: no" in told[1].trouble.traceback
-    assert "taskrunner/engines/" not in told[1].trouble.traceback
-    assert told[1].trouble.arguments == "(ValueError('no'))"
+    assert "ValueError: no" in told[1].failure.traceback
+    assert "taskrunner/engines/" not in told[1].failure.traceback
+    assert told[1].failure.arguments == "(ValueError('no'))"
 
 
 def test_a_quiet_work_tells_nothing(run):
-    assert run(Step("m", PICK, args=(Slot(0),), item=1), results=[["a", "b"]], quiet=True) == ("b", [])
+    assert run(Step("m", PICK, args=(Placeholder(0),), item=1), results=[["a", "b"]], quiet=True) == ("b", [])
 
 
 def test_slots_stand_for_results_at_any_place(run):
-    gathered = Gathered([Slot(1), ABSENT, Slot(0), 5])
-    value, _ = run(step(lambda *args: args, Slot(0), gathered, ABSENT, "x"), results=[1, [2]])
+    gathered = GatheredResults([Placeholder(1), MISSING_RESULT, Placeholder(0), 5])
+    value, _ = run(step(lambda *args: args, Placeholder(0), gathered, MISSING_RESULT, "x"), results=[1, [2]])
     assert value[:2] == (1, [[2], None, 1, 5])
     assert value[3] == "x"
 
@@ -128,47 +132,47 @@ class Odd:
     __hash__ = None
 
 
-@pytest.mark.parametrize("is_kept", [False, True])
-def test_arguments_and_results_of_any_kind_pass(run, is_kept):
+@pytest.mark.parametrize("is_journaled", [False, True])
+def test_arguments_and_results_of_any_kind_pass(run, is_journaled):
     odd = Odd()
-    value, (told,) = run(step(lambda value: value, odd, is_kept=is_kept))
+    value, (told,) = run(step(lambda value: value, odd, is_journaled=is_journaled))
     assert value is odd
-    assert (told.state, told.entry) == (DONE, ["n"] if is_kept else None)
+    assert (told.state, told.entry) == (DONE, ["n"] if is_journaled else None)
 
 
 def test_templates_are_filled_where_the_results_are(run):
     templates = Templates(condition=Ref("a", ("go",)))
-    given = {"a": Slot(0), "b": Slot(1)}
+    given = {"a": Placeholder(0), "b": Placeholder(1)}
     args = (ListOf((Ref("a", ("x",)), Ref("b", ()))),)
-    made = Step("n", CALL, call="builtins:tuple", args=args, templates=templates, given=given, is_guarded=True)
+    made = Step("n", CALL, call="builtins:tuple", args=args, templates=templates, inputs=given, has_condition=True)
     value, (told,) = run(made, results=[{"go": 1, "x": 2}, "b"])
     assert (value, told.state) == ((2, "b"), DONE)
     value, (told,) = run(made, results=[{"go": 0, "x": 2}, "b"])
-    assert (value, told.state, told.trouble) == (Broken("n", "skipped"), SKIPPED, None)
+    assert (value, told.state, told.failure) == (FailedResult("n", "skipped"), SKIPPED, None)
     _, (told,) = run(made, results=[{"x": 2}, "b"])
     assert told.state == FAILED
 
 
 def test_a_mapped_node_s_items_are_counted_and_told_if_they_are_small(run):
-    made = Step("m", MAP, templates=Templates(items=Ref("a", ())), given={"a": Slot(0)})
+    made = Step("m", MAP, templates=Templates(items=Ref("a", ())), inputs={"a": Placeholder(0)})
     value, (told,) = run(made, results=[(1, "x")])
-    assert (value, told.count, unpack(told.items)) == ([1, "x"], 2, [1, "x"])
-    for large in (["x" * MOST_BYTES], [object(), 1], range(MOST_BYTES + 1)):
+    assert (value, told.count, deserialize(told.items)) == ([1, "x"], 2, [1, "x"])
+    for large in (["x" * MAX_ENTRY_BYTES], [object(), 1], range(MAX_ENTRY_BYTES + 1)):
         value, (told,) = run(made, results=[large])
         assert (value, told.count, told.items) == (list(large), len(large), None)
     _, (told,) = run(made, results=["text"])
-    assert "map needs a list, not str" in told.trouble.message
+    assert "map needs a list, not str" in told.failure.message
 
 
 def test_a_broken_result_fails_who_takes_it(run):
-    _, (told,) = run(step("builtins:len", Slot(0)), results=[Broken("lost", "ValueError: no")])
-    assert told.trouble.message == 'needs "lost", which failed when it was run again: ValueError: no'
+    _, (told,) = run(step("builtins:len", Placeholder(0)), results=[FailedResult("lost", "ValueError: no")])
+    assert told.failure.message == 'needs "lost", which failed when it was run again: ValueError: no'
 
 
 def test_the_journal_s_entry_comes_with_the_report(run):
-    _, (told,) = run(step("builtins:dict", [("a", 1)], is_kept=True))
+    _, (told,) = run(step("builtins:dict", [("a", 1)], is_journaled=True))
     assert result_of(tuple(told.entry)) == {"a": 1}
-    _, (told,) = run(step("builtins:bytes", MOST_BYTES, is_kept=True))
+    _, (told,) = run(step("builtins:bytes", MAX_ENTRY_BYTES, is_journaled=True))
     assert told.entry == ["n"]
 
 
@@ -191,17 +195,17 @@ def test_a_call_that_takes_too_long_is_told_to_be_lost(run):
         returned.set()
 
     value, (told,) = run(step(wait, timeout=0.05))
-    assert (told.state, told.trouble.timeout_s, told.trouble.is_lost) == (FAILED, 0.05, True)
-    assert isinstance(value, Broken)
+    assert (told.state, told.failure.timeout_s, told.failure.is_lost) == (FAILED, 0.05, True)
+    assert isinstance(value, FailedResult)
     assert returned.wait(30)
 
 
 @pytest.mark.parametrize(("on", "wait_s"), [((), 1.0), (("ValueError",), 1.0), (("OSError",), None)])
 def test_whether_another_attempt_is_worth_it_is_told(run, on, wait_s):
     _, (told,) = run(step(boom, ValueError("no"), retry=Retry(2, backoff=1.0, on=on)))
-    assert told.trouble.wait_s == wait_s
+    assert told.failure.wait_s == wait_s
     _, (told,) = run(step(boom, ValueError("no"), retry=Retry(2, backoff=1.0, on=on), attempt=3))
-    assert told.trouble.wait_s is None
+    assert told.failure.wait_s is None
 
 
 def test_a_step_is_told_of_while_the_next_one_takes_long(run):
@@ -213,7 +217,7 @@ def test_a_step_is_told_of_while_the_next_one_takes_long(run):
         is_told.set()
 
     steps = [step("builtins:int", 1), step("builtins:int", 2), step(lambda: is_told.wait(30)), step("builtins:int", 3)]
-    assert site.run_work(Work(run.name, "key", tuple(steps)), [], "here", hear) == 3
+    assert site.run_work(WorkItem(run.name, "key", tuple(steps)), [], "here", hear) == 3
     assert [number for numbers in told for number in numbers] == [0, 1, 2, 3]
     assert 3 not in told[0]
 
@@ -222,18 +226,18 @@ def test_a_step_is_told_of_while_the_next_one_takes_long(run):
 
 
 def test_nothing_begins_in_a_run_that_is_stopped_but_what_runs_always(run):
-    local_run(run.name).halt(cancel=False)
+    worker_run(run.name).stop(cancel=False)
     value, (told,) = run(step("builtins:int", 1))
-    assert (value, told.state, told.trouble) == (Broken("n", "stopped"), STOPPED, None)
+    assert (value, told.state, told.failure) == (FailedResult("n", "stopped"), STOPPED, None)
     value, (told,) = run(step("builtins:int", 1, always=True))
     assert (value, told.state) == (1, DONE)
 
 
 def test_a_chain_ends_where_the_run_is_stopped(run):
-    halt = lambda: local_run(run.name).halt(cancel=False)  # noqa: E731
+    halt = lambda: worker_run(run.name).stop(cancel=False)  # noqa: E731
     value, told = run(step(halt, node="a"), step("builtins:int", 1, node="b"), step("builtins:int", 2, node="c"))
     assert [(report.step, report.state) for report in told] == [(0, DONE), (1, STOPPED)]
-    assert value == Broken("b", "stopped")
+    assert value == FailedResult("b", "stopped")
 
 
 def test_what_runs_is_told_to_be_cancelled(run):
@@ -247,16 +251,16 @@ def test_what_runs_is_told_to_be_cancelled(run):
     thread = threading.Thread(target=lambda: found.append(run(step(wait))))
     thread.start()
     assert begun.wait(30)
-    local_run(run.name).halt(cancel=True)
+    worker_run(run.name).stop(cancel=True)
     thread.join(30)
     assert found[0][0] is False
 
 
 def test_runs_do_not_mind_each_other(run):
     other = str(uuid.uuid4())
-    local_run(other).halt(cancel=True)
+    worker_run(other).stop(cancel=True)
     assert run(step("builtins:int", 1))[0] == 1
-    forget(other)
+    drop_run(other)
 
 
 # -- errors ----------------------------------------------------------------------------------------------
@@ -283,7 +287,7 @@ class OwnReduceError(Exception):
 def test_errors_travel_as_they_are(run, error):
     error.add_note("noted")
     _, (told,) = run(step(boom, error))
-    found = pickle.loads(told.trouble.error)  # noqa: S301  it is our own
+    found = pickle.loads(told.failure.error)  # noqa: S301  it is our own
     assert (type(found), str(found), repr(found.args)) == (type(error), str(error), repr(error.args))
     assert found.__dict__.keys() | {"__notes__"} == error.__dict__.keys()  # whose own ``__reduce__`` may drop notes
 
@@ -298,36 +302,36 @@ class WorstError(Exception):
         raise SystemExit
 
 
-@pytest.mark.parametrize("error", [ClosedError("x"), WorstError(), ValueError("x" * MOST_BYTES)], ids=type)
+@pytest.mark.parametrize("error", [ClosedError("x"), WorstError(), ValueError("x" * MAX_ENTRY_BYTES)], ids=type)
 def test_an_error_that_cannot_travel_is_told_in_words(run, error):
     _, (told,) = run(step(boom, error))
-    assert told.trouble.error == b""
-    assert type(error).__name__ in told.trouble.message
+    assert told.failure.error == b""
+    assert type(error).__name__ in told.failure.message
 
 
 def test_texts_of_any_kind_are_told(run):
     _, (told,) = run(step(boom, ValueError("\ud800")))
-    assert told.trouble.message == r"ValueError: \ud800"
+    assert told.failure.message == r"ValueError: \ud800"
 
 
 def test_what_a_command_has_written_is_told(tmp_path):
     small, large = tmp_path / "out", tmp_path / "err"
     small.write_bytes(b"x")
-    large.write_bytes(bytes(MOST_BYTES + 1))
-    out, err = site.what_was_written((small, large))
+    large.write_bytes(bytes(MAX_ENTRY_BYTES + 1))
+    out, err = site.output_files((small, large))
     assert (out.path, out.size, out.data) == (str(small), 1, b"x")
-    assert (err.size, err.data) == (MOST_BYTES + 1, None)
-    missing, _ = site.what_was_written((tmp_path / "no", small))
+    assert (err.size, err.data) == (MAX_ENTRY_BYTES + 1, None)
+    missing, _ = site.output_files((tmp_path / "no", small))
     assert (missing.size, missing.data) == (0, b"")
 
 
 def test_a_call_that_cannot_be_imported_is_a_failure(run):
     _, (told,) = run(step("no_such_module:f"))
-    assert 'no module named "no_such_module"' in told.trouble.message
+    assert 'no module named "no_such_module"' in told.failure.message
 
 
 def test_a_run_that_is_forgotten_is_not_stopped_any_more(run):
-    local_run(run.name).halt(cancel=False)
-    forget(run.name)
+    worker_run(run.name).stop(cancel=False)
+    drop_run(run.name)
     assert run(step("os:getpid"))[0] == os.getpid()
     assert UNSET is not None
