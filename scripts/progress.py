@@ -39,7 +39,7 @@ COUNTED = """
 import atexit, pathlib, sys, time
 from taskrunner.cli.main import main
 from taskrunner.console.bar import Bar
-from taskrunner.execution.state import Control
+from taskrunner.execution.state import RunState
 spent = []
 
 def count(owner, name):
@@ -52,7 +52,7 @@ def count(owner, name):
             spent.append(time.thread_time() - before)
     setattr(owner, name, counted)
 
-for owner, name in ((Bar, "on_events"), (Bar, "on_running"), (Bar, "close"), (Control, "running")):
+for owner, name in ((Bar, "on_events"), (Bar, "on_running"), (Bar, "close"), (RunState, "running")):
     count(owner, name)
 atexit.register(lambda: pathlib.Path("counted").write_text(f"{sum(spent)} {time.process_time()}"))
 sys.path.insert(0, "")

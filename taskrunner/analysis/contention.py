@@ -33,7 +33,7 @@ FEWEST = 5  # nodes of a function: fewer can never tell
 type Pair = tuple[Attempt, Attempt]
 
 
-class Grown(msgspec.Struct, frozen=True):
+class SlowedFunction(msgspec.Struct, frozen=True):
     """A function whose calls took longer with several workers, ``ran_s``, than with one, ``base_s``.
 
     ``nodes`` were compared, of which ``grown`` took GROWTH times as long or more. ``waiting``: which share of the time
@@ -63,7 +63,7 @@ class Contention(msgspec.Struct, frozen=True):
     workers: int
     gil: bool
     judged: int
-    functions: tuple[Grown, ...]
+    functions: tuple[SlowedFunction, ...]
 
 
 def read_contention(runs: Path, run_id: str, base_id: str) -> Contention | None:
@@ -88,12 +88,14 @@ def contention(run: RecordedRun, base: RecordedRun) -> Contention | None:
     if not judged:
         return None
     least_s = max(LEAST_S, LEAST_SHARE * run.workers * run.wall_s)
-    found = [_grown(call, each) for call, each in judged.items() if has_grown(each, LEVEL / len(judged), least_s)]
+    found = [
+        _slowed_function(call, each) for call, each in judged.items() if has_slowed(each, LEVEL / len(judged), least_s)
+    ]
     found.sort(key=lambda each: (each.base_s - each.ran_s, each.call))
     return Contention(base.id, run.workers, run.has_gil, len(judged), tuple(found))
 
 
-def has_grown(pairs: list[Pair], level: float, least_s: float) -> bool:
+def has_slowed(pairs: list[Pair], level: float, least_s: float) -> bool:
     """Say whether the nodes of a function took longer, beyond chance, by enough, and by a time that matters."""
     base_s, ran_s = _sums(pairs)
     if not base_s or ran_s < GROWTH * base_s or ran_s - base_s < least_s:
@@ -132,12 +134,12 @@ def _sums(pairs: list[Pair]) -> tuple[float, float]:
     return sum([before.ran_s for before, _ in pairs]), sum([now.ran_s for _, now in pairs])
 
 
-def _count_grown(pairs: list[Pair]) -> int:
+def _count_slowed(pairs: list[Pair]) -> int:
     return sum([now.ran_s >= GROWTH * before.ran_s for before, now in pairs])
 
 
-def _grown(call: str, pairs: list[Pair]) -> Grown:
-    return Grown(call, len(pairs), _count_grown(pairs), *_sums(pairs), _waiting(pairs))
+def _slowed_function(call: str, pairs: list[Pair]) -> SlowedFunction:
+    return SlowedFunction(call, len(pairs), _count_slowed(pairs), *_sums(pairs), _waiting(pairs))
 
 
 def _waiting(pairs: list[Pair]) -> float | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from taskrunner.storage.summary import CpuTimes
 
 if TYPE_CHECKING:
-    from taskrunner.analysis.contention import Grown
+    from taskrunner.analysis.contention import SlowedFunction
 
 
 def seconds(value: float) -> str:
@@ -45,7 +45,7 @@ def cpu_text(cpu: CpuTimes) -> str:
     return f"{whole}; waited: {_fitting(waited)}" if waited else whole
 
 
-def grown_text(grown: "Grown") -> str:
+def grown_text(grown: "SlowedFunction") -> str:
     """Say by how much a function has grown, and why, if that is known."""
     why = "" if grown.waiting is None else f"; {grown.waiting:.0%} of the rise is waiting"
     more = f"{seconds(grown.base_s)} -> {seconds(grown.ran_s)}{why}"

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 from taskrunner.console.bar import Bar
-from taskrunner.console.captured_output import Printed
+from taskrunner.console.captured_output import CapturedOutput
 from taskrunner.console.command_files import CommandFiles
 from taskrunner.console.command_output import CommandOutput
 from taskrunner.console.progress import Progress
-from taskrunner.console.progress_lines import PlainProgress
+from taskrunner.console.progress_lines import ProgressLines
 from taskrunner.console.screen import Screen
 from taskrunner.console.warnings import WarningLines
 from taskrunner.events.observer import Observer
@@ -57,23 +57,25 @@ def _plain(file: TextIO, options: dict[str, Any]) -> Live:
     files = CommandFiles(Path(options["run_dir"]))
     observers: list[Observer] = [files, *_command_output(say, files, options), WarningLines(say)]
     if options["progress"]:
-        observers.append(PlainProgress(say, Progress()))
+        observers.append(ProgressLines(say, Progress()))
     return Live(observers, _write_interrupted)
 
 
 @contextlib.contextmanager
 def _drawn(file: TextIO, options: dict[str, Any]) -> Iterator[Live]:
     """Show a bar, with what else is said and printed above it; the bar is told last, and draws then."""
-    printed, files = Printed(file), CommandFiles(Path(options["run_dir"]))
+    printed, files = CapturedOutput(file), CommandFiles(Path(options["run_dir"]))
     bar = Bar(Screen(file), Progress(), printed.take, files.last_line)
     stand_in = printed.text()
-    output = _command_output(bar.say, files, options)
+    output = _command_output(bar.write_line, files, options)
     try:
         with contextlib.redirect_stdout(stand_in), contextlib.redirect_stderr(stand_in):
-            yield Live([files, *output, WarningLines(bar.say, failures=True), bar], lambda: bar.say(_INTERRUPTED))
+            yield Live(
+                [files, *output, WarningLines(bar.write_line, failures=True), bar], lambda: bar.write_line(_INTERRUPTED)
+            )
     finally:
         stand_in.flush()
-        printed.let_through()  # handlers of logs may hold it, and use it at exit
+        printed.stop_capturing()  # handlers of logs may hold it, and use it at exit
         bar.close()
         file.write(printed.take(is_over=True))
 

@@ -49,7 +49,7 @@ class Bar:
         self.on_expected = progress.on_expected
         self.on_leave = screen.leave
 
-    def say(self, line: str) -> None:
+    def write_line(self, line: str) -> None:
         """Have a line stand above the frame; a signal's handler may call it: ``list.append`` is one step."""
         self._said.append(line)
 

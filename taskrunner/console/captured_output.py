@@ -10,7 +10,7 @@ from collections.abc import Buffer
 from typing import TextIO
 
 
-class Printed(io.RawIOBase):
+class CapturedOutput(io.RawIOBase):
     """Stands for a text file that is a terminal; it is none itself, for nobody else is to draw there meanwhile."""
 
     def __init__(self, file: TextIO) -> None:
@@ -49,6 +49,6 @@ class Printed(io.RawIOBase):
         self._rest = text[end:]
         return text[:end].decode(self._file.encoding, "replace")
 
-    def let_through(self) -> None:
+    def stop_capturing(self) -> None:
         """Keep nothing from now on."""
         self._is_open = False

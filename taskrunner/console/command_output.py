@@ -19,8 +19,8 @@ LONGEST = 1 << 13
 class CommandOutput:
     """Says what commands write, in whole lines: two commands never share one. The rest is said when a node ends."""
 
-    def __init__(self, say: Callable[[str], None], files: CommandFiles) -> None:
-        self._say = say
+    def __init__(self, write_line: Callable[[str], None], files: CommandFiles) -> None:
+        self._write_line = write_line
         self._files = files
         self._tails: dict[str, dict[Path, Tail]] = {}
 
@@ -49,7 +49,7 @@ class CommandOutput:
             tail = self._tails.setdefault(node, {}).setdefault(path, Tail(path))
             with contextlib.suppress(OSError):  # the folder is gone
                 for line in tail.lines(is_over=is_over):
-                    self._say(f"[{printable(node)}] {printable(line)}")
+                    self._write_line(f"[{printable(node)}] {printable(line)}")
 
 
 class Tail:

@@ -45,7 +45,7 @@ class Progress:
         if count[RunStart]:
             self._start(events)
         if self._expected:
-            self._forget_ended(events)
+            self._drop_ended(events)
 
     def on_running(self, running: Sequence[Running], children: int) -> None:
         """Take what runs now, and how many nodes there are besides those that the run began with."""
@@ -87,7 +87,7 @@ class Progress:
                 self._began = self._clock()
                 self._nodes, self.workers = event.nodes, event.workers
 
-    def _forget_ended(self, events: Sequence[Event]) -> None:
+    def _drop_ended(self, events: Sequence[Event]) -> None:
         """Take what has ended out of what is expected; it was work done if it ran."""
         for event in events:
             if isinstance(event, NodeDone | NodeFailed | NodeSkipped):

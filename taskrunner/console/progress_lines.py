@@ -11,11 +11,11 @@ SHORTEST = 10.0
 LONGEST = 60.0
 
 
-class PlainProgress:
+class ProgressLines:
     """Says a line after 10 seconds and then ever more seldom, down to one a minute; a short run has none."""
 
-    def __init__(self, say: Callable[[str], None], progress: Progress) -> None:
-        self._say = say
+    def __init__(self, write_line: Callable[[str], None], progress: Progress) -> None:
+        self._write_line = write_line
         self._progress = progress
         self._next = SHORTEST
         self.on_expected = progress.on_expected
@@ -33,10 +33,10 @@ class PlainProgress:
         if elapsed < self._next:
             return
         self._next = elapsed + min(max(elapsed / 4, SHORTEST), LONGEST)
-        self._say(f"taskrunner: {', '.join(told(progress))}")
+        self._write_line(f"taskrunner: {', '.join(progress_parts(progress))}")
 
 
-def told(progress: Progress) -> list[str]:
+def progress_parts(progress: Progress) -> list[str]:
     """Return what there is to say: how many of how many, other counts that are not 0, times."""
     left = progress.left()
     more = [] if left is None else [f"about {duration(left)} left"]

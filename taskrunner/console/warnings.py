@@ -27,8 +27,8 @@ class WarningLines:
 
     level = "warning"
 
-    def __init__(self, say: Callable[[str], None], *, failures: bool = False) -> None:
-        self._say = say
+    def __init__(self, write_line: Callable[[str], None], *, failures: bool = False) -> None:
+        self._write_line = write_line
         self._failures = failures
         self._attempts = 0
 
@@ -57,7 +57,7 @@ class WarningLines:
             self._write("warning: more attempts failed; they are not told one by one")
 
     def _write(self, message: str) -> None:
-        self._say(f"taskrunner: {printable(message)}")
+        self._write_line(f"taskrunner: {printable(message)}")
 
 
 def _resumed(event: RunResumed) -> str:

@@ -6,14 +6,16 @@ from collections.abc import Collection, Sequence
 from taskrunner.doctor.environment.distributions import Distribution, fits
 from taskrunner.doctor.environment.interpreter import Interpreter
 from taskrunner.doctor.environment.lock import Lock
-from taskrunner.doctor.imports.graph_modules import Named
-from taskrunner.doctor.imports.probe import OFF, ON, UNKNOWN, Tried, unclear
+from taskrunner.doctor.imports.graph_modules import GraphModule
+from taskrunner.doctor.imports.probe import OFF, ON, UNKNOWN, ImportOutcome, unclear
 from taskrunner.doctor.report import FREE_THREADED, PURE, Module, Package
 
 _UNLISTED = "it does not say which files are its own (no RECORD)"
 
 
-def module_rows(named: Sequence[Named], tried: Sequence[Tried], installed: Sequence[Distribution]) -> list[Module]:
+def module_rows(
+    named: Sequence[GraphModule], tried: Sequence[ImportOutcome], installed: Sequence[Distribution]
+) -> list[Module]:
     """Return a row for each module that a graph names."""
     owners = {os.path.realpath(e.path): each.name for each in installed for e in each.extensions}
     rows = []
@@ -25,7 +27,11 @@ def module_rows(named: Sequence[Named], tried: Sequence[Tried], installed: Seque
 
 
 def package_row(
-    each: Distribution, found: tuple[Sequence[Tried], bool], now: Interpreter, lock: Lock | None, used: Collection[str]
+    each: Distribution,
+    found: tuple[Sequence[ImportOutcome], bool],
+    now: Interpreter,
+    lock: Lock | None,
+    used: Collection[str],
 ) -> Package:
     """Return the row of a distribution; ``found`` is what was tried of it, and whether that was before."""
     tried, cached = found
@@ -46,18 +52,18 @@ def package_row(
     )
 
 
-def _outcome(each: Distribution, tried: Sequence[Tried]) -> Tried:
+def _outcome(each: Distribution, tried: Sequence[ImportOutcome]) -> ImportOutcome:
     """Return what the imports of a distribution's modules say of it; ``module`` is set if the GIL came on."""
     if not each.extensions:
-        return Tried("", PURE) if each.is_listed else Tried("", UNKNOWN, problem=_UNLISTED)
+        return ImportOutcome("", PURE) if each.is_listed else ImportOutcome("", UNKNOWN, problem=_UNLISTED)
     if on := [found for found in tried if found.gil == ON]:
         return on[0]
     if wrong := unclear(tried):
         if len({found.problem for found in wrong}) == 1:
-            return Tried("", UNKNOWN, problem=wrong[0].problem)
-        return Tried("", UNKNOWN, problem=f"{wrong[0].module}: {wrong[0].problem}; and {len(wrong) - 1} more")
+            return ImportOutcome("", UNKNOWN, problem=wrong[0].problem)
+        return ImportOutcome("", UNKNOWN, problem=f"{wrong[0].module}: {wrong[0].problem}; and {len(wrong) - 1} more")
     alone = [found.module for found in tried if found.problem]
-    return Tried("", OFF, problem=f"{alone[0]} cannot be imported by itself" if alone else "")
+    return ImportOutcome("", OFF, problem=f"{alone[0]} cannot be imported by itself" if alone else "")
 
 
 def _wheel(abi: str, each: Distribution, lock: Lock | None) -> str:

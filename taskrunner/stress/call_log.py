@@ -13,7 +13,7 @@ from taskrunner.safe.reprs import format_arguments
 from taskrunner.session.result import RunResult
 from taskrunner.storage.serialization import ATOMS
 from taskrunner.stress.digest import content, digest
-from taskrunner.stress.interleaving import Meeting
+from taskrunner.stress.interleaving import Interleaving
 
 FAILED = "failed: "
 SKIPPED = "skipped"
@@ -22,14 +22,16 @@ _MOST = 1_000  # objects of one call that are looked at
 _UNCHANGING = (*ATOMS, frozenset, type, type(len), type(lambda: 0))
 
 
-class Watch:
+class CallLog:
     """Wraps the functions of a plan, whose nodes then leave what they did here.
 
     Any thread writes: ``list.append``, and into dicts one key of its own for each node. ``is_tracking``: look for what
     each call changes of what it was handed. That is exact with one worker only.
     """
 
-    def __init__(self, meeting: Meeting | None = None, *, is_sharing: bool = False, is_tracking: bool = False) -> None:
+    def __init__(
+        self, meeting: Interleaving | None = None, *, is_sharing: bool = False, is_tracking: bool = False
+    ) -> None:
         self.meeting = meeting
         self.began: list[str] = []
         self.ended: list[str] = []
@@ -51,7 +53,7 @@ class Watch:
     def close(self, result: RunResult) -> None:
         """Add what became of the nodes, from the run's result."""
         for node, value in result.outputs.items():
-            self._keep(node, value)
+            self._store(node, value)
         for node in result.skipped:
             self.results[node] = self.shown[node] = SKIPPED
         self.failure = next((failure for failure in result.failures if not failure.allowed), None)
@@ -69,7 +71,7 @@ class Watch:
         """The nodes in the order in which they first ended, by an error as well."""
         return list(dict.fromkeys(self.ended))
 
-    def _keep(self, node: str, value: Any) -> None:
+    def _store(self, node: str, value: Any) -> None:
         self.results[node] = digest(value)
         self.shown[node] = format_arguments([value], {})[1:-1]
 
@@ -78,10 +80,10 @@ class Watch:
         def call(*args: Any, **kwargs: Any) -> Any:
             node = current_node_id()
             self.began.append(node)
-            before = self._look(node, args, kwargs)
+            before = self._snapshot(node, args, kwargs)
             value = self._disturbed(node, functools.partial(self._to_its_end, node, function, args, kwargs))
-            self._look_again(node, before)
-            self._keep(node, value)
+            self._compare(node, before)
+            self._store(node, value)
             return value
 
         return call
@@ -99,7 +101,7 @@ class Watch:
         async def call(*args: Any, **kwargs: Any) -> Any:
             node = current_node_id()
             value = await function(*args, **kwargs)
-            self._keep(node, value)
+            self._store(node, value)
             return value
 
         return call
@@ -115,14 +117,14 @@ class Watch:
         time.sleep(0)
         return value
 
-    def _look(self, node: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    def _snapshot(self, node: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[tuple[Any, str]]:
         """Note what a call is handed; return each object with its content, if that is to be tracked."""
         if not self._is_sharing:
             return []
         self.handed[node] = found = list(_objects([*args, *kwargs.values()]))
         return [(value, content(value)) for value in found] if self._is_tracking else []
 
-    def _look_again(self, node: str, before: Iterable[tuple[Any, str]]) -> None:
+    def _compare(self, node: str, before: Iterable[tuple[Any, str]]) -> None:
         changed = {id(value) for value, was in before if content(value) != was}
         if changed:
             self.changed[node] = changed

@@ -9,7 +9,7 @@ from taskrunner.graph.dag import Dag
 type Pair = tuple[str, str]
 
 
-class Needs:
+class HappensBefore:
     """The order that a graph asks for among the calls that a run has made; ``starts`` is an order that keeps to it."""
 
     def __init__(self, dag: Dag, starts: Sequence[str]) -> None:
@@ -29,7 +29,7 @@ class Needs:
         a, b = self.vertex(one), self.vertex(other)
         return a == b or not ((self._ancestors[a] >> b | self._ancestors[b] >> a) & 1)
 
-    def may_meet(self, one: str, other: str) -> bool:
+    def may_overlap(self, one: str, other: str) -> bool:
         """Say whether two nodes may run at the same time."""
         pools = self.dag.file.pools
         shared = {*self.dag.vertices[self.vertex(one)].pools} & {*self.dag.vertices[self.vertex(other)].pools}

@@ -16,12 +16,12 @@ from types import FrameType
 from typing import Any
 
 # Seconds that a node waits for the other to come, and that a turn may take before the other is thought to be stuck.
-PATIENCE = 0.5
-BLOCKED = 0.05
+TURN_TIMEOUT_S = 0.5
+BLOCKED_AFTER_S = 0.05
 # After so many instructions the two run on freely: a long loop has been tried enough.
-MOST_STEPS = 20_000
+MAX_STEPS = 20_000
 # So often may a node be stuck before the two run on freely: they keep a lock, and each time costs BLOCKED.
-MOST_STUCK = 5
+MAX_STUCK = 5
 # How often the turn passes: seldom and often find different mistakes.
 _SHARES = (0.5, 0.1, 0.02)
 _FOREIGN = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), str(Path(__file__).parents[1]), "<frozen")
@@ -29,7 +29,7 @@ _FOREIGN = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), str(Pat
 type Pair = tuple[str, str]
 
 
-class Meeting:
+class Interleaving:
     """The meeting of a pair of nodes in one run. ``_changed`` guards all that is written after the two have met."""
 
     def __init__(self, pair: Pair, seed: int) -> None:
@@ -37,7 +37,7 @@ class Meeting:
         self.has_happened = False
         self._random = Random(seed)  # noqa: S311  no secret
         self._share = self._random.choice(_SHARES)
-        self._barrier = threading.Barrier(2, timeout=PATIENCE)
+        self._barrier = threading.Barrier(2, timeout=TURN_TIMEOUT_S)
         self._changed = threading.Condition()
         self._turn = self._random.randrange(2)
         self._came: set[str] = set()
@@ -88,7 +88,7 @@ class Meeting:
     def _step(self, side: int, *, is_first: bool = False) -> None:
         """Wait until it is this side's turn; if it is, perhaps pass it on."""
         with self._changed:
-            if self._is_over or self._steps > MOST_STEPS:
+            if self._is_over or self._steps > MAX_STEPS:
                 return
             if self._turn == side:
                 if is_first:  # nothing is drawn: the other may have passed the turn on before this one came to wait
@@ -100,7 +100,7 @@ class Meeting:
                 self._changed.notify()
             else:
                 self._is_stuck = False  # the one that was thought to be stuck has come
-            if not self._changed.wait_for(lambda: self._turn == side or self._is_over, BLOCKED):
+            if not self._changed.wait_for(lambda: self._turn == side or self._is_over, BLOCKED_AFTER_S):
                 self._turn, self._is_stuck = side, True
                 self._stuck += 1
-                self._is_over = self._stuck > MOST_STUCK
+                self._is_over = self._stuck > MAX_STUCK

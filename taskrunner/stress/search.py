@@ -15,11 +15,11 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.graph import Graph
 from taskrunner.plan.ordering import Rank, replayed, shuffled
 from taskrunner.plan.plan import Plan
-from taskrunner.stress.call_log import Watch
-from taskrunner.stress.happens_before import Needs, Pair
-from taskrunner.stress.interleaving import Meeting
+from taskrunner.stress.call_log import CallLog
+from taskrunner.stress.happens_before import HappensBefore, Pair
+from taskrunner.stress.interleaving import Interleaving
 from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY, Difference, Finding, StressReport
-from taskrunner.stress.shared_objects import Shared
+from taskrunner.stress.shared_objects import SharedObjects
 from taskrunner.stress.shrink import shrink
 
 REPEATS = 5
@@ -81,11 +81,11 @@ class _Search:
         for node in choices.ignore:
             mapped = node.rpartition("[")[0]
             dag.find(mapped if mapped in self._mapped else node)
-        self.usual = self._run(Watch(is_sharing=True, is_tracking=choices.track), None, 1)
+        self.usual = self._run(CallLog(is_sharing=True, is_tracking=choices.track), None, 1)
         if failure := self.usual.failure:
             raise FailsByItselfError(f'node "{failure.node}" fails before anything is reordered: {failure.message}')
-        self.needs = Needs(dag, self.usual.starts)
-        self.shared = Shared(self.usual, self.needs)
+        self.needs = HappensBefore(dag, self.usual.starts)
+        self.shared = SharedObjects(self.usual, self.needs)
         self.usual.handed.clear()  # nothing of the run is kept alive
 
     def first(self) -> Finding | None:
@@ -98,18 +98,18 @@ class _Search:
                 return self._explain(seed, watch, different)
         return None
 
-    def _under(self, seed: int) -> Watch:
+    def _under(self, seed: int) -> CallLog:
         """Run under a seed: those that are even shuffle one worker's order, odd ones have two nodes meet."""
         if seed % 2 == 0 or self._choices.workers == 1:
-            return self._run(Watch(), shuffled(seed), 1)
+            return self._run(CallLog(), shuffled(seed), 1)
         pair = self.shared.pick(Random(f"pair {seed}")) or ("", "")  # noqa: S311  no secret
-        meeting = Meeting(pair, seed)
+        meeting = Interleaving(pair, seed)
         rank = _last(pair, shuffled(seed, by_deques=True))
-        watch = self._run(Watch(meeting), rank, self._choices.workers, seed)
+        watch = self._run(CallLog(meeting), rank, self._choices.workers, seed)
         self.met += meeting.has_happened
         return watch
 
-    def _explain(self, seed: int, watch: Watch, different: tuple[Difference, ...]) -> Finding:
+    def _explain(self, seed: int, watch: CallLog, different: tuple[Difference, ...]) -> Finding:
         pair = watch.meeting.pair if watch.meeting else None
         # Of two that ran at once the one that ended first may have been the first to act.
         for order in [watch.starts] if pair is None else [watch.starts, watch.ends, _swapped(watch.starts, pair)]:
@@ -129,21 +129,21 @@ class _Search:
 
     def _recorded(self, order: Sequence[str]) -> tuple[tuple[Difference, ...], str]:
         """Run once more in an order and leave the run's folder, for a replay."""
-        watch = Watch()
+        watch = CallLog()
         run_id = self._run_for_id(watch, replayed(order, self._mapped), 1, run_dir=self._choices.run_dir)
         return self._differences(watch), run_id
 
     def _shows(self, order: Sequence[str]) -> bool:
         return bool(self._differences(self._in_order(order)))
 
-    def _in_order(self, order: Sequence[str]) -> Watch:
-        return self._run(Watch(), replayed(order, self._mapped), 1)
+    def _in_order(self, order: Sequence[str]) -> CallLog:
+        return self._run(CallLog(), replayed(order, self._mapped), 1)
 
-    def _run(self, watch: Watch, rank: Rank | None, workers: int, seed: int | None = None) -> Watch:
+    def _run(self, watch: CallLog, rank: Rank | None, workers: int, seed: int | None = None) -> CallLog:
         self._run_for_id(watch, rank, workers, seed)
         return watch
 
-    def _run_for_id(self, watch: Watch, rank: Rank | None, workers: int, seed: int | None = None, **more: Any) -> str:
+    def _run_for_id(self, watch: CallLog, rank: Rank | None, workers: int, seed: int | None = None, **more: Any) -> str:
         def adapt(plan: Plan) -> None:
             watch.wrap(plan)
             if rank is not None:
@@ -159,14 +159,14 @@ class _Search:
         watch.close(result)
         return result.summary.run
 
-    def _differences(self, watch: Watch) -> tuple[Difference, ...]:
+    def _differences(self, watch: CallLog) -> tuple[Difference, ...]:
         """Return the nodes whose results are not those of the usual run, in the graph's order."""
         usual = self.usual
         nodes = [node for node in {**usual.results, **watch.results} if self._differs(node, watch)]
         nodes.sort(key=self._place)
         return tuple([Difference(n, usual.shown.get(n, "none"), watch.shown.get(n, "none")) for n in nodes])
 
-    def _differs(self, node: str, watch: Watch) -> bool:
+    def _differs(self, node: str, watch: CallLog) -> bool:
         before, now = self.usual.results.get(node), watch.results.get(node)
         if before == now or "" in (before, now):  # what has no form compares with nothing
             return False

@@ -4,18 +4,18 @@ from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
-from taskrunner.stress.call_log import Watch
-from taskrunner.stress.happens_before import Needs, Pair
+from taskrunner.stress.call_log import CallLog
+from taskrunner.stress.happens_before import HappensBefore, Pair
 from taskrunner.stress.report import Sharing
 
 _TRIES = 50
 _ANY = 0.2  # how often a pair is taken that shares nothing that is known: it may share what a module holds
 
 
-class Shared:
+class SharedObjects:
     """What the calls of a run have shared, by who was handed which object."""
 
-    def __init__(self, watch: Watch, needs: Needs) -> None:
+    def __init__(self, watch: CallLog, needs: HappensBefore) -> None:
         self._needs = needs
         groups: dict[int, tuple[Any, list[str]]] = {}
         for node in needs.starts:
@@ -33,13 +33,13 @@ class Shared:
         for _ in range(_TRIES):
             group = random.choice(self._groups) if self._groups and random.random() > _ANY else nodes
             one, other = random.sample(group, 2)
-            if self._needs.may_meet(one, other):
+            if self._needs.may_overlap(one, other):
                 return one, other
         return None
 
 
 def _warnings(
-    shared: Mapping[int, tuple[Any, list[str]]], changed: Mapping[str, set[int]], needs: Needs
+    shared: Mapping[int, tuple[Any, list[str]]], changed: Mapping[str, set[int]], needs: HappensBefore
 ) -> Iterator[Sharing]:
     """Yield pairs of unordered nodes of which one changes what both were handed; of mapped nodes one pair each."""
     told: set[frozenset[int]] = set()

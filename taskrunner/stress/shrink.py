@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 
-from taskrunner.stress.happens_before import Needs, Pair, inversions
+from taskrunner.stress.happens_before import HappensBefore, Pair, inversions
 
 # So many orders are tried at most by delta debugging, and orders of more calls are left as they are.
-MOST_TRIES = 200
-MOST_CALLS = 2_000
+MAX_TRIES = 200
+MAX_CALLS = 2_000
 
 type Test = Callable[[Sequence[str]], bool]
 
 
-def shrink(needs: Needs, failing: Sequence[str], shows: Test) -> list[Pair]:
+def shrink(needs: HappensBefore, failing: Sequence[str], shows: Test) -> list[Pair]:
     """Return the pairs of nodes, each as it must start, that are enough to show a fault; the others start as usual.
 
     ``shows`` runs the graph in an order. On the way from the usual order to the failing one, by swaps of neighbours,
@@ -19,7 +19,7 @@ def shrink(needs: Needs, failing: Sequence[str], shows: Test) -> list[Pair]:
     swapped is cut down by delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input",
     2002), within MOST_TRIES runs. Nothing is returned for orders that are too long, or are not of the same calls.
     """
-    path = _path(needs.starts, failing) if {*failing} == {*needs.starts} and len(failing) <= MOST_CALLS else []
+    path = _path(needs.starts, failing) if {*failing} == {*needs.starts} and len(failing) <= MAX_CALLS else []
     if not path:
         return []
     good, bad = 0, len(path)
@@ -67,7 +67,7 @@ def _fewest(pairs: list[Pair], shows: Callable[[Sequence[Pair]], bool]) -> list[
     size, tries = max(len(pairs) // 2, 1), 0
     while pairs and size:
         at = 0
-        while at < len(pairs) and tries < MOST_TRIES:
+        while at < len(pairs) and tries < MAX_TRIES:
             kept = pairs[:at] + pairs[at + size :]
             tries += 1
             if shows(kept):

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 import taskrunner
-from taskrunner.analysis.contention import Contention, Grown, contention, has_grown, read_contention
+from taskrunner.analysis.contention import Contention, SlowedFunction, contention, has_slowed, read_contention
 from taskrunner.storage.baseline import baseline
 
 ME = __name__
@@ -157,7 +157,7 @@ def test_children_count_and_the_gathering_of_their_results_does_not(recording):
 def test_a_function_that_took_no_time_cannot_grow(ran):
     base, now = ran(each(8, 0.0)), ran(each(8, 0.2), workers=2)
     pairs = list(zip(base.last.values(), now.last.values(), strict=True))
-    assert not has_grown(pairs, 1.0, 0.0)
+    assert not has_slowed(pairs, 1.0, 0.0)
 
 
 # -- real runs ---------------------------------------------------------------------------------------
@@ -228,5 +228,5 @@ def test_what_cannot_be_read_is_not_compared(tmp_path, file):
 
 
 def test_a_comparison_is_json():
-    found = Contention("r", 2, False, 3, (Grown("m:f", 64, 60, 0.5, 1.0, None),))  # noqa: FBT003
+    found = Contention("r", 2, False, 3, (SlowedFunction("m:f", 64, 60, 0.5, 1.0, None),))  # noqa: FBT003
     assert msgspec.json.decode(msgspec.json.encode(found), type=Contention) == found

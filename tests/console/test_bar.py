@@ -150,7 +150,7 @@ def test_lines_that_are_said_do_not_make_more_of_them(bar, clock, screen):
     look(bar, clock, FIRST + 0.1)
     screen.frames.clear()
     for number in range(1000):
-        bar.say(str(number))
+        bar.write_line(str(number))
         look(bar, clock, 0.001, every=0.001)
     bar.close()
     assert len(screen.frames) <= 10
@@ -197,9 +197,9 @@ def test_the_imports_of_what_draws_are_no_redraw(screen, progress, clock):
 
 
 def test_a_short_run_draws_nothing_and_its_lines_are_written_at_once(bar, clock, screen):
-    bar.say("look out")
+    bar.write_line("look out")
     look(bar, clock, 0.1)
-    bar.say("once more")
+    bar.write_line("once more")
     bar.close()
     assert screen.frames == []
     assert "".join(screen.above) == "look out\nonce more\n"
@@ -208,7 +208,7 @@ def test_a_short_run_draws_nothing_and_its_lines_are_written_at_once(bar, clock,
 def test_at_the_end_the_frame_is_taken_away(bar, clock, screen):
     look(bar, clock, 1)
     assert screen.is_drawn
-    bar.say("last")
+    bar.write_line("last")
     bar.close()
     assert not screen.is_drawn
     assert screen.above[-1] == "last\n"
@@ -223,7 +223,7 @@ def test_what_is_printed_stands_above(screen, progress, clock):
 
 def test_a_terminal_that_is_gone_is_not_drawn_for_and_nothing_is_kept(bar, clock, screen):
     screen.is_gone = True
-    bar.say("lost")
+    bar.write_line("lost")
     look(bar, clock, 2)
     assert screen.frames == []
     assert bar._said == []

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from taskrunner.console.captured_output import Printed
+from taskrunner.console.captured_output import CapturedOutput
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def file(tmp_path):
 
 
 def test_whole_lines_are_kept_until_they_are_taken(file):
-    printed = Printed(file)
+    printed = CapturedOutput(file)
     text = printed.text()
     print("a", "b", file=text)
     text.buffer.write(b"bytes")
@@ -29,21 +29,21 @@ def test_whole_lines_are_kept_until_they_are_taken(file):
 
 
 def test_in_the_end_it_goes_where_it_would_have_gone(file, tmp_path):
-    printed = Printed(file)
+    printed = CapturedOutput(file)
     text = printed.text()
-    printed.let_through()
+    printed.stop_capturing()
     print("late", file=text)
     assert printed.take() == ""
     assert (tmp_path / "terminal").read_text() == "late\n"
 
 
 def test_it_is_no_terminal_and_has_the_number_of_one(file):
-    text = Printed(file).text()
+    text = CapturedOutput(file).text()
     assert (text.isatty(), text.fileno()) == (False, file.fileno())
 
 
 def test_nothing_is_lost_that_several_threads_print(file):
-    printed = Printed(file)
+    printed = CapturedOutput(file)
     text, taken = printed.text(), []
 
     def write(number):

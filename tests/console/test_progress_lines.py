@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from taskrunner.console.progress import Progress
-from taskrunner.console.progress_lines import PlainProgress
+from taskrunner.console.progress_lines import ProgressLines
 from taskrunner.events.observer import Running
 
 
@@ -15,7 +15,7 @@ def lines_at(clock, make):
 
     def lines(seconds, events=(), running=()):
         said = []
-        plain = PlainProgress(lambda line: said.append((clock.now - 100, line)), Progress(clock))
+        plain = ProgressLines(lambda line: said.append((clock.now - 100, line)), Progress(clock))
         plain.on_events([make.start(1000), *events])
         while clock.now < 100 + seconds:
             clock.now += 0.25

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from taskrunner.analysis.contention import Contention, Grown
+from taskrunner.analysis.contention import Contention, SlowedFunction
 from taskrunner.analysis.formatting import shortened
 from taskrunner.console.summary import failure_text, summary_text
 from taskrunner.nodes.command import CommandError
@@ -144,7 +144,7 @@ def compared(*functions, gil=False):
 
 
 def test_the_functions_that_have_grown_are_named():
-    grown = Grown("m:f", 64, 60, 0.45, 0.84, None)
+    grown = SlowedFunction("m:f", 64, 60, 0.45, 0.84, None)
     assert compared(grown) == ["m:f 1.87x its time with 1 worker (64 nodes, 450.0 ms -> 840.0 ms)"]
     assert compared(msgspec.structs.replace(grown, waiting=0.925)) == [
         "m:f 1.87x its time with 1 worker (64 nodes, 450.0 ms -> 840.0 ms; 92% of the rise is waiting)"

@@ -5,7 +5,7 @@ import pytest
 
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.stress.happens_before import Needs, inversions
+from taskrunner.stress.happens_before import HappensBefore, inversions
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def needs():
         {"id": "d", "call": "m:f", "pool": "one"},
     ]
     file = msgspec.convert({"taskrunner": 1, "pools": {"one": 1}, "nodes": nodes}, GraphFile)
-    return Needs(link(file), ["a", "m[0]", "m[1]", "z", "b", "d"])
+    return HappensBefore(link(file), ["a", "m[0]", "m[1]", "z", "b", "d"])
 
 
 def test_needs_lead_through_commands_and_children(needs):
@@ -32,8 +32,8 @@ def test_needs_lead_through_commands_and_children(needs):
 
 def test_a_pool_of_one_keeps_nodes_apart(needs):
     assert needs.are_unordered("b", "d")
-    assert not needs.may_meet("b", "d")
-    assert needs.may_meet("a", "b")
+    assert not needs.may_overlap("b", "d")
+    assert needs.may_overlap("a", "b")
 
 
 def test_the_nearest_order_keeps_to_needs_and_to_what_is_asked_for(needs):

@@ -6,10 +6,10 @@ import threading
 import pytest
 
 from taskrunner.stress import interleaving as meeting
-from taskrunner.stress.interleaving import Meeting
+from taskrunner.stress.interleaving import Interleaving
 
 
-class LateMeeting(Meeting):
+class LateMeeting(Interleaving):
     """The second comes so late that the first has passed the turn on, or has ended."""
 
     def _tracer(self, side):
@@ -24,7 +24,7 @@ class LateMeeting(Meeting):
         super()._step(side, **more)
 
 
-def met(seed, one, other, kind=Meeting):
+def met(seed, one, other, kind=Interleaving):
     """Have two functions meet, each on a thread of its own."""
     found = kind(("one", "other"), seed)
     results = {}
@@ -40,7 +40,7 @@ def met(seed, one, other, kind=Meeting):
     return found, results
 
 
-def traced(seed, kind=Meeting):
+def traced(seed, kind=Interleaving):
     """Return what two functions that write to one list have written."""
     written = []
 
@@ -83,7 +83,7 @@ def test_a_lost_update_is_shown_by_some_seed_and_always_by_the_same():
 
 
 def test_a_lock_that_one_of_them_holds_stops_nothing(monkeypatch):
-    monkeypatch.setattr(meeting, "BLOCKED", 0.001)
+    monkeypatch.setattr(meeting, "BLOCKED_AFTER_S", 0.001)
     lock, box = threading.Lock(), [0]
 
     def add():
@@ -97,8 +97,8 @@ def test_a_lock_that_one_of_them_holds_stops_nothing(monkeypatch):
 
 
 def test_one_that_nobody_meets_runs_alone(monkeypatch):
-    monkeypatch.setattr(meeting, "PATIENCE", 0.001)
-    found = Meeting(("one", "other"), 0)
+    monkeypatch.setattr(meeting, "TURN_TIMEOUT_S", 0.001)
+    found = Interleaving(("one", "other"), 0)
     assert found.call("one", lambda: 5) == 5
     assert not found.has_happened
 

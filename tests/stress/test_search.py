@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import taskrunner
-from taskrunner.stress.interleaving import Meeting
+from taskrunner.stress.interleaving import Interleaving
 from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY
 from taskrunner.stress.search import Choices, FailsByItselfError, _Search, search
 
@@ -53,7 +53,7 @@ def test_a_missing_edge_is_explained_by_who_ended_first_where_all_began_as_usual
 
     def under(self, seed):
         watch = self._in_order(["account", "interest", "deposit", "receipt", "balance"])
-        watch.began, watch.meeting = self.usual.began, Meeting(("receipt", "balance"), seed)
+        watch.began, watch.meeting = self.usual.began, Interleaving(("receipt", "balance"), seed)
         return watch
 
     monkeypatch.setattr(_Search, "_under", under)

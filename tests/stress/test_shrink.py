@@ -7,7 +7,7 @@ import pytest
 
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
-from taskrunner.stress.happens_before import Needs
+from taskrunner.stress.happens_before import HappensBefore
 from taskrunner.stress.shrink import shrink
 
 NODES = [f"n{number}" for number in range(12)]
@@ -16,7 +16,7 @@ NODES = [f"n{number}" for number in range(12)]
 @pytest.fixture
 def needs():
     nodes = [{"id": node, "call": "m:f"} for node in NODES]
-    return Needs(link(msgspec.convert({"taskrunner": 1, "nodes": nodes}, GraphFile)), NODES)
+    return HappensBefore(link(msgspec.convert({"taskrunner": 1, "nodes": nodes}, GraphFile)), NODES)
 
 
 def test_one_reordering_is_found_among_many(needs):

@@ -9,8 +9,8 @@ import msgspec
 from taskrunner.analysis.graph_view import phrases
 from taskrunner.analysis.graph_view import text as levels
 from taskrunner.analysis.graph_view.colors import BLACK, FILLS
-from taskrunner.analysis.graph_view.status import Mark
-from taskrunner.analysis.graph_view.view import Box, Need, Sketch
+from taskrunner.analysis.graph_view.status import NodeStatus
+from taskrunner.analysis.graph_view.view import EdgeView, GraphView, NodeBox
 from taskrunner.safe.printable import printable
 
 # More of a name makes a box that nobody looks at.
@@ -19,7 +19,7 @@ _LONGEST = 200
 _SPECIAL = re.compile(r"[^\w ,-]|(?<![\w,]) |(?<!\w)[_-]|[_-](?!\w)")
 
 
-def dot(sketch: Sketch) -> str:
+def dot(sketch: GraphView) -> str:
     """Return a sketch in Graphviz's language (https://graphviz.org/doc/info/lang.html)."""
     lines = [f"digraph {_quote(sketch.name or 'taskrunner')} {{", "  rankdir=LR;", "  node [shape=box];"]
     lines += [f"  {_quote(box.id)} [{_attributes(box)}];" for box in sketch.boxes]
@@ -33,7 +33,7 @@ def dot(sketch: Sketch) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def mermaid(sketch: Sketch) -> str:
+def mermaid(sketch: GraphView) -> str:
     """Return a sketch as a Mermaid flowchart (https://mermaid.js.org/syntax/flowchart.html)."""
     lines = ["flowchart LR"]
     for place, box in enumerate(sketch.boxes):
@@ -46,7 +46,7 @@ def mermaid(sketch: Sketch) -> str:
     return "\n".join([*lines, *_classes(sketch)]) + "\n"
 
 
-def as_json(sketch: Sketch) -> str:
+def as_json(sketch: GraphView) -> str:
     """Return the nodes with what they need, their level and what became of them, as one JSON object."""
     graph: dict[str, Any] = {
         "name": sketch.name,
@@ -58,7 +58,7 @@ def as_json(sketch: Sketch) -> str:
     return msgspec.json.format(msgspec.json.encode(graph), indent=2).decode() + "\n"
 
 
-def _words(box: Box) -> list[str]:
+def _words(box: NodeBox) -> list[str]:
     """Return the lines that stand in a box."""
     name = box.id if len(box.id) <= _LONGEST else f"{box.id[:_LONGEST]}…"
     if box.mark is None:
@@ -67,7 +67,7 @@ def _words(box: Box) -> list[str]:
     return [line for line in (name, state, phrases.remark(box.mark)) if line]
 
 
-def _attributes(box: Box) -> str:
+def _attributes(box: NodeBox) -> str:
     styles = ["rounded"] if box.is_command else []
     parts = [f"label={_label(_words(box))}", f"tooltip={_label([box.label[:_LONGEST]])}"]
     parts += ["peripheries=2"] if box.is_mapped else []
@@ -78,12 +78,12 @@ def _attributes(box: Box) -> str:
     return ", ".join([*parts, f'style="{",".join(styles)}"'] if styles else parts)
 
 
-def _line(need: Need) -> str:
+def _line(need: EdgeView) -> str:
     parts = ([] if need.is_used else ["style=dashed"]) + (["penwidth=3"] if need.is_critical else [])
     return f" [{', '.join(parts)}]" if parts else ""
 
 
-def _stubs(place: int, box: Box) -> Iterator[str]:
+def _stubs(place: int, box: NodeBox) -> Iterator[str]:
     r"""Yield what stands for the neighbours that are left out.
 
     Its name is no node's: in those a backslash is doubled, or part of the escape of one character, which is never
@@ -108,7 +108,7 @@ def _label(lines: list[str]) -> str:
     return f'"{"\\n".join(shown)}"'
 
 
-def _arrow(need: Need) -> str:
+def _arrow(need: EdgeView) -> str:
     if need.is_critical:
         return "==>"
     return "-->" if need.is_used else "-.->"
@@ -118,7 +118,7 @@ def _entities(text: str) -> str:
     return _SPECIAL.sub(lambda match: f"#{ord(match[0])};", printable(text))
 
 
-def _classes(sketch: Sketch) -> Iterator[str]:
+def _classes(sketch: GraphView) -> Iterator[str]:
     """Yield the colours of the states that there are, and who has them."""
     marks = {f"n{place}": box.mark for place, box in enumerate(sketch.boxes) if box.mark}
     for state, fill in FILLS.items():
@@ -133,7 +133,7 @@ def _classes(sketch: Sketch) -> Iterator[str]:
         yield f"  class {','.join(critical)} critical"
 
 
-def _fields(sketch: Sketch, box: Box) -> dict[str, Any]:
+def _fields(sketch: GraphView, box: NodeBox) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "id": box.id,
         "label": box.label,
@@ -145,10 +145,10 @@ def _fields(sketch: Sketch, box: Box) -> dict[str, Any]:
     return fields | _mark_fields(box.mark) if box.mark else fields
 
 
-def _mark_fields(mark: Mark) -> dict[str, Any]:
+def _mark_fields(mark: NodeStatus) -> dict[str, Any]:
     """Return what became of a node; why it was skipped and its children only where there is such a thing."""
     optional = {"reason", "because", "children"}
     return {name: value for name, value in msgspec.structs.asdict(mark).items() if value or name not in optional}
 
 
-FORMS: dict[str, Callable[[Sketch], str]] = {"text": levels.text, "dot": dot, "mermaid": mermaid, "json": as_json}
+FORMS: dict[str, Callable[[GraphView], str]] = {"text": levels.text, "dot": dot, "mermaid": mermaid, "json": as_json}

@@ -3,22 +3,22 @@
 from taskrunner.analysis.attempts import ALLOWED
 from taskrunner.analysis.formatting import seconds
 from taskrunner.analysis.graph_view import status as mark
-from taskrunner.analysis.graph_view.status import Mark
+from taskrunner.analysis.graph_view.status import NodeStatus
 
 _STATES = {ALLOWED: "failed, allowed", mark.UNKNOWN: "not in the run"}
 
 
-def state(found: Mark) -> str:
+def state(found: NodeStatus) -> str:
     """Name a state for people."""
     return _STATES.get(found.state, found.state)
 
 
-def time(found: Mark) -> str:
+def time(found: NodeStatus) -> str:
     """Write how long a node ran; nothing where no attempt was made."""
     return seconds(found.ran_s) if found.attempts or found.children else ""
 
 
-def remark(found: Mark) -> str:
+def remark(found: NodeStatus) -> str:
     """Say why a node was skipped, how often it was tried, how many children it had."""
     parts = [_skip(found)] if found.state == mark.SKIPPED else []
     parts += [f"{found.attempts} attempts"] if found.attempts > 1 else []
@@ -29,7 +29,7 @@ def remark(found: Mark) -> str:
     return ", ".join(parts)
 
 
-def _skip(found: Mark) -> str:
+def _skip(found: NodeStatus) -> str:
     if found.reason == "when":
         return "its condition is false"
     if found.reason == "stopped":

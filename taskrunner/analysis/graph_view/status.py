@@ -26,7 +26,7 @@ class Children(msgspec.Struct, frozen=True):
     slowest_s: float
 
 
-class Mark(msgspec.Struct, frozen=True):
+class NodeStatus(msgspec.Struct, frozen=True):
     """What became of one node.
 
     ``ran_s`` and ``queued_s`` are the seconds of all its attempts, ``ran_s`` those of its children too. ``worker`` is
@@ -45,7 +45,7 @@ class Mark(msgspec.Struct, frozen=True):
     children: Children | None = None
 
 
-class Marks:
+class StatusIndex:
     """The marks of a run's nodes. ``links``: the pairs of nodes that follow each other on the critical path."""
 
     def __init__(self, run: RecordedRun) -> None:
@@ -56,11 +56,11 @@ class Marks:
         self.links = frozenset(itertools.pairwise(stations))
         self._critical = frozenset(stations)
 
-    def of(self, node: str) -> Mark:
+    def of(self, node: str) -> NodeStatus:
         """Return what became of a node."""
         skip = self.run.skipped.get(node)
         attempts, children = self.run.by_node.get(node, ()), self.run.children.get(node, ())
-        return Mark(
+        return NodeStatus(
             state=self._state(node, skip),
             ran_s=_sum(self.run.spent.get(name, 0.0) for name in (node, *children)),
             queued_s=_sum(attempt.queued_s for attempt in attempts),

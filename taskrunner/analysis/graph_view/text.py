@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from taskrunner.analysis.formatting import seconds
 from taskrunner.analysis.graph_view import phrases
 from taskrunner.analysis.graph_view.colors import plain
-from taskrunner.analysis.graph_view.view import Box, Shown, Sketch
+from taskrunner.analysis.graph_view.view import GraphView, NodeBox, RunHeader
 from taskrunner.safe.printable import printable
 
 # Of more names than these the first ones are shown: nobody reads on.
@@ -18,7 +18,7 @@ _WIDEST = 80
 type Painter = Callable[..., str]
 
 
-def text(sketch: Sketch, paint: Painter = plain) -> str:
+def text(sketch: GraphView, paint: Painter = plain) -> str:
     """Return one paragraph for each level: what a level needs stands in the levels above it."""
     rows = {box.id: _row(sketch, box) for box in sketch.boxes}
     width = max((len(row) for row in rows.values() if len(row) <= _WIDEST), default=0)
@@ -26,22 +26,24 @@ def text(sketch: Sketch, paint: Painter = plain) -> str:
     lines = []
     for depth, boxes in _levels(sketch):
         lines.append(f"level {depth}")
-        lines += [rows[box.id].ljust(width) + _fate(box, states, paint) if box.mark else rows[box.id] for box in boxes]
+        lines += [
+            rows[box.id].ljust(width) + _status(box, states, paint) if box.mark else rows[box.id] for box in boxes
+        ]
     return "\n".join([*lines, *_foot(sketch)]) + "\n"
 
 
-def digest(sketch: Sketch) -> str:
+def digest(sketch: GraphView) -> str:
     """Return one line for each level: how many nodes of which kind, and what became of them."""
     lines = [f"level {depth}: {_contents(boxes)}" for depth, boxes in _levels(sketch)]
     return "\n".join([*lines, *_foot(sketch)]) + "\n"
 
 
-def _levels(sketch: Sketch) -> Iterator[tuple[int, list[Box]]]:
+def _levels(sketch: GraphView) -> Iterator[tuple[int, list[NodeBox]]]:
     boxes = sorted(sketch.boxes, key=lambda box: box.level)  # which keeps the order inside a level
     return ((depth, list(group)) for depth, group in itertools.groupby(boxes, key=lambda box: box.level))
 
 
-def _row(sketch: Sketch, box: Box) -> str:
+def _row(sketch: GraphView, box: NodeBox) -> str:
     needs = _named([sketch.boxes[need.box].id for need in box.needs])
     arrow = f"  <- {needs}" if needs else ""
     cut = f"  (+{box.before:,} more before)" if box.before else ""
@@ -49,7 +51,7 @@ def _row(sketch: Sketch, box: Box) -> str:
     return printable(f"  {box.id}  {box.label}{arrow}{cut}")
 
 
-def _fate(box: Box, width: int, paint: Painter) -> str:
+def _status(box: NodeBox, width: int, paint: Painter) -> str:
     """Return what became of a node, in columns."""
     found = box.mark
     if found is None:
@@ -59,7 +61,7 @@ def _fate(box: Box, width: int, paint: Painter) -> str:
     return f"  {star} {state}  {phrases.time(found):>8}  {printable(phrases.remark(found))}".rstrip()
 
 
-def _contents(boxes: Sequence[Box]) -> str:
+def _contents(boxes: Sequence[NodeBox]) -> str:
     kinds = _counted(Counter(box.kind for box in boxes))
     marks = [box.mark for box in boxes if box.mark]
     if not marks:
@@ -68,13 +70,13 @@ def _contents(boxes: Sequence[Box]) -> str:
     return f"{_nodes(len(boxes))}: {kinds}; {fates}, {seconds(sum(found.ran_s for found in marks))}"
 
 
-def _foot(sketch: Sketch) -> list[str]:
+def _foot(sketch: GraphView) -> list[str]:
     has_outputs = sketch.outputs or not sketch.boxes  # a part of a graph may have none
     lines = [f"outputs: {printable(_named(sketch.outputs))}"] if has_outputs else []
-    return [*lines, _told(sketch.run)] if sketch.run else lines
+    return [*lines, _run_header(sketch.run)] if sketch.run else lines
 
 
-def _told(run: Shown) -> str:
+def _run_header(run: RunHeader) -> str:
     path = f"; * is the critical path, {seconds(run.critical_path_s)}" if run.critical_path_s else ""
     return f"run: {run.id}, {run.state}, {seconds(run.wall_s)}{path}"
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from taskrunner.analysis.graph_view.status import Mark, Marks
+from taskrunner.analysis.graph_view.status import NodeStatus, StatusIndex
 from taskrunner.analysis.labels import function_of, label
 from taskrunner.graph.dag import Dag, Vertex
 
 
-class Need(msgspec.Struct, frozen=True):
+class EdgeView(msgspec.Struct, frozen=True):
     """A node that another one needs: where its box stands, whether its result is used."""
 
     box: int
@@ -20,7 +20,7 @@ class Need(msgspec.Struct, frozen=True):
     is_critical: bool = False
 
 
-class Box(msgspec.Struct, frozen=True):
+class NodeBox(msgspec.Struct, frozen=True):
     """One node. ``level``: its depth in the whole graph. ``before``, ``after``: how many neighbours are left out."""
 
     id: str
@@ -29,13 +29,13 @@ class Box(msgspec.Struct, frozen=True):
     level: int
     is_command: bool
     is_mapped: bool
-    needs: tuple[Need, ...] = ()
+    needs: tuple[EdgeView, ...] = ()
     before: int = 0
     after: int = 0
-    mark: Mark | None = None
+    mark: NodeStatus | None = None
 
 
-class Shown(msgspec.Struct, frozen=True):
+class RunHeader(msgspec.Struct, frozen=True):
     """The run that the marks are from. Times are seconds."""
 
     id: str
@@ -44,13 +44,13 @@ class Shown(msgspec.Struct, frozen=True):
     critical_path_s: float
 
 
-class Sketch(msgspec.Struct, frozen=True):
+class GraphView(msgspec.Struct, frozen=True):
     """A graph to be drawn, or a part of one; the boxes are in the order of the graph's nodes."""
 
     name: str
-    boxes: Sequence[Box]
+    boxes: Sequence[NodeBox]
     outputs: Sequence[str]
-    run: Shown | None = None
+    run: RunHeader | None = None
 
     @property
     def edges(self) -> int:
@@ -58,7 +58,7 @@ class Sketch(msgspec.Struct, frozen=True):
         return sum(len(box.needs) for box in self.boxes)
 
 
-def sketch(dag: Dag, kept: Iterable[int] | None = None, marks: Marks | None = None) -> Sketch:
+def graph_view(dag: Dag, kept: Iterable[int] | None = None, marks: StatusIndex | None = None) -> GraphView:
     """Sketch a graph, or the vertices ``kept`` of it, with the marks of a run if there is one."""
     indexes = sorted(range(len(dag.vertices)) if kept is None else kept)
     box_of = {index: box for box, index in enumerate(indexes)}
@@ -69,7 +69,7 @@ def sketch(dag: Dag, kept: Iterable[int] | None = None, marks: Marks | None = No
     for index in indexes:
         vertex = dag.vertices[index]
         needs = [
-            Need(box_of[i], i in vertex.data_predecessors, (dag.vertices[i].id, vertex.id) in links)
+            EdgeView(box_of[i], i in vertex.data_predecessors, (dag.vertices[i].id, vertex.id) in links)
             for i in vertex.predecessors
             if i in box_of
         ]
@@ -77,10 +77,10 @@ def sketch(dag: Dag, kept: Iterable[int] | None = None, marks: Marks | None = No
         mark = marks.of(vertex.id) if marks else None
         boxes.append(_box(vertex, depths[index], needs, after, mark))
     outputs = [dag.vertices[i].id for i in dag.outputs if i in box_of]
-    return Sketch(dag.file.name, boxes, outputs, _shown(marks))
+    return GraphView(dag.file.name, boxes, outputs, _shown(marks))
 
 
-def around(dag: Dag, node: str, depth: int) -> set[int]:
+def neighborhood(dag: Dag, node: str, depth: int) -> set[int]:
     """Return the indexes of a node and of what lies up to ``depth`` steps before and after it.
 
     A child of a mapped node stands for that node.
@@ -114,8 +114,8 @@ def _reach(centre: int, depth: int, ahead: Callable[[int], Iterable[int]]) -> se
     return found
 
 
-def _box(vertex: Vertex, level: int, needs: Sequence[Need], after: int, mark: Mark | None) -> Box:
-    return Box(
+def _box(vertex: Vertex, level: int, needs: Sequence[EdgeView], after: int, mark: NodeStatus | None) -> NodeBox:
+    return NodeBox(
         id=vertex.id,
         label=label(vertex),
         kind=function_of(vertex),
@@ -129,8 +129,8 @@ def _box(vertex: Vertex, level: int, needs: Sequence[Need], after: int, mark: Ma
     )
 
 
-def _shown(marks: Marks | None) -> Shown | None:
+def _shown(marks: StatusIndex | None) -> RunHeader | None:
     if marks is None:
         return None
     run = marks.run
-    return Shown(run.id, run.state, round(run.wall_s, 9), round(run.critical_path[0], 9))
+    return RunHeader(run.id, run.state, round(run.wall_s, 9), round(run.critical_path[0], 9))

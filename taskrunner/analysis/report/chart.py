@@ -27,14 +27,14 @@ def steps_chart(title: str, series: Mapping[str, Sequence[float]], wall_s: float
     return (
         f'<figure class="chart"><figcaption>{html_text(title)}{_legend(list(series))}</figcaption>'
         f'<div class="plot"><div class="scale"><span>{_figure(highest / 1.08)}</span><span>0</span></div>'
-        f'<svg role="img" aria-label="{html_text(_told(title, tops[-1], wall_s))}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
+        f'<svg role="img" aria-label="{html_text(_label(title, tops[-1], wall_s))}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
         f' preserveAspectRatio="none">{"".join(areas)}{across}</svg></div>'
         f'<div class="ends"><span>0</span><span>{seconds(wall_s / 2)}</span><span>{seconds(wall_s)}</span></div>'
         "</figure>"
     )
 
 
-def _told(title: str, values: Sequence[float], wall_s: float) -> str:
+def _label(title: str, values: Sequence[float], wall_s: float) -> str:
     """Say in words what the chart shows."""
     highest = max(values)
     at = wall_s * values.index(highest) / len(values)

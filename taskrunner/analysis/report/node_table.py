@@ -40,9 +40,9 @@ def node_table(run: RecordedRun, nodes: Sequence[str], kind: str, groups: Sequen
         time_column("cpu", [spent.get(node) for node in nodes]),
         Column("attempts", "number", [attempts.get(node) for node in nodes]),
         words_column("path", ["critical" if node in path else "" for node in nodes]),
-        words_column("why", [_why(run, node) for node in nodes]),
+        words_column("why", [_reason(run, node) for node in nodes]),
     ]
-    told = [column for column in columns if _tells(column)]
+    told = [column for column in columns if _is_informative(column)]
     sums = "Queued, ran and cpu" if spent else "Queued and ran"
     return Table(f"{sums} are sums over all attempts of a node", told, pick=True)
 
@@ -52,7 +52,7 @@ def _known(attempts: Sequence[Attempt]) -> list[float]:
     return [attempt.cpu_s for attempt in attempts if attempt.cpu_s is not None]
 
 
-def _tells(column: Column) -> bool:
+def _is_informative(column: Column) -> bool:
     """Say whether anything stands in a column that does not go without saying."""
     if column.name == "attempts":
         return any(value not in (None, 1) for value in column.values)
@@ -97,7 +97,7 @@ def _where(run: RecordedRun, attempt: Attempt | None) -> str:
     return f"worker {attempt.worker}" + (", stolen" if attempt.event.stolen else "")
 
 
-def _why(run: RecordedRun, node: str) -> str:
+def _reason(run: RecordedRun, node: str) -> str:
     """Say why a node failed or did not run."""
     if node in run.skipped:
         return printable(_skip(run.skipped[node]))

@@ -17,7 +17,7 @@ from taskrunner.analysis.report.groups import Groups, groups_of
 from taskrunner.analysis.report.node_table import group_names, node_table, path_table
 from taskrunner.analysis.report.overview import environment_html, notes_html, summary_html
 from taskrunner.analysis.report.profile import profile_of
-from taskrunner.analysis.report.timeline import canvas_of
+from taskrunner.analysis.report.timeline import timeline_of
 from taskrunner.analysis.totals import nodes_of, totals_of
 
 # More lanes of one kind nobody can look at.
@@ -47,7 +47,7 @@ def report(run: RecordedRun, contention: Contention | None = None) -> str:
     tables = {"nodes": node_table(run, nodes, kind, names), "path": path_table(run)}
     if contention is not None and contention.functions:
         tables["contention"] = contention_table(contention)
-    data = {"tables": tables, "timeline": canvas_of(run, lanes, rows, kind, names)}
+    data = {"tables": tables, "timeline": timeline_of(run, lanes, rows, kind, names)}
     title = f"{run.name or 'taskrunner'}: {run.state}"
     return page(title, _body(sections), data, ["report.css", "timeline.js", "report.js"])
 

@@ -25,7 +25,7 @@ class LaneColumns(msgspec.Struct, frozen=True):
     states: Sequence[int]
 
 
-class Canvas(msgspec.Struct, frozen=True):
+class Timeline(msgspec.Struct, frozen=True):
     """What is drawn. Times are microseconds.
 
     ``steals`` are columns: the lane of a stolen slice, its place there, and from which lane and when; -1: nobody knows.
@@ -41,11 +41,11 @@ class Canvas(msgspec.Struct, frozen=True):
     shades: Sequence[int]
 
 
-def canvas_of(
+def timeline_of(
     run: RecordedRun, lanes: Sequence[Lane], rows: Mapping[str, int], kind: str, groups: Sequence[str]
-) -> Canvas:
+) -> Timeline:
     """Return what is to be drawn. ``groups``: the group of each row, ``kind``: what groups are."""
-    return Canvas(
+    return Timeline(
         micros(run.wall_s),
         [micros(part) for part in run.parts[1:]],
         [_columns(lane, rows) for lane in lanes],

@@ -51,12 +51,12 @@ class Replay(msgspec.Struct, frozen=True, gc=False):
 
 def replay(workload: Workload, workers: int) -> Replay:
     """Return the schedule of a workload on so many workers, from the first job's start on."""
-    machine = Machine(workload, workers)
+    machine = Simulator(workload, workers)
     machine.run()
     return Replay(max(machine.ended, default=0.0), machine.started, machine.ended, machine.behind)
 
 
-class Machine:
+class Simulator:
     """The state of one simulated run. ``now`` is the time of the event that is being looked at."""
 
     def __init__(self, workload: Workload, workers: int) -> None:
@@ -84,16 +84,16 @@ class Machine:
 
     def run(self) -> None:
         """Run all jobs."""
-        self._place_roots()
+        self._enqueue_roots()
         for worker in range(self.workers):
-            self._go_on(worker, NOTHING, 0.0)
+            self._run_next(worker, NOTHING, 0.0)
         while self._events:
             self.now, _, worker, job = heapq.heappop(self._events)
             if worker >= 0:
                 self._previous[worker] = job
-                self._go_on(worker, self._end(job, self._pushes[worker]), self.overhead.node_s)
+                self._run_next(worker, self._end(job, self._pushes[worker]), self.overhead.node_s)
             elif worker == _WAITED:
-                self._route(job, self._put)
+                self._route(job, self._enqueue)
             else:
                 self._end_offloaded(job)
             self._wake()
@@ -104,7 +104,7 @@ class Machine:
         """End an attempt; place what became ready by that but for one, and return that one."""
         spec = self.jobs[job]
         self.ended[job] = self.now
-        if len(spec.seconds) > 1 and self._try_again(job, spec, push):
+        if len(spec.seconds) > 1 and self._retry(job, spec, push):
             return NOTHING
         following = NOTHING
         waits, routed = self.waits, self.routed
@@ -119,33 +119,33 @@ class Machine:
                 following = successor
             else:
                 push(successor)
-        self._give_back(job, push)
+        self._release_slots(job, push)
         return following
 
     def _end_offloaded(self, job: int) -> None:
-        following = self._end(job, self._put)
+        following = self._end(job, self._enqueue)
         if following != NOTHING:
-            self._put(following)
+            self._enqueue(following)
 
     def _ahead(self, spec: Job) -> Sequence[int]:
         """Return what waits for a job; children lie on the deque backwards, so that they start in their order."""
         return spec.after[::-1] if spec.expands and not self.routed[spec.after[0]] else spec.after
 
-    def _try_again(self, job: int, spec: Job, push: Push) -> bool:
+    def _retry(self, job: int, spec: Job, push: Push) -> bool:
         """Have the next attempt placed later, if there is one; meanwhile the job holds no place."""
         number = self.attempt.get(job, 0)
         if number + 1 >= len(spec.seconds):
             return False
         self.attempt[job] = number + 1
-        self._give_back(job, push)
-        self._at(self.now + spec.waits[number], _WAITED, job)
+        self._release_slots(job, push)
+        self._schedule(self.now + spec.waits[number], _WAITED, job)
         return True
 
-    def _give_back(self, job: int, push: Push) -> None:
-        if names := self._limits_of(job):
+    def _release_slots(self, job: int, push: Push) -> None:
+        if names := self._pools_of(job):
             for admitted in self._limits.release(names):
                 self._release(admitted, job)
-                self._place(admitted, push)
+                self._enqueue_ready(admitted, push)
 
     def _release(self, job: int, by: int) -> None:
         """Note what let a job start, unless its worker is still to be free."""
@@ -155,7 +155,7 @@ class Machine:
 
     # -- where a job goes --------------------------------------------------------------------------
 
-    def _place_roots(self) -> None:
+    def _enqueue_roots(self) -> None:
         """Place what needs nothing: by priority, then in the order of the graph, dealt out to the workers in turn."""
         dealt: list[int] = []
         roots = [index for index, needs in enumerate(self.waits) if not needs]
@@ -169,23 +169,23 @@ class Machine:
                 push(job)
 
     def _route(self, job: int, push: Push) -> None:
-        names = self._limits_of(job)
+        names = self._pools_of(job)
         if not names or self._limits.acquire(job, names, self.priorities[job]):
-            self._place(job, push)
+            self._enqueue_ready(job, push)
 
-    def _limits_of(self, job: int) -> tuple[str, ...]:
+    def _pools_of(self, job: int) -> tuple[str, ...]:
         spec = self.jobs[job]
         return (*spec.limits, COMMAND_SLOTS) if spec.kind == COMMAND else spec.limits
 
-    def _place(self, job: int, push: Push) -> None:
+    def _enqueue_ready(self, job: int, push: Push) -> None:
         if self.jobs[job].kind != WORKER:
             self._start(job, _OFFLOADED, self.overhead.wake_s)
         elif self.priorities[job]:
-            self._put(job)
+            self._enqueue(job)
         else:
             push(job)
 
-    def _put(self, job: int) -> None:
+    def _enqueue(self, job: int) -> None:
         self._number += 1
         heapq.heappush(self._inbox, (-self.priorities[job], self._number, job))
 
@@ -198,7 +198,7 @@ class Machine:
 
     # -- what a worker does ------------------------------------------------------------------------
 
-    def _go_on(self, worker: int, following: int, gap: float) -> None:
+    def _run_next(self, worker: int, following: int, gap: float) -> None:
         """Have a worker start its next job, after a gap, or fall asleep."""
         if following != NOTHING and self._is_urgent():
             self._pushes[worker](following)
@@ -246,8 +246,8 @@ class Machine:
             if spec.kind == WORKER and self.placed[job] < self.now:  # it has waited for the worker
                 self.behind[job] = self._previous[worker]
         seconds = spec.seconds[self.attempt.get(job, 0)] if spec.seconds else 0.0
-        self._at(moment + seconds, worker, job)
+        self._schedule(moment + seconds, worker, job)
 
-    def _at(self, moment: float, worker: int, job: int) -> None:
+    def _schedule(self, moment: float, worker: int, job: int) -> None:
         self._number += 1
         heapq.heappush(self._events, (moment, self._number, worker, job))

@@ -12,7 +12,7 @@ from taskrunner.cli.permission_options import permit_options, read_permit
 from taskrunner.console.log import wants_colors
 from taskrunner.doctor.environment import interpreter
 from taskrunner.doctor.examine import examine
-from taskrunner.doctor.imports.graph_modules import Named, named_modules
+from taskrunner.doctor.imports.graph_modules import GraphModule, graph_modules
 from taskrunner.doctor.imports.probe import Prober
 from taskrunner.doctor.imports.tester import Choices
 from taskrunner.doctor.report import OK, Report
@@ -92,7 +92,7 @@ def _with_cluster(report: Report, address: str) -> Report:
     return msgspec.structs.replace(report, cluster=address, sites=sites, verdict=judge_sites(sites))
 
 
-def _named(name: str, options: dict[str, Any], choices: Choices) -> tuple[list[Named], str]:
+def _named(name: str, options: dict[str, Any], choices: Choices) -> tuple[list[GraphModule], str]:
     """Return the modules that a graph names, if it may name them, and where it was read from.
 
     Raises:
@@ -110,8 +110,8 @@ def _named(name: str, options: dict[str, Any], choices: Choices) -> tuple[list[N
         permit.check(dag, graph.functions)
     except GraphError as error:
         raise graph.error(error) from None
-    itself = [Named(module, "", 0)] if module else []
-    return [*itself, *named_modules(dag, graph.functions)], graph.source
+    itself = [GraphModule(module, "", 0)] if module else []
+    return [*itself, *graph_modules(dag, graph.functions)], graph.source
 
 
 def _try_first(module: str, choices: Choices) -> None:

@@ -8,8 +8,8 @@ import click
 from taskrunner.analysis.graph_view import formats as drawing
 from taskrunner.analysis.graph_view import text as levels
 from taskrunner.analysis.graph_view.colors import painted
-from taskrunner.analysis.graph_view.status import Marks
-from taskrunner.analysis.graph_view.view import Sketch, around, sketch
+from taskrunner.analysis.graph_view.status import StatusIndex
+from taskrunner.analysis.graph_view.view import GraphView, graph_view, neighborhood
 from taskrunner.analysis.recorded_run import RecordedRun
 from taskrunner.cli import completion
 from taskrunner.cli.graph_options import encoding_option, find_graph, output_option, read_settings, set_option, write
@@ -56,10 +56,10 @@ def show(**options: Any) -> None:
     """
     recorded = find_recorded(options["run"], options) if options["run"] is not None else None
     dag = _dag(recorded, options)
-    marks = Marks(recorded) if recorded else None
+    marks = StatusIndex(recorded) if recorded else None
     if marks:
         _compare(dag, marks)
-    drawn = sketch(dag, _kept(dag, options), marks)
+    drawn = graph_view(dag, _kept(dag, options), marks)
     write(_draw(drawn, options), options["output"])
 
 
@@ -77,7 +77,7 @@ def _dag(recorded: RecordedRun | None, options: dict[str, Any]) -> Dag:
     return recorded.dag
 
 
-def _compare(dag: Dag, marks: Marks) -> None:
+def _compare(dag: Dag, marks: StatusIndex) -> None:
     """Warn where the run is one of another graph."""
     known = sum(marks.knows(vertex.id) for vertex in dag.vertices)
     if known < len(dag.vertices):
@@ -89,13 +89,13 @@ def _compare(dag: Dag, marks: Marks) -> None:
 def _kept(dag: Dag, options: dict[str, Any]) -> set[int] | None:
     """Return the indexes of the nodes near the one that is asked for; None: all."""
     if options["focus"] is not None:
-        return around(dag, options["focus"], 1 if options["depth"] is None else options["depth"])
+        return neighborhood(dag, options["focus"], 1 if options["depth"] is None else options["depth"])
     if options["depth"] is not None:
         raise UsageError("--depth needs --focus NODE")
     return None
 
 
-def _draw(drawn: Sketch, options: dict[str, Any]) -> bytes:
+def _draw(drawn: GraphView, options: dict[str, Any]) -> bytes:
     form = options["format"]
     if form == "svg":
         from taskrunner.cli import graphviz  # with subprocess: no other form needs it

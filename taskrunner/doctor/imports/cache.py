@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import msgspec
 
 from taskrunner.doctor.environment.distributions import Distribution, digest
-from taskrunner.doctor.imports.probe import Tried, unclear
+from taskrunner.doctor.imports.probe import ImportOutcome, unclear
 from taskrunner.reuse.cache import Cache
 
 FORM = "taskrunner doctor 1"
 
 
-class Tries:
+class ImportCache:
     """What is remembered for one environment; without a cache nothing is."""
 
     def __init__(self, cache: Cache | None, installed: Sequence[Distribution], path: Sequence[str], abi: str) -> None:
@@ -27,15 +27,15 @@ class Tries:
         files = [(d.name, d.version, [(e.module, digest(e.path)) for e in d.extensions]) for d in installed if cache]
         self._environment = ascii((FORM, sys.version, abi, [*path], files)).encode()  # a path may be no UTF-8
 
-    def get(self, distribution: Distribution) -> list[Tried] | None:
+    def get(self, distribution: Distribution) -> list[ImportOutcome] | None:
         """Return what was found when a distribution was tried last, None if that is not known any more."""
         data = self._cache.get(self._key(distribution)) if self._cache else None
         try:
-            return None if data is None else msgspec.json.decode(data, type=list[Tried])
+            return None if data is None else msgspec.json.decode(data, type=list[ImportOutcome])
         except ValueError:  # of another version of this program
             return None
 
-    def put(self, distribution: Distribution, tried: Sequence[Tried]) -> None:
+    def put(self, distribution: Distribution, tried: Sequence[ImportOutcome]) -> None:
         """Remember what was found, if all of it is clear; a cache that cannot be written fails nothing."""
         if self._cache and not unclear(tried):
             with contextlib.suppress(OSError):

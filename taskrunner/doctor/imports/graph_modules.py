@@ -8,7 +8,7 @@ import msgspec
 from taskrunner.graph.dag import Dag
 
 
-class Named(msgspec.Struct, frozen=True):
+class GraphModule(msgspec.Struct, frozen=True):
     """A module that nodes name: the first of these, and how many they are; none: it makes the graph itself."""
 
     module: str
@@ -16,7 +16,7 @@ class Named(msgspec.Struct, frozen=True):
     nodes: int
 
 
-def named_modules(dag: Dag, local_functions: Mapping[str, Callable[..., Any]]) -> list[Named]:
+def graph_modules(dag: Dag, local_functions: Mapping[str, Callable[..., Any]]) -> list[GraphModule]:
     """Return the modules of a graph's calls; of functions that were given in Python those that they come from."""
     nodes: dict[str, list[str]] = {}
     for vertex in dag.vertices:
@@ -26,4 +26,4 @@ def named_modules(dag: Dag, local_functions: Mapping[str, Callable[..., Any]]) -
             module = vertex.call.partition(":")[0]
         if module and isinstance(module, str):
             nodes.setdefault(module, []).append(vertex.id)
-    return [Named(module, ids[0], len(ids)) for module, ids in nodes.items()]
+    return [GraphModule(module, ids[0], len(ids)) for module, ids in nodes.items()]

@@ -29,7 +29,7 @@ _MOST = 1_000_000  # bytes that are read of what a child tells
 _LONGEST = 200  # characters of what it wrote last
 
 
-class Tried(msgspec.Struct, frozen=True):
+class ImportOutcome(msgspec.Struct, frozen=True):
     """What the import of one module did.
 
     ``gil``: ``on``: it switched the GIL on, and ``culprit`` is the module that did, itself or one that it imports;
@@ -45,7 +45,7 @@ class Tried(msgspec.Struct, frozen=True):
     is_whole: bool = False
 
 
-class _Told(msgspec.Struct, frozen=True):
+class _ChildReport(msgspec.Struct, frozen=True):
     """What a child tells of one module, on a line of JSON."""
 
     module: str
@@ -56,7 +56,7 @@ class _Told(msgspec.Struct, frozen=True):
     loaded: dict[str, str]
 
 
-def unclear(tried: Sequence[Tried]) -> list[Tried]:
+def unclear(tried: Sequence[ImportOutcome]) -> list[ImportOutcome]:
     """Return those of a package's modules that leave it open what importing the package does to the GIL.
 
     An inner module that raises an error when it is imported by itself is none of them: whoever imports its package
@@ -79,7 +79,7 @@ class Prober:
 
     def try_in_order(
         self, names: Sequence[str], path: Sequence[str], folder: Path | None = None, *, every: bool = False
-    ) -> list[Tried]:
+    ) -> list[ImportOutcome]:
         """Import modules, in their order, with ``path`` as the search path, and say of each what it did.
 
         One child imports them all, as a run would. Where it dies, or an import switches the GIL on, another one goes
@@ -87,15 +87,15 @@ class Prober:
         With ``every`` each child has the whole time, else all of them have it together. Without ``folder`` each child
         works in an empty one.
         """
-        end, tried = time.monotonic() + self.seconds, list[Tried]()
+        end, tried = time.monotonic() + self.seconds, list[ImportOutcome]()
         while len(tried) < len(names) and (every or ON not in [each.gil for each in tried[-1:]]):
             rest, left = names[len(tried) :], self.seconds if every else end - time.monotonic()
             if left <= 0 or self._stopped:
-                return tried + [Tried(name, problem=f"not tried: {self.seconds:g} s are over") for name in rest]
+                return tried + [ImportOutcome(name, problem=f"not tried: {self.seconds:g} s are over") for name in rest]
             tried += self._try(rest, path, folder, left)
         return tried
 
-    def _try(self, names: Sequence[str], path: Sequence[str], folder: Path | None, left: float) -> list[Tried]:
+    def _try(self, names: Sequence[str], path: Sequence[str], folder: Path | None, left: float) -> list[ImportOutcome]:
         """Start a child and return what it told; if it died, with the module that it died of. That is one at least."""
         order = {"names": [*names], "path": [*path], "seconds": left, "watch": gil.__file__}
         with tempfile.TemporaryDirectory(prefix="taskrunner-", ignore_cleanup_errors=True) as room:
@@ -108,7 +108,7 @@ class Prober:
             tried = _read(Path(room, "report"), names)
         if len(tried) == len(names) or (tried and tried[-1].gil == ON):
             return tried
-        return [*tried, Tried(names[len(tried)], problem=problem)]
+        return [*tried, ImportOutcome(names[len(tried)], problem=problem)]
 
     def _run(self, room: Path, place: Path, left: float) -> str:
         """Run a child to its end, and say in words how it ended."""
@@ -139,28 +139,28 @@ def _start(room: Path, place: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _read(report: Path, names: Sequence[str]) -> list[Tried]:
+def _read(report: Path, names: Sequence[str]) -> list[ImportOutcome]:
     """Read what a child told, as far as it makes sense: a module may have written there as well."""
     with report.open("rb") as file:
         lines = file.read(_MOST).split(b"\n")
-    tried: list[Tried] = []
+    tried: list[ImportOutcome] = []
     for name, line in zip(names, lines, strict=False):
         try:
-            told = msgspec.json.decode(line, type=_Told)
+            told = msgspec.json.decode(line, type=_ChildReport)
         except ValueError:
             break
         if told.module != name:
             break
-        tried.append(_tried(told))
+        tried.append(_outcome(told))
     return tried
 
 
-def _tried(told: _Told) -> Tried:
+def _outcome(told: _ChildReport) -> ImportOutcome:
     if told.before:
-        return Tried(told.module, UNKNOWN, "", ALREADY, told.loaded, is_whole=True)
+        return ImportOutcome(told.module, UNKNOWN, "", ALREADY, told.loaded, is_whole=True)
     if told.after:
-        return Tried(told.module, ON, told.culprit or told.module, told.error, told.loaded, is_whole=True)
-    return Tried(told.module, UNKNOWN if told.error else OFF, "", told.error, told.loaded, is_whole=True)
+        return ImportOutcome(told.module, ON, told.culprit or told.module, told.error, told.loaded, is_whole=True)
+    return ImportOutcome(told.module, UNKNOWN if told.error else OFF, "", told.error, told.loaded, is_whole=True)
 
 
 def _ending(code: int, errors: Path) -> str:

@@ -8,38 +8,41 @@ import subprocess
 import pytest
 
 from taskrunner.analysis.graph_view.formats import FORMS
-from taskrunner.analysis.graph_view.status import Children, Mark
-from taskrunner.analysis.graph_view.view import Box, Need, Shown, Sketch
+from taskrunner.analysis.graph_view.status import Children, NodeStatus
+from taskrunner.analysis.graph_view.view import EdgeView, GraphView, NodeBox, RunHeader
 
 EVIL = 'a"]; x [label=<b>] \\N \\ &amp; #35; `**b**` end\n\x1b[2J "%%{init}%%" ${x} 1. style:#a; "'
 
 
 def box(name, level=0, needs=(), *, is_command=False, is_mapped=False, **fields):
-    return Box(name, f"do {name}", "do", level, is_command, is_mapped, tuple(needs), **fields)
+    return NodeBox(name, f"do {name}", "do", level, is_command, is_mapped, tuple(needs), **fields)
 
 
-PLAIN = Sketch(
+PLAIN = GraphView(
     "g",
     [
         box("a"),
-        box('b "x"', 1, [Need(0, is_used=True)], is_command=True),
-        box("c", 2, [Need(0, is_used=True), Need(1, is_used=False)], is_mapped=True),
+        box('b "x"', 1, [EdgeView(0, is_used=True)], is_command=True),
+        box("c", 2, [EdgeView(0, is_used=True), EdgeView(1, is_used=False)], is_mapped=True),
     ],
     ["c"],
 )
-CUT = Sketch("", [box("a", 3, before=2), box("b", 4, [Need(0, is_used=True)], after=13)], [])
-MARKED = Sketch(
+CUT = GraphView("", [box("a", 3, before=2), box("b", 4, [EdgeView(0, is_used=True)], after=13)], [])
+MARKED = GraphView(
     "g",
     [
-        box("a", mark=Mark("done", 0.5, 0.25, worker=0, attempts=2, critical=True)),
-        box("m", 1, [Need(0, True, True)], is_mapped=True, mark=Mark(  # noqa: FBT003
+        box("a", mark=NodeStatus("done", 0.5, 0.25, worker=0, attempts=2, critical=True)),
+        box("m", 1, [EdgeView(0, True, True)], is_mapped=True, mark=NodeStatus(  # noqa: FBT003
             "failed", 1.0, 0.125, worker=1, attempts=1, critical=True, children=Children(4, 1, "m[2]", 0.75)
         )),
-        box("c", 2, [Need(1, is_used=False)], is_command=True, mark=Mark("skipped", reason="needs", because="m[2]")),
-        box("d", 2, mark=Mark("not ended")),
+        box(
+            "c", 2, [EdgeView(1, is_used=False)],
+            is_command=True, mark=NodeStatus("skipped", reason="needs", because="m[2]"),
+        ),
+        box("d", 2, mark=NodeStatus("not ended")),
     ],
     ["c"],
-    Shown("20260101-000000-abcdef0", "failed", 2.0, 1.5),
+    RunHeader("20260101-000000-abcdef0", "failed", 2.0, 1.5),
 )  # fmt: skip
 
 DOT = {
@@ -173,7 +176,7 @@ def labels_of(mermaid):
 
 @pytest.mark.parametrize("name", [EVIL, "end", "`x`", "1. load", "- x", "__init__", "a#35;b", "<br>", "  a", "é ü_ñ-x"])
 def test_mermaid_takes_no_name_for_its_own_syntax(name):
-    drawn = FORMS["mermaid"](Sketch("", [box(name)], []))
+    drawn = FORMS["mermaid"](GraphView("", [box(name)], []))
     (line,) = drawn.splitlines()[1:]
     inner = re.fullmatch(r'  n0\["(.*)"\]', line)[1]
     assert re.fullmatch(r"(#\d+;|[\w ,-])*", inner)
@@ -186,8 +189,10 @@ def test_mermaid_takes_no_name_for_its_own_syntax(name):
 def test_graphviz_reads_hostile_names_and_keeps_them_apart():
     names = [EVIL, "a\nb", "a\\nb", "a\\", '"', "\\<0", "<b>", "x&amp;y", "x&y", "\\G\\N"]
     boxes = [box(name, before=1, after=1) for name in names]
-    evil = box("end", 1, [Need(i, is_used=True) for i in range(len(names))], mark=Mark("skipped", because=EVIL))
-    drawn = FORMS["dot"](Sketch(EVIL, [*boxes, evil], []))
+    evil = box(
+        "end", 1, [EdgeView(i, is_used=True) for i in range(len(names))], mark=NodeStatus("skipped", because=EVIL)
+    )
+    drawn = FORMS["dot"](GraphView(EVIL, [*boxes, evil], []))
     ended = subprocess.run(["dot", "-Tjson"], input=drawn.encode(), capture_output=True, check=True, timeout=60)  # noqa: S607
     found = json.loads(ended.stdout)
     assert ended.stderr == b""
@@ -197,7 +202,7 @@ def test_graphviz_reads_hostile_names_and_keeps_them_apart():
 @pytest.mark.skipif(not shutil.which("dot"), reason="graphviz is not installed")
 def test_graphviz_shows_names_as_they_are():
     names = ["\\N", "x&amp;y", "x&y", "a\nb", "<b>", '"q"']
-    drawn = FORMS["dot"](Sketch("", [box(name) for name in names], []))
+    drawn = FORMS["dot"](GraphView("", [box(name) for name in names], []))
     ended = subprocess.run(["dot", "-Tsvg"], input=drawn.encode(), capture_output=True, check=True, timeout=60)  # noqa: S607
     texts = re.findall(r"<text [^>]*>(.*)</text>", ended.stdout.decode())
     assert texts == ["\\N", "x&amp;amp;y", "x&amp;y", "a\\nb", "&lt;b&gt;", "&quot;q&quot;"]

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from taskrunner.analysis.graph_view.status import Children, Mark, Marks
+from taskrunner.analysis.graph_view.status import Children, NodeStatus, StatusIndex
 from taskrunner.analysis.recorded_run import RecordedRun
 from taskrunner.events.types import NodeDone, NodeFailed, NodeRetry, NodeSkipped, RunDone, RunResumed, RunStart
 from taskrunner.graph.link import link
@@ -54,12 +54,12 @@ CHILDREN = (done("many[0]", 1.0, 2.0), done("many[1]", 1.0, 4.0))
 
 def marks(*events, has_graph=True):
     dag = link(msgspec.convert({"taskrunner": 1, "name": "g", "nodes": NODES}, GraphFile)) if has_graph else None
-    return Marks(RecordedRun(PAST, [START, *events], dag))
+    return StatusIndex(RecordedRun(PAST, [START, *events], dag))
 
 
 def test_a_node_that_ran():
     found = marks(done("side", 0.0, 1.5), END)
-    assert found.of("side") == Mark("done", 1.5, 0.5, worker=1, attempts=1, critical=True)
+    assert found.of("side") == NodeStatus("done", 1.5, 0.5, worker=1, attempts=1, critical=True)
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_all_attempts_count():
 
 def test_why_a_node_was_skipped():
     found = marks(skipped("end", "needs", "side"), END).of("end")
-    assert found == Mark("skipped", reason="needs", because="side")
+    assert found == NodeStatus("skipped", reason="needs", because="side")
 
 
 def test_a_mapped_node_is_told_with_its_children():
     found = marks(done("a", 0.0, 0.25), *CHILDREN, done("many", 5.0, 0.125), END)
-    assert found.of("many") == Mark(
+    assert found.of("many") == NodeStatus(
         "done", 6.125, 0.5, worker=1, attempts=1, critical=True, children=Children(2, 0, "many[1]", 4.0)
     )
 

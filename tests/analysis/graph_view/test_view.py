@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from taskrunner.analysis.graph_view.view import Need, around, sketch
+from taskrunner.analysis.graph_view.view import EdgeView, graph_view, neighborhood
 from taskrunner.errors import UsageError
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile
@@ -41,47 +41,47 @@ def ids(dag, found):
     ],
 )
 def test_what_is_near_a_node(depth, expected):
-    assert ids(WEB, around(WEB, "b", depth)) == expected
+    assert ids(WEB, neighborhood(WEB, "b", depth)) == expected
 
 
 def test_a_cut_graph_keeps_order_and_levels_and_counts_what_is_left_out():
-    found = sketch(WEB, around(WEB, "b", 1))
+    found = graph_view(WEB, neighborhood(WEB, "b", 1))
     assert [(box.id, box.level, box.before, box.after) for box in found.boxes] == [
         ("z", 2, 0, 1),
         ("a", 0, 0, 1),
         ("b", 1, 0, 0),
         ("side", 0, 0, 0),
     ]
-    assert found.boxes[2].needs == (Need(1, is_used=True), Need(3, is_used=True))
+    assert found.boxes[2].needs == (EdgeView(1, is_used=True), EdgeView(3, is_used=True))
     assert (found.edges, found.outputs) == (3, [])
 
 
 def test_left_out_before():
-    (box,) = sketch(WEB, around(WEB, "b", 0)).boxes
+    (box,) = graph_view(WEB, neighborhood(WEB, "b", 0)).boxes
     assert (box.needs, box.before, box.after) == ((), 2, 1)
 
 
 def test_the_whole():
-    found = sketch(WEB)
+    found = graph_view(WEB)
     assert [box.id for box in found.boxes] == ["z", "y", "a", "b", "side", "other", "far"]
     assert all(box.before == box.after == 0 for box in found.boxes)
     assert found.outputs == ["other", "far"]
 
 
 def test_a_need_without_its_result():
-    found = sketch(dag_of(node("a"), node("b", needs=["a"])))
-    assert found.boxes[1].needs == (Need(0, is_used=False),)
+    found = graph_view(dag_of(node("a"), node("b", needs=["a"])))
+    assert found.boxes[1].needs == (EdgeView(0, is_used=False),)
 
 
 def test_a_child_stands_for_its_mapped_node():
     dag = dag_of(node("m", map=[1]), node("x[1]"), node("x"))
-    assert ids(dag, around(dag, "m[3]", 0)) == ["m"]
-    assert ids(dag, around(dag, "x[1]", 0)) == ["x[1]"]
+    assert ids(dag, neighborhood(dag, "m[3]", 0)) == ["m"]
+    assert ids(dag, neighborhood(dag, "x[1]", 0)) == ["x[1]"]
     with pytest.raises(UsageError, match=r'no node "x\[2\]" in the graph; did you mean "x\[1\]"'):
-        around(dag, "x[2]", 0)
+        neighborhood(dag, "x[2]", 0)
 
 
 @pytest.mark.parametrize("name", ["repotr", "report[x]", "repor[0]"])
 def test_a_wrong_node_is_met_with_a_near_one(name):
     with pytest.raises(UsageError, match=r'no node ".*" in the graph; did you mean "report"\?'):
-        around(dag_of(node("report")), name, 1)
+        neighborhood(dag_of(node("report")), name, 1)

@@ -1,9 +1,9 @@
-from taskrunner.analysis.contention import Contention, Grown
+from taskrunner.analysis.contention import Contention, SlowedFunction
 from taskrunner.analysis.report.contention_section import contention_html, contention_table
 from taskrunner.analysis.report.report import report
 
-LOCKED = Grown("m:f\x1b", 64, 60, 0.5, 1.0, 0.75)
-SHARED = Grown("m:g", 8, 8, 0.1, 0.15, None)
+LOCKED = SlowedFunction("m:f\x1b", 64, 60, 0.5, 1.0, 0.75)
+SHARED = SlowedFunction("m:g", 8, 8, 0.1, 0.15, None)
 
 
 def found(*functions, gil=False):

@@ -1,7 +1,7 @@
 import msgspec
 
 from taskrunner.analysis.lanes import lanes_of
-from taskrunner.analysis.report.timeline import SHADES, canvas_of, shades
+from taskrunner.analysis.report.timeline import SHADES, shades, timeline_of
 from taskrunner.analysis.totals import STATES
 
 
@@ -10,7 +10,7 @@ def call(node, **fields):
 
 
 def canvas(run, rows):
-    return canvas_of(run, lanes_of(run), rows, "function", ["m:f"] * len(rows))
+    return timeline_of(run, lanes_of(run), rows, "function", ["m:f"] * len(rows))
 
 
 def test_slices_are_columns_of_gaps_and_lengths(recording):
@@ -50,7 +50,7 @@ def test_lanes_have_names(recording):
         "command 1",
         "async 1",
     ]
-    others = canvas_of(run, lanes_of(run, most=0), {"a": 0, "c": 1}, "function", ["m:f"] * 2)
+    others = timeline_of(run, lanes_of(run, most=0), {"a": 0, "c": 1}, "function", ["m:f"] * 2)
     assert [lane.name for lane in others.lanes[2:]] == ["command, others", "async, others"]
 
 

@@ -459,7 +459,7 @@ def test_a_build_with_a_gil_imports_nothing_and_says_so(site, cli):
 
 
 def test_a_run_imports_nothing_of_it():
-    code = "import taskrunner.cli.exec, sys; print([name for name in sys.modules if 'doctor' in name])"
+    code = "import taskrunner.cli.commands.exec, sys; print([name for name in sys.modules if 'doctor' in name])"
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert told.stdout == "[]\n"
 

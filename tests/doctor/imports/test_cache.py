@@ -3,11 +3,11 @@
 import pytest
 
 from taskrunner.doctor.environment.distributions import Distribution, Extension
-from taskrunner.doctor.imports.cache import Tries
-from taskrunner.doctor.imports.probe import OFF, ON, UNKNOWN, Tried
+from taskrunner.doctor.imports.cache import ImportCache
+from taskrunner.doctor.imports.probe import OFF, ON, UNKNOWN, ImportOutcome
 from taskrunner.reuse.cache import Cache
 
-CLEAR = [Tried("a", ON, "a._b")]
+CLEAR = [ImportOutcome("a", ON, "a._b")]
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def environment(tmp_path):
         first = Distribution("a", "1", (), (), is_listed=True)
         other = Distribution("b", version, (Extension("b", str(file), "own"),), (), is_listed=True)
         cached = Cache(tmp_path / folder) if folder else None
-        return Tries(cached, [first, other], path, abi), first
+        return ImportCache(cached, [first, other], path, abi), first
 
     return make
 
@@ -47,7 +47,9 @@ def test_another_distribution_has_its_own(environment):
     assert tries.get(Distribution("b", "1", (), (), is_listed=True)) is None
 
 
-@pytest.mark.parametrize("tried", [[Tried("a", UNKNOWN, problem="crashed")], [Tried("a", OFF), Tried("b", UNKNOWN)]])
+@pytest.mark.parametrize(
+    "tried", [[ImportOutcome("a", UNKNOWN, problem="crashed")], [ImportOutcome("a", OFF), ImportOutcome("b", UNKNOWN)]]
+)
 def test_what_is_not_clear_is_tried_again(environment, tried):
     tries, first = environment()
     tries.put(first, tried)
@@ -68,6 +70,6 @@ def test_a_damaged_entry_is_none_and_a_cache_that_cannot_be_written_fails_nothin
     Cache(tmp_path / "cache").put(entry.name, b'{"not": "a list"}')
     assert tries.get(first) is None
     (tmp_path / "file").touch()
-    broken = Tries(Cache(tmp_path / "file"), [first], (), "own")
+    broken = ImportCache(Cache(tmp_path / "file"), [first], (), "own")
     broken.put(first, CLEAR)
     assert broken.get(first) is None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from taskrunner.doctor.imports.probe import ALREADY, OFF, UNKNOWN, Prober, Tried, unclear
+from taskrunner.doctor.imports.probe import ALREADY, OFF, UNKNOWN, ImportOutcome, Prober, unclear
 from taskrunner.system import gil
 
 LONG = 60.0
@@ -148,10 +148,10 @@ def test_nothing_is_tried_once_it_is_stopped():
 @pytest.mark.parametrize(
     ("tried", "is_clear"),
     [
-        (Tried("a", OFF), True),
-        (Tried("a", UNKNOWN, problem="ValueError", is_whole=True), False),
-        (Tried("a._b", UNKNOWN, problem="ValueError", is_whole=True), True),
-        (Tried("a._b", UNKNOWN, problem="crashed"), False),
+        (ImportOutcome("a", OFF), True),
+        (ImportOutcome("a", UNKNOWN, problem="ValueError", is_whole=True), False),
+        (ImportOutcome("a._b", UNKNOWN, problem="ValueError", is_whole=True), True),
+        (ImportOutcome("a._b", UNKNOWN, problem="crashed"), False),
     ],
 )
 def test_only_an_inner_module_that_raises_leaves_nothing_open(tried, is_clear):
