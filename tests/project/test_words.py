@@ -72,6 +72,9 @@ ALLOWED = (
     r"[Tt]here (is|are) no\b",
     r"Path\.home|\$HOME|[\"']HOME|expanduser",
     r"\bin place\b",
+    r"\bis NO_[A-Z]+",  # constants: NO_DETAILS, NO_TASK
+    r"``notes``|\bnotes: tuple\[|\bnotes=\(|\bsimulation\.notes\b",  # simulate --json
+    r"in[ _-]flight(?![A-Za-z])|\bwork[ _-](items?(?![A-Za-z])|steal)",
 )
 CLEAN = re.compile("|".join(ALLOWED))
 FOUND = {re.compile(START + f"({pattern})" + END, re.IGNORECASE): terms for pattern, terms in BANNED.items()}

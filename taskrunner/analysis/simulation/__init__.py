@@ -1,1 +1,1 @@
-"""What a recorded run would have taken on other numbers of workers."""
+"""Simulation of a recorded run on other numbers of workers."""

@@ -1,4 +1,4 @@
-"""What would make a workload's schedule shorter: tried out, one change at a time, on the simulated pool."""
+"""Advice on shortening a workload's schedule: single changes, each tested on the simulated pool."""
 
 import itertools
 import math
@@ -12,17 +12,21 @@ from taskrunner.analysis.simulation.simulator import Replay, replay
 from taskrunner.analysis.simulation.workload import Job, Workload
 from taskrunner.graph.dag import Dag
 
-# A node is too small if it runs for less than so many times what it costs to get from one to the next,
-SMALL = 10
-# and the nodes of one callable are worth a word if they lose this share of the work.
-WORTH = 0.01
-# So many changes of a kind are tried, fewer where there are many jobs.
-TRIES = 8
-JOBS_IN_ALL = 200_000
+# A node is too small if it runs for less than this multiple of the overhead between two nodes.
+MIN_OVERHEADS_PER_NODE = 10
+# Small nodes of one callable are reported if their overhead is at least this share of all busy time.
+# A change is reported if it saves at least this share of the wall time.
+MIN_SHARE = 0.01
+# At most this many changes of each kind are simulated, and fewer if the workload has many jobs.
+MAX_CHANGES = 8
+MAX_REPLAYED_JOBS = 200_000
 
 
-class Small(msgspec.Struct, frozen=True):
-    """Nodes of one callable that are too small for what a node costs; ``batch``: how many of them would make one."""
+class SmallNodes(msgspec.Struct, frozen=True):
+    """Nodes of one callable that are too small for the overhead of a node.
+
+    ``batch``: the number of them that would together be long enough.
+    """
 
     call: str
     nodes: int
@@ -31,7 +35,7 @@ class Small(msgspec.Struct, frozen=True):
 
 
 class Halving(msgspec.Struct, frozen=True):
-    """What is saved if one node takes half of its ``seconds``; ``wall_s`` is the whole run's then."""
+    """The effect of halving the ``seconds`` of one node; ``wall_s``: the new wall time of the run."""
 
     node: str
     seconds: float
@@ -40,7 +44,10 @@ class Halving(msgspec.Struct, frozen=True):
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """What is saved if ``target`` does not wait for ``source``; ``passes_result``: it takes its result."""
+    """The effect of removing the dependency of ``target`` on ``source``.
+
+    ``passes_result``: whether the target takes the result of the source.
+    """
 
     source: str
     target: str
@@ -50,26 +57,27 @@ class Cut(msgspec.Struct, frozen=True):
 
 
 class Advice(msgspec.Struct, frozen=True):
-    """Advice for a number of workers. No halving or cut: none that was tried saves a hundredth.
+    """Advice for a number of workers.
 
-    ``ranked_s``: what it would take with the critical path first; None where that was so.
+    ``halving``, ``cut``: None if no tested change saves a hundredth.
+    ``ranked_s``: the wall time with the critical path first, None if the run already had that order.
     """
 
     workers: int
     wall_s: float
-    small: tuple[Small, ...] = ()
+    small: tuple[SmallNodes, ...] = ()
     halving: Halving | None = None
     cut: Cut | None = None
     ranked_s: float | None = None
 
 
 def advise(workload: Workload, dag: Dag, workers: int) -> Advice:
-    """Return what would help most on so many workers."""
+    """Return the most effective changes for a number of workers."""
     schedule = replay(workload, workers)
     wall = schedule.makespan_s + workload.overhead.fixed_s
-    tries = max(1, min(TRIES, JOBS_IN_ALL // len(workload.jobs)))
-    halving = _best([_halving(workload, job, workers, wall) for job in _longest(workload, schedule)[:tries]])
-    edges = _edges(workload, schedule)[:tries]
+    count = max(1, min(MAX_CHANGES, MAX_REPLAYED_JOBS // len(workload.jobs)))
+    halving = _best([_halving(workload, job, workers, wall) for job in _longest(workload, schedule)[:count]])
+    edges = _edges(workload, schedule)[:count]
     cut = _best([_cut(workload, dag, edge, workers, wall) for edge in edges])
     ranked = None if workload.ranked else _wall(msgspec.structs.replace(workload, ranked=True), workers)
     return Advice(workers, wall, tuple(small_nodes(workload, dag)), halving, cut, ranked)
@@ -79,78 +87,76 @@ def _wall(workload: Workload, workers: int) -> float:
     return replay(workload, workers).makespan_s + workload.overhead.fixed_s
 
 
-def small_nodes(workload: Workload, dag: Dag) -> Iterator[Small]:
-    """Yield the callables whose nodes are too small, those that lose most first."""
-    each_s = workload.overhead.node_s
-    least = WORTH * sum(job.busy_s + each_s for job in workload.jobs)
+def small_nodes(workload: Workload, dag: Dag) -> Iterator[SmallNodes]:
+    """Yield the callables whose nodes are too small, those with the most overhead first."""
+    node_s = workload.overhead.node_s
+    least = MIN_SHARE * sum(job.busy_s + node_s for job in workload.jobs)
     groups: dict[str, list[float]] = {}
     for job in workload.jobs:
         if job.kind == WORKER and job.seconds and not job.expands:
             groups.setdefault(function_of(dag.vertices[job.vertex]), []).append(job.busy_s)
     for call, seconds in sorted(groups.items(), key=lambda pair: -len(pair[1])):
         mean = sum(seconds) / len(seconds)
-        if len(seconds) > 1 and mean < SMALL * each_s and len(seconds) * each_s >= least:
-            yield Small(call, len(seconds), mean, _batch(mean, each_s, len(seconds)))
+        if len(seconds) > 1 and mean < MIN_OVERHEADS_PER_NODE * node_s and len(seconds) * node_s >= least:
+            yield SmallNodes(call, len(seconds), mean, _batch_size(mean, node_s, len(seconds)))
 
 
-def _batch(mean_s: float, each_s: float, nodes: int) -> int:
-    """Return how many nodes together would run long enough."""
-    return min(nodes, math.ceil(SMALL * each_s / mean_s)) if mean_s else nodes
+def _batch_size(mean_s: float, node_s: float, nodes: int) -> int:
+    """Return the number of nodes that together run long enough."""
+    return min(nodes, math.ceil(MIN_OVERHEADS_PER_NODE * node_s / mean_s)) if mean_s else nodes
 
 
-def _best[T: (Halving, Cut)](found: Iterable[T]) -> T | None:
-    best = max(found, key=lambda change: change.saved_s, default=None)
-    return best if best is not None and best.saved_s >= WORTH * (best.wall_s + best.saved_s) else None
+def _best[T: (Halving, Cut)](changes: Iterable[T]) -> T | None:
+    best = max(changes, key=lambda change: change.saved_s, default=None)
+    return best if best is not None and best.saved_s >= MIN_SHARE * (best.wall_s + best.saved_s) else None
 
 
 def _longest(workload: Workload, schedule: Replay) -> list[int]:
-    """Return the jobs that may hold the schedule back, the longest first."""
-    found = {*workload.critical_path(), *schedule.holding_chain()}
-    return sorted([job for job in found if workload.jobs[job].seconds], key=lambda job: (-_busy(workload, job), job))
-
-
-def _busy(workload: Workload, job: int) -> float:
-    return workload.jobs[job].busy_s
+    """Return the jobs that may delay the end of the schedule, the longest first."""
+    candidates = {*workload.critical_path(), *schedule.blocking_chain()}
+    timed = [job for job in candidates if workload.jobs[job].seconds]
+    return sorted(timed, key=lambda job: (-workload.jobs[job].busy_s, job))
 
 
 def _halving(workload: Workload, job: int, workers: int, wall: float) -> Halving:
-    halved = tuple([seconds / 2 for seconds in workload.jobs[job].seconds])
-    changed = _changed(workload, {job: msgspec.structs.replace(workload.jobs[job], seconds=halved)})
-    now = _wall(changed, workers)
-    return Halving(workload.jobs[job].node, _busy(workload, job), now, wall - now)
+    spec = workload.jobs[job]
+    halved = tuple([seconds / 2 for seconds in spec.seconds])
+    changed = _changed(workload, {job: msgspec.structs.replace(spec, seconds=halved)})
+    new_wall = _wall(changed, workers)
+    return Halving(spec.node, spec.busy_s, new_wall, wall - new_wall)
 
 
 def _edges(workload: Workload, schedule: Replay) -> list[tuple[int, int]]:
-    """Return the edges of the graph that may hold the schedule back, those in the middle of their chain first.
+    """Return the edges of the graph that may delay the end of the schedule, those in the middle of a chain first.
 
-    Without an edge its chain is two, and the longer one remains: so much of it can be gained at most.
+    Without an edge its chain becomes two, and the longer one remains. The other one limits the gain.
     """
     tails = workload.tails()
     gain: dict[tuple[int, int], float] = {}
-    for chain in (workload.critical_path(), schedule.holding_chain()):
-        before = 0.0
+    for chain in (workload.critical_path(), schedule.blocking_chain()):
+        head = 0.0
         for source, target in itertools.pairwise(chain):
-            before += workload.jobs[source].length_s
+            head += workload.jobs[source].length_s
             if _is_edge(workload.jobs, source, target):
-                gain[source, target] = max(min(before, tails[target]), gain.get((source, target), 0.0))
+                gain[source, target] = max(min(head, tails[target]), gain.get((source, target), 0.0))
     return sorted(gain, key=lambda edge: (-gain[edge], edge))
 
 
 def _is_edge(jobs: Sequence[Job], source: int, target: int) -> bool:
-    """Say whether one job waits for another because the graph says so: children and their gathering always do."""
-    return target in jobs[source].after and jobs[source].vertex != jobs[target].vertex
+    """Return whether a job depends on another by an edge of the graph, rather than within a mapped node."""
+    return target in jobs[source].successors and jobs[source].vertex != jobs[target].vertex
 
 
 def _cut(workload: Workload, dag: Dag, edge: tuple[int, int], workers: int, wall: float) -> Cut:
     source, target = (workload.jobs[index] for index in edge)
-    remaining = tuple([index for index in source.after if index != edge[1]])
-    freed = {
-        edge[0]: msgspec.structs.replace(source, after=remaining),
-        edge[1]: msgspec.structs.replace(target, needs=target.needs - 1),
+    remaining = tuple([index for index in source.successors if index != edge[1]])
+    separated = {
+        edge[0]: msgspec.structs.replace(source, successors=remaining),
+        edge[1]: msgspec.structs.replace(target, pending=target.pending - 1),
     }
-    now = _wall(_changed(workload, freed), workers)
-    passes = source.vertex in dag.vertices[target.vertex].data_predecessors
-    return Cut(source.node, target.node, passes, now, wall - now)
+    new_wall = _wall(_changed(workload, separated), workers)
+    passes_result = source.vertex in dag.vertices[target.vertex].data_predecessors
+    return Cut(source.node, target.node, passes_result, new_wall, wall - new_wall)
 
 
 def _changed(workload: Workload, jobs: dict[int, Job]) -> Workload:

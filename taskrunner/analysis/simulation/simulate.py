@@ -1,4 +1,4 @@
-"""What a recorded run would have taken on other numbers of workers."""
+"""Predicted wall times of a recorded run on other numbers of workers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,19 +11,20 @@ from taskrunner.analysis.simulation.overhead import Overhead
 from taskrunner.analysis.simulation.simulator import replay
 from taskrunner.analysis.simulation.workload import Workload, dag_of, workload_of
 
-# So many nodes of the critical path are told, the longest.
-NAMED = 8
-# A simulation that is off by more than this share of what was measured is doubtful.
-DOUBTFUL = 0.1
-# As many workers as come within this share of the best wall time are enough.
-NEAR = 0.05
+# The critical path is shown by at most this many nodes, the longest ones.
+MAX_PATH_NODES = 8
+# A prediction that differs from the measured wall time by more than this share gets a caveat.
+MAX_ERROR = 0.1
+# The fewest workers whose wall time is within this share of the best one are enough.
+NEAR_BEST = 0.05
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """What the run would take on so many workers.
+    """The predicted wall time of a run on a number of workers.
 
-    ``speedup`` is over one worker, ``efficiency`` that divided by the workers. ``bound_s``: what no schedule can
-    beat, because of ``bound_by``; ``over_bound``: the wall time over it, less 1.
+    ``speedup``: relative to one worker; ``efficiency``: the speed-up divided by the workers.
+    ``bound_s``: the lower bound of any schedule, caused by ``bound_by``.
+    ``over_bound``: the wall time divided by the bound, less 1.
     """
 
     workers: int
@@ -36,7 +37,7 @@ class Prediction(msgspec.Struct, frozen=True):
 
 
 class Link(msgspec.Struct, frozen=True):
-    """A node of the critical path, and its share of that."""
+    """A node of the critical path, and its share of the path's seconds."""
 
     node: str
     seconds: float
@@ -44,10 +45,13 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Simulation(msgspec.Struct, frozen=True):
-    """A run's predictions. ``measured_s``: its own wall time, None where it was broken off or resumed.
+    """The predictions for a run.
 
-    ``predicted_s``: the same by simulation, with the workers that it had. ``critical_path``: the longest of its nodes.
-    ``notes``: what is to be known before one believes it.
+    ``measured_s``: the wall time of the run, None for a killed or resumed run.
+    ``predicted_s``: the simulated wall time with the workers of the run.
+    ``enough``: the fewest workers whose wall time is near the best one.
+    ``critical_path``: its longest nodes.
+    ``notes``: caveats, the reasons why the predictions may be off.
     """
 
     run: str
@@ -70,12 +74,12 @@ def simulate(run: RecordedRun, counts: Sequence[int], advised: int | None = None
     """Replay a run on several numbers of workers, the smallest first.
 
     Args:
-        run: what was recorded.
+        run: the recorded run.
         counts: the numbers of workers, at least one.
-        advised: how many workers the advice is for; as many as the run's machine had processors if not given.
+        advised: the number of workers for the advice; by default the number of processors of the run's machine.
 
     Raises:
-        TaskrunnerError: the run tells too little.
+        TaskrunnerError: the run has no recorded duration, or its graph is missing.
 
     """
     workload = workload_of(run)
@@ -98,50 +102,52 @@ def simulate(run: RecordedRun, counts: Sequence[int], advised: int | None = None
         critical_path_s=max(workload.tails()),
         critical_path=_links(workload),
         advice=advise(workload, dag_of(run), advised),
-        notes=(*_notes(run), *_doubts(predicted_s, measured_s)),
+        notes=(*_recording_caveats(run), *_error_caveats(predicted_s, measured_s)),
     )
 
 
 def wall_s(workload: Workload, workers: int) -> float:
-    """Return the seconds that a workload takes on so many workers, with all that is lost."""
+    """Return the seconds that a workload takes on a number of workers, including all overheads."""
     return replay(workload, workers).makespan_s + workload.overhead.fixed_s
 
 
 def _predict(workload: Workload, workers: int, walls: Mapping[int, float]) -> Prediction:
     wall, least = walls[workers], bound(workload, workers)
     speedup = walls[1] / wall if wall else 1.0
-    over = wall / least.seconds - 1 if least.seconds else 0.0
-    return Prediction(workers, wall, speedup, speedup / workers, least.seconds, least.by, over)
+    over_bound = wall / least.seconds - 1 if least.seconds else 0.0
+    return Prediction(workers, wall, speedup, speedup / workers, least.seconds, least.by, over_bound)
 
 
 def _enough(predictions: Sequence[Prediction]) -> int:
     best = min(prediction.wall_s for prediction in predictions)
-    return next(found.workers for found in predictions if found.wall_s <= best * (1 + NEAR))
+    return next(prediction.workers for prediction in predictions if prediction.wall_s <= best * (1 + NEAR_BEST))
 
 
 def _links(workload: Workload) -> tuple[Link, ...]:
     path = [workload.jobs[index] for index in workload.critical_path()]
-    longest = sorted([job for job in path if job.length_s], key=lambda job: -job.length_s)[:NAMED]
-    whole = sum(job.length_s for job in path)
-    return tuple([Link(job.node, job.length_s, job.length_s / whole) for job in longest])
+    longest = sorted([job for job in path if job.length_s], key=lambda job: -job.length_s)[:MAX_PATH_NODES]
+    path_s = sum(job.length_s for job in path)
+    return tuple([Link(job.node, job.length_s, job.length_s / path_s) for job in longest])
 
 
-def _doubts(predicted_s: float, measured_s: float | None) -> Iterator[str]:
-    if measured_s and abs(predicted_s / measured_s - 1) > DOUBTFUL:
-        yield "the run took another time than its simulation: it lost what is not usual, to another job, say"
+def _error_caveats(predicted_s: float, measured_s: float | None) -> Iterator[str]:
+    if measured_s and abs(predicted_s / measured_s - 1) > MAX_ERROR:
+        yield (
+            f"the prediction differs from the measured time by more than {MAX_ERROR:.0%}: "
+            "the run had unusual delays, for example from another job"
+        )
 
 
-def _notes(run: RecordedRun) -> list[str]:
-    """Return in words why the predictions may be off."""
-    notes = []
+def _recording_caveats(run: RecordedRun) -> list[str]:
+    caveats = []
     if run.has_gil:
-        notes.append("the GIL was on: calls were recorded that waited for each other, and are simulated as if none did")
+        caveats.append("the GIL was on: recorded calls waited for each other, and the simulation runs them in parallel")
     if run.done is None:
-        notes.append("the run did not come to its end: simulated is what ran")
+        caveats.append("the run did not finish: only its recorded attempts are simulated")
     elif run.skipped:
-        notes.append(f"nodes that were skipped take no time here either: {len(run.skipped)}")
+        caveats.append(f"skipped nodes take no time in the simulation either: {len(run.skipped)}")
     if any(attempt.state == "cached" for attempt in run.attempts):
-        notes.append("some results came from the cache: they take as long as they took to be found")
+        caveats.append("some results came from the cache: their nodes take only the time of the cache lookup")
     if gone := sum(attempt.vertex < 0 for attempt in run.attempts):
-        notes.append(f"left out are attempts of nodes that the graph does not have any more: {gone}")
-    return notes
+        caveats.append(f"attempts of nodes that are no longer in the graph are left out: {gone}")
+    return caveats

@@ -48,16 +48,17 @@ class Hand:
     @staticmethod
     def workload(*described, pools=None, ranked=False, **overhead):
         """Make jobs of (seconds, what they need); seconds may be a Job's fields, whose ``seconds`` is a number."""
-        jobs, after = [], [[] for _ in described]
+        jobs, successors = [], [[] for _ in described]
         for index, (what, *needs) in enumerate(described):
             fields = dict(what) if isinstance(what, dict) else {"seconds": what}
             seconds = fields.pop("seconds")
             seconds = seconds if isinstance(seconds, tuple) else (float(seconds),)
             name = "abcdefgh"[index] if index < len("abcdefgh") else str(index)
-            jobs.append(Job(name, index, index, seconds, needs=len(needs), **fields))
+            jobs.append(Job(name, index, index, seconds, pending=len(needs), **fields))
             for need in needs:
-                after[need].append(index)
-        linked = [msgspec.structs.replace(job, after=tuple(ahead)) for job, ahead in zip(jobs, after, strict=True)]
+                successors[need].append(index)
+        pairs = zip(jobs, successors, strict=True)
+        linked = [msgspec.structs.replace(job, successors=tuple(indexes)) for job, indexes in pairs]
         return Workload(tuple(linked), pools or {}, Overhead(**overhead), ranked)
 
 

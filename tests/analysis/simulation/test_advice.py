@@ -3,7 +3,7 @@
 import pytest
 
 from taskrunner.analysis.simulation import advice
-from taskrunner.analysis.simulation.advice import Advice, Cut, Halving, Small, advise, small_nodes
+from taskrunner.analysis.simulation.advice import Advice, Cut, Halving, SmallNodes, advise, small_nodes
 from taskrunner.analysis.simulation.workload import workload_of
 
 
@@ -42,7 +42,7 @@ def test_a_mapped_node_s_children_always_wait_for_it(hand):
 
 
 def test_of_many_edges_the_one_that_may_save_most_is_tried_first(hand, monkeypatch):
-    monkeypatch.setattr(advice, "TRIES", 1)
+    monkeypatch.setattr(advice, "MAX_CHANGES", 1)
     graph = hand.dag(hand.call("a"), *[hand.call(x, needs=[y]) for x, y in ("ba", "cb", "dc")])
     found = advise(hand.workload((1,), (3, 0), (3, 1), (1, 2)), graph, 2).cut
     assert (found.source, found.target, found.saved_s) == ("b", "c", 4)
@@ -62,7 +62,7 @@ def test_the_order_of_a_graph_that_has_run_before_is_tried_as_well(hand):
 def test_small_nodes_are_told_by_what_they_call(hand):
     graph = hand.dag(*[{"id": str(i), "call": "m:tiny" if i < 8 else "m:big"} for i in range(10)])
     found = hand.workload(*[(0.5,)] * 8, (20,), (20,), node_s=0.25)
-    assert list(small_nodes(found, graph)) == [Small("m:tiny", 8, 0.5, 5)]
+    assert list(small_nodes(found, graph)) == [SmallNodes("m:tiny", 8, 0.5, 5)]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_nodes_that_are_small_and_worth_no_word(hand, seconds, node_s):
 def test_small_nodes_that_lose_next_to_nothing_of_the_whole_are_worth_no_word(hand):
     graph = hand.dag(*[{"id": x, "call": "m:big" if x == "c" else "m:tiny"} for x in "abc"])
     assert list(small_nodes(hand.workload((1,), (1,), (99,), node_s=0.25), graph)) == []
-    assert list(small_nodes(hand.workload((1,), (1,), (20,), node_s=0.25), graph)) == [Small("m:tiny", 2, 1, 2)]
+    assert list(small_nodes(hand.workload((1,), (1,), (20,), node_s=0.25), graph)) == [SmallNodes("m:tiny", 2, 1, 2)]
 
 
 def test_nodes_that_take_no_time_at_all_go_into_one(hand):
@@ -90,7 +90,7 @@ def test_nodes_that_take_no_time_at_all_go_into_one(hand):
 
 def test_big_graphs_are_tried_less_often(hand, monkeypatch):
     tried = []
-    monkeypatch.setattr(advice, "JOBS_IN_ALL", 6)
+    monkeypatch.setattr(advice, "MAX_REPLAYED_JOBS", 6)
     monkeypatch.setattr(advice, "_halving", lambda *words: tried.append(words[1]) or Halving("", 1, 1, 0))
     advise(hand.workload((1,), (2, 0), (3, 1)), dag(hand, *"abc"), 1)
     assert tried == [2, 1]

@@ -17,7 +17,7 @@ DB = {"seconds": 4, "limits": ("db",)}
         ([({"seconds": 4, "kind": COMMAND},)] * 3, Bound(6, "commands")),
         ([(DB,), (DB,), (DB,)], Bound(12, "pool db")),
         ([({"seconds": 4, "kind": ASYNC},)] * 3, Bound(4, "critical path")),
-        ([({"seconds": (1.0, 1.0), "waits": (7.0,)},)], Bound(9, "critical path")),
+        ([({"seconds": (1.0, 1.0), "retry_delays": (7.0,)},)], Bound(9, "critical path")),
     ],
 )
 def test_the_largest_bound_of_two_workers(hand, described, found):

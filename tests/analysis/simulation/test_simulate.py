@@ -17,9 +17,9 @@ from taskrunner.events.types import GilSwitchedOn, NodeSkipped
 
 SHOWN = """\
 run            r: g, 5 nodes on 2 workers
-simulated      8.00 s on as many; measured 8.00 s (+0.0%)
-overhead       100.0 ms from a node to the next, 100.0 ms to wake up, 300.0 ms
-               before and after all
+simulated      8.00 s on 2 workers; measured 8.00 s (+0.0%)
+overhead       100.0 ms between nodes, 100.0 ms to wake up, 300.0 ms before the
+               first and after the last node
 order          newest first, as in the run
 
 critical path, 7.50 s
@@ -32,15 +32,15 @@ workers     wall  speed-up  efficiency    bound  over bound  bound by
       2   8.00 s      1.65         82%   7.50 s       +6.7%  critical path
       4   8.00 s      1.65         41%   7.50 s       +6.7%  critical path
 
-speed-up #, and what the bound allows -
+speed-up #, allowed by the bound -
 1 ###################################---                          1.00 of 1.06
 2 ###########################################################---- 1.65 of 1.76
 4 ###########################################################---- 1.65 of 1.76
 
 advice for 2 workers
-  If b took half of its 6.00 s, that would save 900.0 ms of 8.00 s (11%).
-  If b, which does not take its result, did not wait for a, that would save
-  900.0 ms of 8.00 s (11%).
+  Halving the 6.00 s of b would save 900.0 ms of 8.00 s (11%).
+  Removing the edge from a to b, which passes no result, would save 900.0 ms of
+  8.00 s (11%).
   2 workers come within 5% of the shortest run of the table.
 """
 
@@ -94,7 +94,7 @@ def test_as_many_workers_as_come_near_are_enough(hand, found):
     text = simulation_text(found, 200)
     assert "  2 workers come within 5% of the shortest run of the table." in text
     run = hand.run(hand.dag(*map(hand.call, "ab")), hand.done("a"), hand.done("b"))
-    assert "The shortest run of the table needs all its 2 workers." in simulation_text(simulate(run, [1, 2]), 80)
+    assert "The shortest run of the table needs all of its 2 workers." in simulation_text(simulate(run, [1, 2]), 80)
 
 
 def test_the_advice_is_for_the_processors_of_the_run_s_machine(hand):
@@ -116,7 +116,7 @@ def test_what_makes_a_prediction_doubtful_is_noted(hand):
     for events in ([on, hand.done("a")], [hand.done("a"), GilSwitchedOn("x")], [hand.done("a"), hand.end(1, gil=True)]):
         assert told(hand, *events).notes[0].startswith("the GIL was on")
     killed = told(hand, hand.done("a"))
-    assert killed.notes == ("the run did not come to its end: simulated is what ran",)
+    assert killed.notes == ("the run did not finish: only its recorded attempts are simulated",)
     assert killed.measured_s is None
     (skipped,) = told(hand, hand.done("a"), NodeSkipped("b", "when", ""), hand.end(1.0)).notes
     assert skipped.endswith(": 1")
@@ -124,7 +124,7 @@ def test_what_makes_a_prediction_doubtful_is_noted(hand):
     assert "cache" in cached
     (gone,) = told(hand, hand.done("a"), hand.done("gone"), hand.end(1.0)).notes
     assert gone.endswith(": 1")
-    assert "note           left out are" in simulation_text(
+    assert "caveat         attempts of nodes that are no longer in the graph are left out: 1" in simulation_text(
         told(hand, hand.done("a"), hand.done("gone"), hand.end(1.0)), 99
     )
 
@@ -138,7 +138,7 @@ def test_a_run_that_lost_what_is_not_usual_is_doubtful(hand):
         return simulate(run, [1]).notes
 
     assert notes(0.25) == ()
-    assert notes(1)[0].startswith("the run took another time than its simulation")
+    assert notes(1)[0].startswith("the prediction differs from the measured time by more than 10%")
 
 
 def test_a_resumed_run_is_simulated_as_one(hand):
@@ -171,8 +171,8 @@ def test_lines_are_as_wide_as_they_may(found, width):
 def test_small_nodes_are_advised_to_be_put_together(hand):
     events = [hand.done(str(i), started=2.0 * i, queued=2.0 * i) for i in range(4)]
     found = simulate(hand.run(hand.dag(*[hand.call(str(i)) for i in range(4)]), *events, hand.end(7.0)), [1])
-    told = "4 nodes of m:f are small: 1.00 s on average, where 1.00 s are lost from one to the next; put 4 of them into"
-    assert f"{told} one." in simulation_text(found, 200)
+    advice = "4 nodes of m:f are small: 1.00 s on average, with an overhead of 1.00 s per node; combine batches of 4."
+    assert advice in simulation_text(found, 200)
 
 
 # -- beside what runs take -------------------------------------------------------------------------

@@ -18,7 +18,7 @@ def starts(workload, workers):
 
 
 def test_a_thief_takes_as_many_as_in_the_real_pool():
-    assert machine.STEAL_AT_MOST == worker.MAX_STOLEN
+    assert machine.MAX_STOLEN == worker.MAX_STOLEN
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
@@ -105,21 +105,21 @@ def test_async_nodes_hold_nothing(hand):
 
 
 def test_a_node_that_is_tried_again_gives_its_worker_and_its_place_away_meanwhile(hand):
-    again = {"seconds": (1.0, 2.0), "waits": (4.0,), "limits": ("db",)}
+    again = {"seconds": (1.0, 2.0), "retry_delays": (4.0,), "limits": ("db",)}
     found = replay(hand.workload((again,), ({"seconds": 2, "limits": ("db",)},), pools={"db": 1}), 1)
     assert (found.started, found.ended) == ([0, 1], [7, 3])
 
 
 def test_a_node_that_is_tried_again_goes_before_what_lies_on_a_deque(hand):
-    again = {"seconds": (1.0, 1.0), "waits": (0.5,)}
+    again = {"seconds": (1.0, 1.0), "retry_delays": (0.5,)}
     assert replay(hand.workload((again,), (1,), (1,), (1,)), 1).ended == [3, 2, 4, 5]
 
 
 def mapped(seconds, *, priority=0):
     """Make an expanding of 1 second, three children and a gathering."""
-    children = [Job(f"m[{i}]", 0, 0, (seconds,), after=(4,), needs=1, priority=priority) for i in range(3)]
-    expanding = Job("m", 0, 0, (1.0,), after=(1, 2, 3), expands=True, priority=priority)
-    return Workload((expanding, *children, Job("m", 0, 0, needs=3, priority=priority)))
+    children = [Job(f"m[{i}]", 0, 0, (seconds,), successors=(4,), pending=1, priority=priority) for i in range(3)]
+    expanding = Job("m", 0, 0, (1.0,), successors=(1, 2, 3), expands=True, priority=priority)
+    return Workload((expanding, *children, Job("m", 0, 0, pending=3, priority=priority)))
 
 
 @pytest.mark.parametrize("priority", [0, 1])
@@ -133,11 +133,11 @@ def test_what_was_skipped_costs_no_time_and_is_handed_on(hand):
 
 
 def test_the_chain_that_holds_a_schedule_goes_over_edges_workers_and_places(hand):
-    assert replay(hand.workload((3,), (1,), (2, 1)), 1).holding_chain() == [0, 1, 2]
-    assert replay(hand.workload((1,), (2, 0), (9, 0), (1, 1, 2)), 2).holding_chain() == [0, 2, 3]
+    assert replay(hand.workload((3,), (1,), (2, 1)), 1).blocking_chain() == [0, 1, 2]
+    assert replay(hand.workload((1,), (2, 0), (9, 0), (1, 1, 2)), 2).blocking_chain() == [0, 2, 3]
     one = {"seconds": 2, "limits": ("db",)}
-    assert replay(hand.workload((one,), (one,), pools={"db": 1}), 4).holding_chain() == [0, 1]
-    assert replay(Workload(()), 2).holding_chain() == []
+    assert replay(hand.workload((one,), (one,), pools={"db": 1}), 4).blocking_chain() == [0, 1]
+    assert replay(Workload(()), 2).blocking_chain() == []
 
 
 @st.composite
@@ -147,7 +147,7 @@ def workloads(draw, **overhead):
     needs = [draw(st.sets(st.integers(0, i - 1), max_size=3)) if i else set() for i in range(count)]
     lengths = draw(st.lists(st.integers(0, 20), min_size=count, max_size=count))
     after = [tuple(j for j in range(count) if i in needs[j]) for i in range(count)]
-    jobs = [Job(str(i), i, i, (float(lengths[i]),), after=after[i], needs=len(needs[i])) for i in range(count)]
+    jobs = [Job(str(i), i, i, (float(lengths[i]),), successors=after[i], pending=len(needs[i])) for i in range(count)]
     return Workload(tuple(jobs), {}, Overhead(**overhead), draw(st.booleans()))
 
 
@@ -172,7 +172,7 @@ def test_a_schedule_is_one(workload, workers):
     found = replay(workload, workers)
     for index, job in enumerate(workload.jobs):
         assert found.ended[index] == found.started[index] + job.busy_s
-        assert all(found.started[i] >= found.ended[index] for i in job.after)
+        assert all(found.started[i] >= found.ended[index] for i in job.successors)
     moments = sorted(found.started)
     at_once = [sum(s <= t < e for s, e in zip(found.started, found.ended, strict=True)) for t in moments]
     assert max(at_once) <= workers

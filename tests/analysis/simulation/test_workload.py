@@ -20,7 +20,7 @@ def one(hand, dag, *events):
 def test_durations_and_edges_are_those_of_the_run(hand):
     dag = hand.dag(hand.call("b", needs=["a"]), hand.call("a"), hand.call("c", args=[{"$ref": "b"}, {"$ref": "a"}]))
     found = workload_of(hand.run(dag, hand.done("a", ran=2), hand.done("b", started=2, ran=3), hand.done("c", ran=4)))
-    assert [(job.node, job.seconds, job.after, job.needs) for job in found.jobs] == [
+    assert [(job.node, job.seconds, job.successors, job.pending) for job in found.jobs] == [
         ("a", (2,), (1, 2), 0),
         ("b", (3,), (2,), 1),
         ("c", (4,), (), 2),
@@ -45,7 +45,7 @@ def test_pools_and_priorities_are_the_graph_s(hand):
 def test_an_attempt_follows_another_after_its_wait(hand):
     events = (hand.retry("a", ran=1, wait=5), hand.done("a", started=6, ran=2, attempt=2))
     (job,) = one(hand, hand.dag(hand.call("a")), *events).values()
-    assert (job.seconds, job.waits) == ((1, 2), (5,))
+    assert (job.seconds, job.retry_delays) == ((1, 2), (5,))
     assert (job.busy_s, job.length_s) == (3, 8)
 
 
@@ -61,7 +61,7 @@ def test_a_mapped_node_is_its_expanding_its_children_and_their_gathering(hand):
         hand.done("z"),
     )
     found = workload_of(hand.run(dag, *events))
-    assert [(job.node, job.seconds, job.after, job.needs, job.limits) for job in found.jobs] == [
+    assert [(job.node, job.seconds, job.successors, job.pending, job.limits) for job in found.jobs] == [
         ("a", (1,), (1,), 0, ()),
         ("m", (0.5,), (2, 3), 1, ()),
         ("m[0]", (2,), (4,), 1, ("x",)),
@@ -81,7 +81,7 @@ def test_a_mapped_node_with_no_items_is_one_job(hand):
 def test_children_count_also_where_their_node_did_not_come_to_its_end(hand):
     found = jobs(hand, hand.dag(hand.call("m", map=[1, 2])), hand.done("m[1]"))
     assert found["m", True].seconds == ()
-    assert found["m", False].needs == 1
+    assert found["m", False].pending == 1
 
 
 def test_what_was_skipped_costs_nothing_and_what_did_not_run_is_left_out(hand):
@@ -89,7 +89,7 @@ def test_what_was_skipped_costs_nothing_and_what_did_not_run_is_left_out(hand):
     dag = hand.dag(hand.call("a"), command, hand.call("d", needs=["a"]), pools={"x": 1})
     found = one(hand, dag, hand.done("a"), NodeSkipped("c", "when", ""))
     assert found.keys() == {"a", "c"}
-    assert found["a"].after == (1,)
+    assert found["a"].successors == (1,)
     assert (found["c"].seconds, found["c"].limits, found["c"].kind) == ((), (), WORKER)
 
 
@@ -106,9 +106,9 @@ def test_ranks_are_microseconds_of_the_chain_behind_a_node_below_any_priority(ha
 
 
 def test_a_run_that_tells_too_little_is_refused(hand):
-    with pytest.raises(TaskrunnerError, match="no node of run r has told how long it ran"):
+    with pytest.raises(TaskrunnerError, match="nothing to simulate: no node of run r has a recorded duration"):
         workload_of(hand.run(hand.dag(hand.call("a"))))
-    with pytest.raises(TaskrunnerError, match="no node of run r has told how long it ran"):
+    with pytest.raises(TaskrunnerError, match="nothing to simulate: no node of run r has a recorded duration"):
         workload_of(hand.run(hand.dag(hand.call("a")), hand.done("gone")))
     with pytest.raises(TaskrunnerError, match="the graph of run r cannot be read"):
         workload_of(hand.run(None, hand.done("a")))

@@ -48,7 +48,7 @@ def test_the_run_may_be_named_as_elsewhere(cli, inside):
     (cli.folder / ".taskrunner").rename(cli.folder / "moved")
     assert inside("simulate", "202601", "--run-dir", "moved/runs", "--json").code == 0
     ended = inside("simulate", "2026", "--run-dir", "moved/runs")
-    assert (ended.code, "stands for 2 runs" in ended.err) == (2, True)
+    assert (ended.code, "matches 2 runs" in ended.err) == (2, True)
 
 
 def test_the_advice_is_for_as_many_workers_as_asked_for(cli, inside):
@@ -86,7 +86,7 @@ def test_lines_suit_the_terminal_and_its_encoding(cli):
     recorded(cli)
     ended = cli("simulate", "last", env={"COLUMNS": "50", "PYTHONIOENCODING": "ascii"})
     assert ended.code == 0
-    assert "speed-up #, and what the bound allows -" in ended.out
+    assert "speed-up #, allowed by the bound -" in ended.out
     bars = ended.out.split("\n\n")[3].splitlines()[1:]
     assert max(map(len, bars)) <= 50
 
@@ -104,10 +104,7 @@ def test_a_run_that_tells_too_little_is_refused_in_words(cli, inside):
     recorded(cli, events=[])
     ended = inside("simulate", "last")
     assert (ended.code, ended.out) == (1, "")
-    assert (
-        ended.err
-        == "taskrunner: no node of run 20260101-000000-a has told how long it ran: there is nothing to simulate\n"
-    )
+    assert ended.err == "taskrunner: nothing to simulate: no node of run 20260101-000000-a has a recorded duration\n"
     recorded(cli, graph='{"taskrunner": 1, "nodes": 7}')
     ended = inside("simulate", "last")
     assert (ended.code, ended.out) == (1, "")
@@ -136,12 +133,12 @@ def test_a_run_that_was_killed_is_simulated_as_far_as_it_came(cli):
     cli.end(process)
     found = cli("simulate", "last", "--json").json
     assert (found["nodes"], found["measured_s"]) == (1, None)
-    assert found["notes"][-1] == "the run did not come to its end: simulated is what ran"
+    assert found["notes"][-1] == "the run did not finish: only its recorded attempts are simulated"
     (cli.folder / "end").touch()
     assert cli("exec", graph, "-q", "--resume", "last").code == 0
     found = cli("simulate", "last", "--json").json
     assert (found["nodes"], found["measured_s"]) == (3, None)
-    assert not any("end" in note for note in found["notes"])
+    assert not any("did not finish" in note for note in found["notes"])
 
 
 def test_a_gil_that_was_on_is_noted(cli, is_free_threaded):
