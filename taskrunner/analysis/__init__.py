@@ -1,1 +1,1 @@
-"""Who is told of a run. Everything here is made from its events or its summary; no threads."""
+"""Analysis of runs, computed from their events or their summary; it starts no threads."""

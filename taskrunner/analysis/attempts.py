@@ -1,36 +1,30 @@
-"""Where an attempt ran, and so what it held: a worker, a command's place, or nothing."""
+"""Attempts: their times, their states, and the kind of lane on which each one ran."""
 
 import msgspec
 from msgspec import UnsetType
 
-from taskrunner.events.types import (
-    EVENT_LOOP,
-    AttemptEvent,
-    BrokenAttempt,
-    NodeTimeout,
-)
+from taskrunner.events.types import EVENT_LOOP, AttemptEvent, BrokenAttempt, NodeTimeout
 
-# How an attempt ended.
+# The states of an attempt.
 DONE = "done"
-
-
 CACHED = "cached"
-
-
 FAILED = "failed"
-
-
-ALLOWED = "allowed"  # failed, which the graph allows
-
-
+ALLOWED = "allowed"  # failed, and the graph allows the failure
 RETRIED = "retried"  # failed, and another attempt followed
+
+# The kinds of attempts, by the resource that each occupies.
+WORKER = "worker"
+COMMAND = "command"  # occupies a command slot instead of a worker; there are as many slots as workers
+ASYNC = "async"  # mostly waits, and occupies nothing
+OFFLOADED = "event loop"  # COMMAND or ASYNC: without the graph they cannot be distinguished
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """One attempt to run a node, from the moment it was ready to its end.
+    """One attempt to run a node, from the time at which the node was ready to the end of the attempt.
 
-    ``vertex`` is the graph's, -1 where the graph does not have it; ``child`` the number of a mapped node's child,
-    else -1. ``state`` is DONE, CACHED, FAILED, ALLOWED or RETRIED; ``event`` is what told of it.
+    ``vertex`` is the index of the node in the graph, or -1 if the graph does not contain the node. ``child`` is the
+    number of a mapped node's child, or -1 for any other node. ``state`` is DONE, CACHED, FAILED, ALLOWED or RETRIED.
+    ``event`` is the event that reported the attempt.
     """
 
     node: str
@@ -56,28 +50,16 @@ class Attempt(msgspec.Struct, frozen=True):
 
     @property
     def cpu_s(self) -> float | None:
-        """Seconds of CPU time, if they were measured."""
-        spent = self.event.cpu_s
-        return None if isinstance(spent, UnsetType) else spent
+        """Seconds of CPU time, or None if they were not measured."""
+        cpu_s = self.event.cpu_s
+        return None if isinstance(cpu_s, UnsetType) else cpu_s
 
     @property
     def failure(self) -> BrokenAttempt | None:
-        """The error, its traceback and the call's arguments, if the attempt failed."""
+        """The error, its traceback and the arguments of the call, or None if the attempt did not fail."""
         return self.event if isinstance(self.event, BrokenAttempt) else None
 
 
-WORKER = "worker"
-
-
-COMMAND = "command"  # holds no worker, but one of as many places as there are workers
-
-
-ASYNC = "async"  # mostly waits, and holds nothing
-
-
-OFFLOADED = "event loop"  # a command or an async node: there is no graph that tells which
-
-
 def is_offloaded(attempt: Attempt) -> bool:
-    """Say whether an attempt waited on the event loop: an async node's, or a command's."""
+    """Return whether the attempt waited on the event loop, as async nodes and commands do."""
     return attempt.worker == EVENT_LOOP

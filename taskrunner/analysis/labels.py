@@ -1,4 +1,4 @@
-"""What a node does, in a few words."""
+"""Labels of nodes: a short description of the call or the command of a node."""
 
 import msgspec
 from msgspec import UNSET
@@ -7,16 +7,19 @@ from taskrunner.graph.dag import Vertex
 
 
 def label(vertex: Vertex) -> str:
-    """Say what a node calls or which command it runs, and which options decide whether and how often."""
+    """Return the function or the command of a node, with the options that control whether and how often it runs."""
     spec = vertex.options
-    what = vertex.call or f"$ {' '.join(_words(vertex))}"
+    action = vertex.call or f"$ {' '.join(_words(vertex))}"
     marks = [name for name in ("map", "when") if getattr(spec, name) is not UNSET]
     marks += ["always"] if spec.always else []
-    return what + (f" [{', '.join(marks)}]" if marks else "")
+    return action + (f" [{', '.join(marks)}]" if marks else "")
 
 
 def function_of(vertex: Vertex) -> str:
-    """Name what nodes have in common that do the same: what they call, or their command's program; ``$ …``: unknown."""
+    """Return the name that groups similar nodes: the called function, or the program of the command.
+
+    A command whose program is unknown is ``$ …``.
+    """
     run = vertex.options.run
     words = run.split() if isinstance(run, str) else run or ()
     program = words[0] if words else None

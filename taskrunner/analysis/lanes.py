@@ -1,6 +1,7 @@
-"""Lanes: which attempt was where, and when. One lane a worker, and as many as it takes for what overlaps.
+"""Lanes: the timelines on which the attempts of a run are drawn.
 
-All that shows a run over time is made from these. Times are whole nanoseconds from the start of the run.
+There is one lane per worker, and as many lanes as necessary for attempts that overlap. All displays of a run over time
+are built from lanes. Times are whole nanoseconds from the start of the run.
 """
 
 import heapq
@@ -15,7 +16,7 @@ from taskrunner.analysis.recorded_run import RecordedRun, kind_of
 
 
 class Slice(NamedTuple):
-    """A stretch of a lane."""
+    """An interval of a lane."""
 
     start: int
     end: int
@@ -23,9 +24,9 @@ class Slice(NamedTuple):
 
 
 class Lane(msgspec.Struct, frozen=True):
-    """Attempts one after the other: no slice begins before the one before it has ended.
+    """A sequence of attempts: each slice begins after the end of the previous one.
 
-    ``number`` counts the lanes of a kind from 0; -1: the one for what did not fit into those.
+    ``number`` counts the lanes of a kind from 0. The lane with number -1 holds the slices that fit into no other lane.
     """
 
     kind: str
@@ -34,7 +35,7 @@ class Lane(msgspec.Struct, frozen=True):
 
 
 def nanoseconds(seconds: float) -> int:
-    """Return a time in whole nanoseconds, as it was measured."""
+    """Return a time in whole nanoseconds, the resolution of the clock."""
     return round(seconds * 1e9)
 
 
@@ -42,36 +43,37 @@ def lanes_of(
     run: RecordedRun,
     kind_of: Callable[[RecordedRun, Attempt], str] = kind_of,
     *,
-    most: int | None = None,
+    max_lanes: int | None = None,
     gap: int = 0,
 ) -> list[Lane]:
-    """Return the lanes of a run: those of its workers by their numbers, then commands, then async nodes.
+    """Return the lanes of a run: those of its workers by number, then those of commands, then of async nodes.
 
     Args:
-        run: what was recorded.
-        kind_of: says on which kind of lane an attempt goes.
-        most: so many lanes there are of a kind that is not WORKER; what does not fit into them shares one more.
-        gap: nanoseconds that lie before each slice of a lane, and that each lasts, at least.
+        run: the recorded run.
+        kind_of: returns the kind of lane for an attempt.
+        max_lanes: the maximum number of lanes of each kind except WORKER; the remaining slices share an additional
+            lane.
+        gap: the minimum number of nanoseconds before each slice of a lane, and the minimum length of a slice.
 
     """
     workers: list[list[Slice]] = [[] for _ in range(run.workers)]
     others: dict[str, list[Slice]] = {COMMAND: [], ASYNC: [], OFFLOADED: []}
     for piece in _measured(run, gap):
-        where = kind_of(run, piece.attempt)
-        (workers[piece.attempt.worker] if where == WORKER else others[where]).append(piece)
-    lanes = [Lane(WORKER, number, clipped(slices, gap)) for number, slices in enumerate(workers)]
-    for where, slices in others.items():
-        rows, rest = _spread(slices, most, gap)
-        lanes += [Lane(where, number, clipped(row, gap)) for number, row in enumerate(rows)]
-        lanes += [Lane(where, -1, clipped(rest, gap))] if rest else []
+        kind = kind_of(run, piece.attempt)
+        (workers[piece.attempt.worker] if kind == WORKER else others[kind]).append(piece)
+    lanes = [Lane(WORKER, number, clip(slices, gap)) for number, slices in enumerate(workers)]
+    for kind, slices in others.items():
+        rows, rest = _distribute(slices, max_lanes, gap)
+        lanes += [Lane(kind, number, clip(row, gap)) for number, row in enumerate(rows)]
+        lanes += [Lane(kind, -1, clip(rest, gap))] if rest else []
     return lanes
 
 
 def _measured(run: RecordedRun, gap: int) -> Iterator[Slice]:
     """Yield a slice for each attempt.
 
-    A mapped node's end was recorded as if it had begun earlier, by the time that it had spent on making its
-    children. What ran is the gathering of their results, which began when the last of them had ended.
+    The recorded start of a mapped node's end is too early by the time that the node spent on the creation of its
+    children. The slice covers only the collection of their results, which began when the last child had ended.
     """
     for attempt in run.attempts:
         released = run.released_by(attempt) if attempt.node in run.children else None
@@ -79,18 +81,18 @@ def _measured(run: RecordedRun, gap: int) -> Iterator[Slice]:
         yield Slice(start, max(nanoseconds(attempt.ended), start + gap), attempt)
 
 
-def clipped(slices: Iterable[Slice], gap: int = 0) -> list[Slice]:
-    """Return slices in the order of their ends, each cut where the one before it ended."""
-    found, free = [], 0
+def clip(slices: Iterable[Slice], gap: int = 0) -> list[Slice]:
+    """Return the slices in the order of their ends, each of them cut at the end of the previous one."""
+    clipped, free = [], 0
     for piece in sorted(slices, key=lambda piece: (piece.end, piece.start, piece.attempt.node)):
         start = max(piece.start, free + gap)
         free = max(piece.end, start + gap)
-        found.append(Slice(start, free, piece.attempt))
-    return found
+        clipped.append(Slice(start, free, piece.attempt))
+    return clipped
 
 
-def _spread(slices: Iterable[Slice], most: int | None, gap: int) -> tuple[list[list[Slice]], list[Slice]]:
-    """Give each slice the first row that is free when it starts; return the rows, and what found none."""
+def _distribute(slices: Iterable[Slice], max_rows: int | None, gap: int) -> tuple[list[list[Slice]], list[Slice]]:
+    """Assign each slice to the first row that is free at its start; return the rows and the unassigned slices."""
     rows: list[list[Slice]] = []
     free: list[int] = []
     taken: list[tuple[int, int]] = []  # a heap of ends and rows
@@ -98,7 +100,7 @@ def _spread(slices: Iterable[Slice], most: int | None, gap: int) -> tuple[list[l
     for piece in sorted(slices, key=attrgetter("start")):
         while taken and taken[0][0] + gap <= piece.start:
             heapq.heappush(free, heapq.heappop(taken)[1])
-        if not free and len(rows) == most:
+        if not free and len(rows) == max_rows:
             rest.append(piece)
             continue
         if not free:

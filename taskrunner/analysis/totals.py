@@ -1,4 +1,4 @@
-"""A recorded run in numbers: all its parts together, and whether it has come to an end or not."""
+"""Totals of a recorded run: sums over all its parts, for complete and incomplete runs."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,15 +12,18 @@ from taskrunner.storage.summary import CpuTimes, add_up
 SKIPPED = "skipped"
 OPEN = "not ended"
 
-# The states of nodes, and that of attempts which others followed, the worst first.
+# The states of nodes, and RETRIED for attempts with a successor; the worst state is first.
 STATES = (FAILED, OPEN, ALLOWED, RETRIED, SKIPPED, CACHED, DONE)
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """``states``: how many nodes ended in each. ``work_s``: seconds in calls and commands; async nodes mostly wait.
+    """The sums over one run.
 
-    ``busy_s``: the seconds that each worker spent in nodes. ``retried`` counts attempts, ``steals`` nodes.
-    ``cpu``: what calls took and how much of it on a processor, if that was measured.
+    - ``states``: the number of nodes that ended in each state.
+    - ``retried`` counts attempts; ``steals`` counts nodes.
+    - ``work_s``: the seconds in calls and commands. Async nodes are excluded, because they mostly wait.
+    - ``busy_s``: the seconds that each worker spent in nodes.
+    - ``cpu``: the time in calls and the CPU part of it, or None if CPU time was not measured.
     """
 
     states: Mapping[str, int]
@@ -33,23 +36,23 @@ class Totals(msgspec.Struct, frozen=True):
 
     @property
     def parallelism(self) -> float:
-        """Work over the wall time."""
+        """Work divided by the wall time."""
         return self.work_s / self.wall_s if self.wall_s else 0.0
 
     @property
     def busy(self) -> tuple[float, ...]:
-        """Each worker's share of the wall time."""
+        """The share of the wall time that each worker was busy."""
         return tuple([each / self.wall_s if self.wall_s else 0.0 for each in self.busy_s])
 
 
 def totals_of(run: RecordedRun) -> Totals:
-    """Add up a run, as ``run.summarize`` does it for one that has come to its end in one part."""
+    """Return the totals of a run; those of a complete run with one part equal its summary (``session.summarize``)."""
     busy_s, work_s = [0.0] * run.workers, 0.0
     for attempt in run.attempts:
-        where = kind_of(run, attempt)
-        if where == WORKER:
+        kind = kind_of(run, attempt)
+        if kind == WORKER:
             busy_s[attempt.worker] += attempt.ran_s
-        if where in (WORKER, COMMAND):
+        if kind in (WORKER, COMMAND):
             work_s += attempt.ran_s
     return Totals(
         states=Counter([node_state(run, node) for node in nodes_of(run)]),
@@ -71,16 +74,16 @@ def _cpu(run: RecordedRun) -> CpuTimes:
 
 
 def nodes_of(run: RecordedRun) -> list[str]:
-    """Return the nodes of a run: those that ran by their first start, then the skipped ones, then all others."""
+    """Return the nodes of a run: executed nodes by their first start, then skipped nodes, then all others."""
     others = [vertex.id for vertex in run.dag.vertices] if run.dag is not None else []
     return list(dict.fromkeys([*[attempt.node for attempt in run.attempts], *run.skipped, *others]))
 
 
 def node_state(run: RecordedRun, node: str) -> str:
-    """Say how a node ended, in one of STATES; one that was tried again and no more has not ended."""
+    """Return the state of a node, one of STATES; a node whose last attempt was retried has not ended."""
     return run.state_of(node) or OPEN
 
 
-def worst(states: Iterable[str]) -> str:
-    """Return the state that matters most of several."""
+def worst_state(states: Iterable[str]) -> str:
+    """Return the worst of several states."""
     return min(states, key=STATES.index)

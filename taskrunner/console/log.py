@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, TextIO
 import msgspec
 from msgspec import UNSET
 
-from taskrunner.analysis.formatting import shortened
+from taskrunner.analysis.formatting import shorten_path
 from taskrunner.events.types import Event
 
 if TYPE_CHECKING:
@@ -86,5 +86,5 @@ def _readable_value(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, 6)
     if isinstance(value, tuple) and all(isinstance(part, str) for part in value):
-        return _readable_value(shortened(value))
+        return _readable_value(shorten_path(value))
     return [_readable_value(part) for part in value] if isinstance(value, tuple) else value

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskrunner.analysis.formatting import counted, seconds
+from taskrunner.analysis.formatting import format_count, format_seconds
 from taskrunner.plan.outcome import Failure
 from taskrunner.safe.printable import printable, printable_lines
 from taskrunner.session.result import RunResult
@@ -14,7 +14,7 @@ from taskrunner.system.gil import culprit_suffix
 
 if TYPE_CHECKING:
     from taskrunner.analysis.contention import Contention
-from taskrunner.analysis.formatting import _fitting, cpu_text, grown_text, shortened
+from taskrunner.analysis.formatting import format_cpu_times, format_slowdown, join_fitting, shorten_path
 
 _NAMED = 10
 
@@ -71,16 +71,16 @@ def _lines(summary: Summary, contention: "Contention | None") -> list[str]:
     counts += [f"{summary.cached} cached"] if summary.cached else []
     state = _state(summary)
     busy = " ".join(f"{share:.0%}" for share in summary.busy)
-    slowest = [f"{node.node} {seconds(node.ran_s)}" for node in summary.slowest]
+    slowest = [f"{node.node} {format_seconds(node.ran_s)}" for node in summary.slowest]
     where = "" if summary.engine == "threads" else f" on {summary.engine}"
     gil = ("on" if summary.gil else "off") + culprit_suffix(summary.gil_module, summary.gil_node)
     rows = [
-        (state, f"{summary.graph}: {', '.join(counts)} in {seconds(summary.wall_s)}"),
+        (state, f"{summary.graph}: {', '.join(counts)} in {format_seconds(summary.wall_s)}"),
         ("workers", f"{summary.workers}{where}, busy {busy}, {summary.steals} steals"),
         ("parallelism", f"{summary.parallelism:.2f} on average"),
-        ("critical path", f"{seconds(summary.critical_path_s)}: {shortened(summary.critical_path)}"),
-        ("slowest", _fitting(slowest)),
-        *([("cpu", cpu_text(summary.cpu))] if summary.cpu is not None else []),
+        ("critical path", f"{format_seconds(summary.critical_path_s)}: {shorten_path(summary.critical_path)}"),
+        ("slowest", join_fitting(slowest)),
+        *([("cpu", format_cpu_times(summary.cpu))] if summary.cpu is not None else []),
         *(_contention_rows(contention) if contention is not None else []),
         ("python", f"{summary.python}, GIL {gil}"),
         ("memory", f"{summary.peak_memory_bytes / 2**20:.0f} MiB at most"),
@@ -95,12 +95,12 @@ def _lines(summary: Summary, contention: "Contention | None") -> list[str]:
 
 def _contention_rows(contention: "Contention") -> Iterator[tuple[str, str]]:
     """Give a row for each function that has grown, and one more for what is to be known of them."""
-    grown, judged = contention.functions, counted(contention.judged, "function")
+    grown, judged = contention.functions, format_count(contention.judged, "function")
     if not grown:
         yield "contention", f"none in {judged}: compared with run {contention.run}, which had 1 worker"
         return
     for row, each in enumerate(grown[:_GROWN]):
-        yield "" if row else "contention", grown_text(each)
+        yield "" if row else "contention", format_slowdown(each)
     if len(grown) > _GROWN:
         yield "", f"and {len(grown) - _GROWN} more of {judged}"
     if contention.gil:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from taskrunner.analysis.formatting import seconds
+from taskrunner.analysis.formatting import format_seconds
 from taskrunner.safe.printable import printable
 from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY, Difference, Finding, StressReport
 
@@ -29,7 +29,7 @@ def stress_text(report: StressReport, command: str) -> str:
 def _head(report: StressReport) -> list[tuple[str, str]]:
     verdict = "no difference" if report.finding is None else "difference"
     met = f", {report.met} pairs of nodes met" if report.met else ""
-    many = f"{report.runs} runs of {report.calls} calls in {seconds(report.seconds)}"
+    many = f"{report.runs} runs of {report.calls} calls in {format_seconds(report.seconds)}"
     return [(verdict, f"{report.graph}: {many}, {report.workers} workers{met}")]
 
 

@@ -7,7 +7,13 @@ import msgspec
 import pytest
 
 import taskrunner
-from taskrunner.analysis.contention import Contention, SlowedFunction, contention, has_slowed, read_contention
+from taskrunner.analysis.contention import (
+    Contention,
+    SlowedFunction,
+    find_contention,
+    has_slowed,
+    read_contention,
+)
 from taskrunner.storage.baseline import baseline
 
 ME = __name__
@@ -37,7 +43,7 @@ def each(count, *spent, prefix="n"):
 
 
 def test_a_function_whose_nodes_took_longer_has_grown(ran):
-    found = contention(ran(each(64, 0.015), workers=2), ran(each(64, 0.010)))
+    found = find_contention(ran(each(64, 0.015), workers=2), ran(each(64, 0.010)))
     (grown,) = found.functions
     assert (grown.call, grown.nodes, grown.grown, grown.waiting) == ("m:f", 64, 64, None)
     assert (grown.base_s, grown.ran_s, grown.ratio) == pytest.approx((0.64, 0.96, 1.5))
@@ -46,30 +52,30 @@ def test_a_function_whose_nodes_took_longer_has_grown(ran):
 
 @pytest.mark.parametrize("now", [(0.010,), (0.0119,), (0.010, 0.010, 0.013), (0.009, 0.011)], ids=str)
 def test_one_whose_nodes_took_as_long_or_little_longer_has_not(ran, now):
-    assert contention(ran(each(64, *now), workers=2), ran(each(64, 0.010))).functions == ()
+    assert find_contention(ran(each(64, *now), workers=2), ran(each(64, 0.010))).functions == ()
 
 
 def test_a_few_nodes_that_were_interrupted_are_no_contention(ran):
     now = each(64, 0.010) | {"n1": 5.0, "n2": 2.0}
-    assert contention(ran(now, workers=2), ran(each(64, 0.010))).functions == ()
+    assert find_contention(ran(now, workers=2), ran(each(64, 0.010))).functions == ()
 
 
 @pytest.mark.parametrize(("grown", "is_told"), [(3, False), (4, False), (8, True), (16, True)])
 def test_a_lock_that_is_not_fair_makes_some_nodes_much_longer_and_the_others_not(ran, grown, is_told):
     now = each(64, 0.010) | each(grown, 0.2)
-    found = contention(ran(now, workers=2), ran(each(64, 0.010)))
+    found = find_contention(ran(now, workers=2), ran(each(64, 0.010)))
     assert [each.grown for each in found.functions] == ([grown] if is_told else [])
 
 
 @pytest.mark.parametrize(("count", "grown", "is_told"), [(5, 5, True), (6, 5, True), (6, 4, False), (12, 6, False)])
 def test_so_many_nodes_must_have_grown_that_chance_is_unlikely(ran, count, grown, is_told):
     now = each(count, 0.1) | each(grown, 0.2)
-    found = contention(ran(now, workers=2), ran(each(count, 0.1)))
+    found = find_contention(ran(now, workers=2), ran(each(count, 0.1)))
     assert bool(found.functions) == is_told
 
 
 def test_of_too_few_nodes_nothing_is_said(ran):
-    assert contention(ran(each(4, 0.2), workers=2), ran(each(4, 0.1))) is None
+    assert find_contention(ran(each(4, 0.2), workers=2), ran(each(4, 0.1))) is None
 
 
 @pytest.mark.parametrize(("count", "is_told"), [(6, False), (7, True)])
@@ -78,7 +84,7 @@ def test_of_many_functions_each_needs_more_nodes(ran, count, is_told):
     times = {f"{name}{number}": 0.1 for name in "abcd" for number in range(count)}
     calls = {node: f"m:{node[0]}" for node in times}
     now = {node: 0.3 if node[0] == "a" else 0.1 for node in times}
-    found = contention(ran(now, workers=2, calls=calls), ran(times, calls=calls))
+    found = find_contention(ran(now, workers=2, calls=calls), ran(times, calls=calls))
     assert (found.judged, [each.call for each in found.functions]) == (4, ["m:a"] if is_told else [])
 
 
@@ -86,16 +92,16 @@ def test_those_that_lost_most_come_first(ran):
     times = {f"{name}{number}": 0.1 for name in "abc" for number in range(10)}
     calls = {node: f"m:{node[0]}" for node in times}
     now = {node: {"a": 0.15, "b": 0.3, "c": 0.1}[node[0]] for node in times}
-    found = contention(ran(now, workers=2, calls=calls), ran(times, calls=calls))
+    found = find_contention(ran(now, workers=2, calls=calls), ran(times, calls=calls))
     assert [each.call for each in found.functions] == ["m:b", "m:a"]
     assert found.judged == 3
 
 
 def test_what_was_lost_must_matter(ran):
     """Less than 10 ms, or than a hundredth of the workers' time, which is 2 s here."""
-    assert contention(ran(each(64, 0.0002), workers=2), ran(each(64, 0.0001))).functions == ()
-    assert contention(ran(each(64, 0.0004), workers=2), ran(each(64, 0.0001))).functions == ()
-    assert contention(ran(each(64, 0.0005), workers=2), ran(each(64, 0.0001))).functions != ()
+    assert find_contention(ran(each(64, 0.0002), workers=2), ran(each(64, 0.0001))).functions == ()
+    assert find_contention(ran(each(64, 0.0004), workers=2), ran(each(64, 0.0001))).functions == ()
+    assert find_contention(ran(each(64, 0.0005), workers=2), ran(each(64, 0.0001))).functions != ()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,7 @@ def test_what_was_lost_must_matter(ran):
     ],
 )
 def test_cpu_time_tells_waiting_from_work(ran, base, now, waiting):
-    (grown,) = contention(ran(each(8, now), workers=2), ran(each(8, base))).functions
+    (grown,) = find_contention(ran(each(8, now), workers=2), ran(each(8, base))).functions
     assert grown.waiting == (waiting if waiting is None else pytest.approx(waiting))
 
 
@@ -127,20 +133,20 @@ def test_cpu_time_tells_waiting_from_work(ran, base, now, waiting):
     ids=str,
 )
 def test_runs_that_differ_in_more_than_workers_are_not_compared(ran, odd):
-    assert contention(ran(each(8, 0.2), **{"workers": 2} | odd), ran(each(8, 0.1))) is None
+    assert find_contention(ran(each(8, 0.2), **{"workers": 2} | odd), ran(each(8, 0.1))) is None
 
 
 def test_the_base_must_have_one_worker(ran):
-    assert contention(ran(each(8, 0.2), workers=2), ran(each(8, 0.1), workers=2)) is None
+    assert find_contention(ran(each(8, 0.2), workers=2), ran(each(8, 0.1), workers=2)) is None
 
 
 def test_with_the_gil_it_is_told(ran):
-    assert contention(ran(each(8, 0.2), workers=2, gil=True), ran(each(8, 0.1), gil=True)).gil
+    assert find_contention(ran(each(8, 0.2), workers=2, gil=True), ran(each(8, 0.1), gil=True)).gil
 
 
 @pytest.mark.parametrize("fields", [{"worker": -1}, {"attempt": 2}, {"cached": True}], ids=str)
 def test_only_calls_that_were_done_at_the_first_try_count(ran, fields):
-    assert contention(ran(each(8, 0.2), workers=2, fields=fields), ran(each(8, 0.1))) is None
+    assert find_contention(ran(each(8, 0.2), workers=2, fields=fields), ran(each(8, 0.1))) is None
 
 
 def test_children_count_and_the_gathering_of_their_results_does_not(recording):
@@ -150,7 +156,7 @@ def test_children_count_and_the_gathering_of_their_results_does_not(recording):
             made.done(f"m[{number}]", 0.0, seconds)
         return made.done("m", 1.0, 10 * seconds).end(2.0).run()
 
-    (grown,) = contention(run(0.2, 2), run(0.1, 1)).functions
+    (grown,) = find_contention(run(0.2, 2), run(0.1, 1)).functions
     assert (grown.nodes, grown.ran_s) == (8, pytest.approx(1.6))
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from taskrunner.analysis.formatting import counted, first_line, seconds
+from taskrunner.analysis.formatting import first_line, format_count, format_seconds
 from taskrunner.system.gil import culprit_suffix
 
 
@@ -17,11 +17,11 @@ from taskrunner.system.gil import culprit_suffix
     ],
 )
 def test_a_time_has_a_unit_of_its_size(value, text):
-    assert seconds(value) == text
+    assert format_seconds(value) == text
 
 
 def test_words_are_counted():
-    assert [counted(n, "node") for n in (0, 1, 2, 2000)] == ["0 nodes", "1 node", "2 nodes", "2,000 nodes"]
+    assert [format_count(n, "node") for n in (0, 1, 2, 2000)] == ["0 nodes", "1 node", "2 nodes", "2,000 nodes"]
 
 
 @pytest.mark.parametrize(("text", "line"), [("", ""), ("E: no", "E: no"), ("\n E: no \nmore", "E: no "), (" \n", "")])

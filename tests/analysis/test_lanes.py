@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from taskrunner.analysis.attempts import OFFLOADED, WORKER
-from taskrunner.analysis.lanes import Slice, clipped, lanes_of, nanoseconds
+from taskrunner.analysis.lanes import Slice, clip, lanes_of, nanoseconds
 
 A = {"id": "a", "call": "m:f"}
 MAPPED = {"id": "m", "call": "m:f", "map": [1, 2, 3]}
@@ -43,7 +43,7 @@ def test_clipped_slices_keep_their_order_and_their_ends(recording, seed):
         run.done("a", (i * 7919 * (seed + 1)) % 97 / 10, (i * 31 + seed) % 13 / 10)
     attempts = run.run().attempts
     given = [Slice(nanoseconds(a.started), nanoseconds(a.ended), a) for a in attempts]
-    slices = clipped(given)
+    slices = clip(given)
     assert [piece.end for piece in slices] == sorted([piece.end for piece in given])
     assert all(one.end <= other.start <= other.end for one, other in pairwise(slices))
     assert all(piece.start >= nanoseconds(piece.attempt.started) or piece.start == piece.end for piece in slices)
@@ -69,7 +69,7 @@ def test_there_is_an_end_to_the_number_of_lanes(recording):
     record = recording(*[{"id": f"a{i}", "call": "m:f"} for i in range(5)])
     for i in range(5):
         record.done(f"a{i}", i / 10, 1.0, worker=LOOP)
-    lanes = lanes_of(record.run(), most=2)[2:]
+    lanes = lanes_of(record.run(), max_lanes=2)[2:]
     assert [(lane.number, len(lane.slices)) for lane in lanes] == [(0, 1), (1, 1), (-1, 3)]
 
 

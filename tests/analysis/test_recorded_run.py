@@ -190,7 +190,7 @@ def test_a_line_that_no_run_can_have_written_is_named(recorded, change):
 
 @pytest.mark.parametrize("events", [[], [DONE]])
 def test_events_without_a_start_tell_nothing(recorded, events):
-    with pytest.raises(TaskrunnerError, match="tells nothing of a run"):
+    with pytest.raises(TaskrunnerError, match="does not record a run"):
         recorded(events)
 
 

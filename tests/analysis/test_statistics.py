@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from taskrunner.analysis import statistics as significance
-from taskrunner.analysis.statistics import JITTER_S, LEVEL, can_judge, discovery_rates, gap, least_p, most_p, rank_p
+from taskrunner.analysis.statistics import JITTER_S, LEVEL, can_judge, discovery_rates, gap, max_p, min_p, rank_p
 
 
 def seeded(*seed):
@@ -48,7 +48,7 @@ def test_of_many_runs_the_normal_distribution_says_nearly_the_same(seed, monkeyp
     rng = seeded(seed)
     base, other = ([round(rng.gauss(mean, 1), 1) for _ in range(30)] for mean in (0.0, 0.3))
     exact = rank_p(base, other)
-    monkeypatch.setattr(significance, "MOST_COUNTED", 0)
+    monkeypatch.setattr(significance, "MAX_EXACT_RUNS", 0)
     assert rank_p(base, other) == pytest.approx(exact, abs=0.01)
 
 
@@ -64,14 +64,14 @@ def test_thousands_of_runs_are_judged_at_once():
 def test_so_many_runs_are_enough(base, other, enough):
     assert can_judge(base, other) is enough
     far = rank_p([1.0 + n for n in range(base)], [100.0 + n for n in range(other)])
-    assert far == pytest.approx(least_p(base, other), abs=1e-12)
+    assert far == pytest.approx(min_p(base, other), abs=1e-12)
     assert (far <= LEVEL) is enough
 
 
 def test_the_least_p_is_what_the_docs_say():
     text = (Path(__file__).parents[2] / "docs" / "observing.md").read_text()
     found = re.search(r"Three runs against three reach (\S+) at best, four (\S+), five (\S+)\.\n", text)
-    assert [float(value) for value in found.groups()] == [float(f"{least_p(n, n):.1g}") for n in (3, 4, 5)]
+    assert [float(value) for value in found.groups()] == [float(f"{min_p(n, n):.1g}") for n in (3, 4, 5)]
     assert text.count("1/8 or less") == 2
     assert LEVEL == 1 / 8
 
@@ -160,7 +160,7 @@ def test_the_most_that_p_can_be_is_not_less_than_what_counting_all_ways_gives(se
     values = [rng.choice([-1.0, 0.5, 1.0, 2.0, 20.0]) for _ in range(8)]
     ways = [sum(way) for way in itertools.product(*[(value, -value) for value in values])]
     exact = sum(each >= sum(values) for each in ways) / len(ways)
-    assert exact <= most_p(values) <= 1.0
+    assert exact <= max_p(values) <= 1.0
 
 
 @pytest.mark.parametrize(
@@ -168,4 +168,4 @@ def test_the_most_that_p_can_be_is_not_less_than_what_counting_all_ways_gives(se
     [([1.0] * 8, math.exp(-4)), ([100.0], math.exp(-0.5)), ([1.0, -1.0], 1.0), ([-1.0], 1.0), ([], 1.0), ([0.0], 1.0)],
 )
 def test_the_most_that_p_can_be(values, p):
-    assert most_p(values) == pytest.approx(p)
+    assert max_p(values) == pytest.approx(p)

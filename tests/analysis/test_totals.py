@@ -2,7 +2,7 @@ import pytest
 
 import taskrunner
 from taskrunner.analysis.recorded_run import load_run
-from taskrunner.analysis.totals import STATES, nodes_of, totals_of, worst
+from taskrunner.analysis.totals import STATES, nodes_of, totals_of, worst_state
 from taskrunner.graph.graph import Graph
 
 NODES = [{"id": name, "call": "m:f"} for name in "abcdef"] + [{"id": "s", "run": "true"}]
@@ -46,9 +46,9 @@ def test_nodes_stand_in_the_order_of_their_starts_then_the_others(recording):
 
 
 def test_the_worst_state_matters():
-    assert worst(["done", "failed", "skipped"]) == "failed"
-    assert worst(["done", "cached"]) == "cached"
-    assert worst(reversed(STATES)) == STATES[0]
+    assert worst_state(["done", "failed", "skipped"]) == "failed"
+    assert worst_state(["done", "cached"]) == "cached"
+    assert worst_state(reversed(STATES)) == STATES[0]
 
 
 def test_what_waits_on_the_event_loop_of_a_graph_that_cannot_be_read_is_no_work(recording):

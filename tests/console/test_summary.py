@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from taskrunner.analysis.contention import Contention, SlowedFunction
-from taskrunner.analysis.formatting import shortened
+from taskrunner.analysis.formatting import shorten_path
 from taskrunner.console.summary import failure_text, summary_text
 from taskrunner.nodes.command import CommandError
 from taskrunner.plan.outcome import FailedCall, Failure, describe
@@ -103,7 +103,7 @@ def test_a_command_that_failed_is_told_without_a_traceback():
 
 def test_a_long_path_keeps_its_ends():
     path = [f"node-{number}" for number in range(1000)]
-    text = shortened(path)
+    text = shorten_path(path)
     assert len(text) <= 100
     assert text.startswith("node-0 -> node-1 -> ")
     assert text.endswith(" -> node-998 -> node-999")
@@ -113,8 +113,8 @@ def test_a_long_path_keeps_its_ends():
 
 def test_two_long_names_are_kept():
     names = ["a" * 90, "b" * 90]
-    assert shortened(names) == " -> ".join(names)
-    assert shortened([names[0], "c", names[1]]) == f"{names[0]} -> (1 more) -> {names[1]}"
+    assert shorten_path(names) == " -> ".join(names)
+    assert shorten_path([names[0], "c", names[1]]) == f"{names[0]} -> (1 more) -> {names[1]}"
 
 
 def cpu(*functions):

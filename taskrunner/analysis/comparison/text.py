@@ -16,8 +16,8 @@ from taskrunner.analysis.comparison.compare import (
     Side,
     Step,
 )
-from taskrunner.analysis.formatting import seconds
-from taskrunner.analysis.statistics import LEVEL, least_p
+from taskrunner.analysis.formatting import format_seconds
+from taskrunner.analysis.statistics import LEVEL, min_p
 from taskrunner.safe.printable import printable, printable_name
 
 _RUNS = 3  # so many are named of each side
@@ -37,7 +37,7 @@ def comparison_text(found: Comparison, most: int) -> str:
 def number(value: float, kind: str) -> str:
     """Write a number of its kind."""
     if kind == TIME:
-        return seconds(value)
+        return format_seconds(value)
     if kind == BYTES:
         return f"{value / 2**20:.1f} MiB"
     return f"{value:.2f}" if kind == NUMBER else f"{value:.9g}"
@@ -56,7 +56,7 @@ def chance_text(change: Change | None) -> str:
 
 def signed(difference: float) -> str:
     """Write how much longer, or how much less long."""
-    return ("-" if difference < 0 else "+") + seconds(abs(difference))
+    return ("-" if difference < 0 else "+") + format_seconds(abs(difference))
 
 
 def runs_text(side: Side) -> str:
@@ -72,7 +72,7 @@ def rule_lines(found: Comparison, pair: Pair) -> list[str]:
     if not pair.can_judge:
         runs = "one run a side" if base == other == 1 else f"{base} against {other} runs"
         return [f"Nothing is judged: {runs} cannot tell a change from noise. Three against three can."]
-    least = f"of {base} runs against {other} it is {least_p(base, other):.2g} at least"
+    least = f"of {base} runs against {other} it is {min_p(base, other):.2g} at least"
     return [
         f'"changed": p or q is 1/{1 / LEVEL:.0f} or less. p is the chance that noise alone sets sides so far apart;',
         f"{least}. q is the share of noise among the rows that are so far apart.",
@@ -175,7 +175,7 @@ def _path(pair: Pair, most: int) -> list[str]:
 
 
 def _step(step: Step) -> list[str]:
-    times = ["-" if value is None else seconds(value) for value in (step.base_s, step.other_s)]
+    times = ["-" if value is None else format_seconds(value) for value in (step.base_s, step.other_s)]
     difference = "-" if step.base_s is None or step.other_s is None else signed(step.other_s - step.base_s)
     return [
         printable_name(step.node, _NAME),

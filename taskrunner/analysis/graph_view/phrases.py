@@ -1,7 +1,7 @@
 """What drawings say of a node that was run: its state, its time, and what else is worth a word."""
 
 from taskrunner.analysis.attempts import ALLOWED
-from taskrunner.analysis.formatting import seconds
+from taskrunner.analysis.formatting import format_seconds
 from taskrunner.analysis.graph_view import status as mark
 from taskrunner.analysis.graph_view.status import NodeStatus
 
@@ -15,7 +15,7 @@ def state(found: NodeStatus) -> str:
 
 def time(found: NodeStatus) -> str:
     """Write how long a node ran; nothing where no attempt was made."""
-    return seconds(found.ran_s) if found.attempts or found.children else ""
+    return format_seconds(found.ran_s) if found.attempts or found.children else ""
 
 
 def remark(found: NodeStatus) -> str:
@@ -25,7 +25,7 @@ def remark(found: NodeStatus) -> str:
     if found.children:
         children = found.children
         failed = f", {children.failed} failed" if children.failed else ""
-        parts += [f"{children.count} children{failed}, slowest {children.slowest} {seconds(children.slowest_s)}"]
+        parts += [f"{children.count} children{failed}, slowest {children.slowest} {format_seconds(children.slowest_s)}"]
     return ", ".join(parts)
 
 

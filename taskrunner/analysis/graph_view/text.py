@@ -4,7 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from taskrunner.analysis.formatting import seconds
+from taskrunner.analysis.formatting import format_seconds
 from taskrunner.analysis.graph_view import phrases
 from taskrunner.analysis.graph_view.colors import plain
 from taskrunner.analysis.graph_view.view import GraphView, NodeBox, RunHeader
@@ -67,7 +67,7 @@ def _contents(boxes: Sequence[NodeBox]) -> str:
     if not marks:
         return f"{_nodes(len(boxes))}: {kinds}"
     fates = _counted(Counter(phrases.state(found) for found in marks))
-    return f"{_nodes(len(boxes))}: {kinds}; {fates}, {seconds(sum(found.ran_s for found in marks))}"
+    return f"{_nodes(len(boxes))}: {kinds}; {fates}, {format_seconds(sum(found.ran_s for found in marks))}"
 
 
 def _foot(sketch: GraphView) -> list[str]:
@@ -77,8 +77,8 @@ def _foot(sketch: GraphView) -> list[str]:
 
 
 def _run_header(run: RunHeader) -> str:
-    path = f"; * is the critical path, {seconds(run.critical_path_s)}" if run.critical_path_s else ""
-    return f"run: {run.id}, {run.state}, {seconds(run.wall_s)}{path}"
+    path = f"; * is the critical path, {format_seconds(run.critical_path_s)}" if run.critical_path_s else ""
+    return f"run: {run.id}, {run.state}, {format_seconds(run.wall_s)}{path}"
 
 
 def _named(names: Sequence[str]) -> str:

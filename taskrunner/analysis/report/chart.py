@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from taskrunner.analysis.formatting import seconds
+from taskrunner.analysis.formatting import format_seconds
 from taskrunner.analysis.html.page import html_text
 
 _WIDTH, _HEIGHT = 1000, 100
@@ -29,7 +29,8 @@ def steps_chart(title: str, series: Mapping[str, Sequence[float]], wall_s: float
         f'<div class="plot"><div class="scale"><span>{_figure(highest / 1.08)}</span><span>0</span></div>'
         f'<svg role="img" aria-label="{html_text(_label(title, tops[-1], wall_s))}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
         f' preserveAspectRatio="none">{"".join(areas)}{across}</svg></div>'
-        f'<div class="ends"><span>0</span><span>{seconds(wall_s / 2)}</span><span>{seconds(wall_s)}</span></div>'
+        f'<div class="ends"><span>0</span><span>{format_seconds(wall_s / 2)}</span>'
+        f"<span>{format_seconds(wall_s)}</span></div>"
         "</figure>"
     )
 
@@ -39,7 +40,8 @@ def _label(title: str, values: Sequence[float], wall_s: float) -> str:
     highest = max(values)
     at = wall_s * values.index(highest) / len(values)
     mean = sum(values) / len(values)
-    return f"{title}: {_figure(mean)} on average, at most {_figure(highest)}, at {seconds(at)} of {seconds(wall_s)}"
+    peak = f"at most {_figure(highest)}, at {format_seconds(at)} of {format_seconds(wall_s)}"
+    return f"{title}: {_figure(mean)} on average, {peak}"
 
 
 def _legend(names: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Contention as a section of a page: the functions that have grown, beside the run with one worker."""
 
 from taskrunner.analysis.contention import GROWTH, Contention
-from taskrunner.analysis.formatting import counted
+from taskrunner.analysis.formatting import format_count
 from taskrunner.analysis.html.table import Column, Table, table_place, time_column
 from taskrunner.analysis.report.overview import name_html
 from taskrunner.safe.printable import printable
@@ -10,7 +10,7 @@ from taskrunner.safe.printable import printable
 def contention_html(contention: Contention) -> str:
     """Return what was compared, and the place of the table if there is one."""
     compared = f"Compared with run {name_html(contention.run)}, which had 1 worker"
-    judged = counted(contention.judged, "function")
+    judged = format_count(contention.judged, "function")
     if not contention.functions:
         return f"<p>{compared}: none of {judged} took longer beyond chance.</p>"
     gil = '<p class="note">The GIL was on: calls wait for it, whatever else they share.</p>' if contention.gil else ""

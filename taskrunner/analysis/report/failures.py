@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from taskrunner.analysis.attempts import ALLOWED, COMMAND, RETRIED, Attempt
-from taskrunner.analysis.formatting import first_line, seconds
+from taskrunner.analysis.formatting import first_line, format_seconds
 from taskrunner.analysis.html.page import html_text
 from taskrunner.analysis.recorded_run import RecordedRun, kind_of
 from taskrunner.analysis.report.overview import name_html
@@ -56,7 +56,7 @@ def _failure(run: RecordedRun, attempt: Attempt, *, is_open: bool) -> str:
     facts = [attempt.state]
     facts += ["run again later"] if attempt.state != RETRIED and not _is_last(run, attempt) else []
     facts += [f"attempt {attempt.event.attempt}"] if attempt.event.attempt > 1 or attempt.state == RETRIED else []
-    facts += [f"after {seconds(attempt.ran_s)}"]
+    facts += [f"after {format_seconds(attempt.ran_s)}"]
     first = first_line(failure.error)
     return "\n".join(
         [
@@ -75,8 +75,8 @@ def _texts(run: RecordedRun, attempt: Attempt, arguments: str, traceback: str) -
     if attempt.timeout is not None and attempt.timeout.lost:
         texts.append('<p class="note">The call was given up; its thread went on without anybody waiting for it.</p>')
     texts.append(_block(traceback))
-    if run.folder is not None and _is_last(run, attempt) and kind_of(run, attempt) == COMMAND:
-        texts += _output(*output_files(run.folder / "commands", attempt.node))
+    if run.directory is not None and _is_last(run, attempt) and kind_of(run, attempt) == COMMAND:
+        texts += _output(*output_files(run.directory / "commands", attempt.node))
     return texts
 
 

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import msgspec
 
-from taskrunner.analysis.formatting import seconds
+from taskrunner.analysis.formatting import format_seconds
 from taskrunner.analysis.html.page import html_text
 from taskrunner.analysis.recorded_run import RecordedRun
 from taskrunner.analysis.report.groups import Groups
 from taskrunner.analysis.report.layout import Spot, arrange
-from taskrunner.analysis.totals import node_state, worst
+from taskrunner.analysis.totals import node_state, worst_state
 from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.safe.printable import printable
 
@@ -71,10 +71,10 @@ def _whole(
 
 def _box(run: RecordedRun, vertex: Vertex, critical: bool, row: int) -> Box:
     kids = run.children.get(vertex.id, ())
-    state = worst({node_state(run, node) for node in (vertex.id, *kids)})
+    state = worst_state({node_state(run, node) for node in (vertex.id, *kids)})
     count = f"{len(kids)} items, " if kids else "map, " if vertex.is_mapped else ""
     spent = sum([run.spent.get(node, 0.0) for node in (vertex.id, *kids)])
-    ran = seconds(spent) if vertex.id in run.spent or kids else state
+    ran = format_seconds(spent) if vertex.id in run.spent or kids else state
     return Box(vertex.id, count + ran, state, critical, row)
 
 
@@ -120,9 +120,9 @@ def _keys(run: RecordedRun, dag: Dag, groups: Groups) -> list[str]:
 def _group(run: RecordedRun, key: str, vertices: Sequence[Vertex], critical: bool) -> Box:
     nodes = [node for v in vertices for node in (v.id, *run.children.get(v.id, ()))]
     spent = sum([run.spent.get(node, 0.0) for node in nodes])
-    state = worst({node_state(run, node) for node in nodes})
+    state = worst_state({node_state(run, node) for node in nodes})
     count = f"{len(vertices):,} nodes" if len(vertices) > 1 else "1 node"
-    return Box(key.partition(" ")[2], f"{count}, {seconds(spent)}", state, critical)
+    return Box(key.partition(" ")[2], f"{count}, {format_seconds(spent)}", state, critical)
 
 
 def svg(picture: Picture) -> str:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 
 from taskrunner.analysis.attempts import ALLOWED
-from taskrunner.analysis.formatting import counted, cpu_text, seconds
+from taskrunner.analysis.formatting import format_count, format_cpu_times, format_seconds
 from taskrunner.analysis.html.page import html_text
 from taskrunner.analysis.recorded_run import RecordedRun
 from taskrunner.analysis.totals import STATES, Totals
@@ -20,7 +20,7 @@ def summary_html(run: RecordedRun, totals: Totals) -> str:
     states = [
         f"{totals.states[state]:,} {_SAID.get(state, state)}" for state in reversed(STATES) if totals.states.get(state)
     ]
-    states += [f"{counted(totals.retried, 'attempt')} tried again"] if totals.retried else []
+    states += [f"{format_count(totals.retried, 'attempt')} tried again"] if totals.retried else []
     length, path = run.critical_path
     share = f" ({length / totals.wall_s:.0%} of the wall time)" if totals.wall_s else ""
     slowest = sorted(run.spent, key=lambda node: -run.spent[node])[:_SLOWEST]
@@ -28,12 +28,15 @@ def summary_html(run: RecordedRun, totals: Totals) -> str:
     return facts(
         {
             "nodes": html_text(", ".join(states)),
-            "wall time": seconds(totals.wall_s),
-            "work": f"{seconds(totals.work_s)} in calls and commands: parallelism {totals.parallelism:.2f} on average",
-            "cpu": html_text(cpu_text(totals.cpu)) if totals.cpu is not None else "",
-            "workers": f"{len(totals.busy)}, busy {busy}, {counted(totals.steals, 'steal')}",
-            "critical path": f"{seconds(length)}{share}, {counted(len(path), 'node')}" if path else "",
-            "slowest": ", ".join([f"{name_html(node)} {seconds(run.spent[node])}" for node in slowest]),
+            "wall time": format_seconds(totals.wall_s),
+            "work": (
+                f"{format_seconds(totals.work_s)} in calls and commands:"
+                f" parallelism {totals.parallelism:.2f} on average"
+            ),
+            "cpu": html_text(format_cpu_times(totals.cpu)) if totals.cpu is not None else "",
+            "workers": f"{len(totals.busy)}, busy {busy}, {format_count(totals.steals, 'steal')}",
+            "critical path": f"{format_seconds(length)}{share}, {format_count(len(path), 'node')}" if path else "",
+            "slowest": ", ".join([f"{name_html(node)} {format_seconds(run.spent[node])}" for node in slowest]),
             "memory": f"{run.done.peak_memory_bytes / 2**20:.0f} MiB at most" if run.done else "",
             "run": name_html(run.id),
         }
@@ -48,7 +51,7 @@ def notes_html(run: RecordedRun) -> str:
     if run.state == RUNNING:
         notes.append("This run goes on: the page shows what was recorded until now.")
     if len(run.parts) > 1:
-        at = ", ".join([seconds(part) for part in run.parts[1:]])
+        at = ", ".join([format_seconds(part) for part in run.parts[1:]])
         notes.append(f"This run was resumed, at {at}: its parts are laid end to end, without the time between them.")
     if run.dag is None:
         notes.append("The graph of this run cannot be read: there is no drawing and no critical path.")

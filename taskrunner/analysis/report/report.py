@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from taskrunner.analysis.attempts import ASYNC, COMMAND, OFFLOADED, WORKER
 from taskrunner.analysis.contention import Contention
-from taskrunner.analysis.formatting import counted
+from taskrunner.analysis.formatting import format_count
 from taskrunner.analysis.html.page import page
 from taskrunner.analysis.html.table import table_place
 from taskrunner.analysis.lanes import Lane, lanes_of
@@ -29,7 +29,7 @@ _WAITING = (_KINDS[ASYNC], _KINDS[OFFLOADED])
 
 def report(run: RecordedRun, contention: Contention | None = None) -> str:
     """Return the page of a run, with what an earlier run has told of contention. The same events give the same page."""
-    lanes, nodes = lanes_of(run, most=MOST_LANES), nodes_of(run)
+    lanes, nodes = lanes_of(run, max_lanes=MOST_LANES), nodes_of(run)
     groups = groups_of(run.dag) if run.dag is not None else None
     rows = {node: row for row, node in enumerate(nodes)}
     sections = {
@@ -82,7 +82,8 @@ def _graph(run: RecordedRun, groups: Groups | None, rows: Mapping[str, int]) -> 
     if run.dag is None or groups is None or not run.dag.vertices:
         return ""
     picture = picture_of(run, run.dag, groups, rows)
-    size = f"{counted(len(run.dag.vertices), 'node')}, {counted(run.dag.edges, 'edge')}; work goes from left to right."
+    size = f"{format_count(len(run.dag.vertices), 'node')}, {format_count(run.dag.edges, 'edge')}"
+    size += "; work goes from left to right."
     if not picture.is_whole:
         size += (
             f" They are too many to be drawn one by one: a box is one {groups.kind} in levels that follow each other."

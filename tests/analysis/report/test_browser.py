@@ -6,7 +6,7 @@ import re
 import pytest
 
 from browser import Browser, find_browser
-from taskrunner.analysis.formatting import seconds
+from taskrunner.analysis.formatting import format_seconds
 from taskrunner.analysis.report.report import report
 
 PROGRAM = find_browser()
@@ -285,7 +285,7 @@ def test_times_are_written_as_in_the_summary(opened, small):
     browser = opened(small)
     times = [0, 1, 999, 1000, 1234, 99_949, 999_949, 1_000_000, 12_340_000, 99_994_000, 100_000_000, 3_600_000_000]
     found = browser.value(f"{json.dumps(times)}.map(page.time)")
-    assert found == [seconds(each / 1e6) for each in times]
+    assert found == [format_seconds(each / 1e6) for each in times]
 
 
 @pytest.mark.parametrize("state", ["empty", "killed", "no graph"])

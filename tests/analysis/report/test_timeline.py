@@ -50,7 +50,7 @@ def test_lanes_have_names(recording):
         "command 1",
         "async 1",
     ]
-    others = timeline_of(run, lanes_of(run, most=0), {"a": 0, "c": 1}, "function", ["m:f"] * 2)
+    others = timeline_of(run, lanes_of(run, max_lanes=0), {"a": 0, "c": 1}, "function", ["m:f"] * 2)
     assert [lane.name for lane in others.lanes[2:]] == ["command, others", "async, others"]
 
 

@@ -155,7 +155,7 @@ def test_a_run_that_was_recorded_without_its_nodes_is_refused_in_words(cli, insi
     write(cli, "two")
     ended = inside("compare", "one", "two")
     assert (ended.code, ended.out) == (1, "")
-    assert "tells nothing of a run: was its log level above info?" in ended.err
+    assert "does not record a run: was its log level above info?" in ended.err
 
 
 def test_a_run_whose_graph_cannot_be_read_is_compared_all_the_same(cli, inside):

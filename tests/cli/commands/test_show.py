@@ -244,7 +244,7 @@ def test_a_run_that_kept_no_events_of_nodes(cli, inside):
     inside("exec", cli.graph(NODES[0]), "--log-level", "warning")
     told = inside("show", "--run", "last")
     assert (told.code, told.out) == (1, "")
-    assert told.err.endswith("events.jsonl tells nothing of a run: was its log level above info?\n")
+    assert told.err.endswith("events.jsonl does not record a run: was its log level above info?\n")
 
 
 @pytest.mark.usefixtures("recorded")

@@ -89,7 +89,7 @@ def test_a_run_that_recorded_no_nodes_says_so(cli, inside):
     told = inside("trace", "last")
     assert (told.code, told.out) == (1, "")
     assert told.err.startswith("taskrunner: .taskrunner/runs/")
-    assert told.err.endswith("events.jsonl tells nothing of a run: was its log level above info?\n")
+    assert told.err.endswith("events.jsonl does not record a run: was its log level above info?\n")
 
 
 def test_a_graph_that_cannot_be_read(inside, ran):
