@@ -1,1 +1,1 @@
-"""Who works: a work-stealing pool of threads. It knows items, never a graph."""
+"""Work-stealing thread pool: executes opaque items and is independent of graphs."""

@@ -1,4 +1,4 @@
-"""A worker's own deque, as the items see it that the worker runs."""
+"""Local queue: the deque of one worker, for use by the item that the worker currently executes."""
 
 from collections import deque
 from collections.abc import Callable
@@ -8,10 +8,12 @@ from taskrunner.pool.parking import IDLE
 
 
 class LocalQueue:
-    """A worker's deque, for items that run on after they have pushed something. For that worker's thread alone.
+    """A worker's deque, for items that continue to run after they push.
 
-    The hot loop looks for sleepers before each item (P2 in ``pool/parking.py``). What an item pushes
-    while it runs would be seen by nobody until it ends; so this pushes and looks at once: P1, P2, P3.
+    Thread safety: only the thread of the owning worker uses it.
+
+    The hot loop checks for idle workers before each item (P2 in ``pool/parking.py``). An item pushed by a running item
+    would stay unannounced until the running item returns. So ``push`` performs P1, P2 and P3 immediately.
     """
 
     __slots__ = ("_append", "_flags", "_wake_one", "items")
@@ -23,7 +25,7 @@ class LocalQueue:
         self._wake_one = wake_one
 
     def push(self, item: Any) -> None:
-        """Push an item, and wake a worker for it if one sleeps."""
+        """Push an item, and wake an idle worker for it if there is one."""
         self._append(item)
         if self._flags[IDLE]:
             self._wake_one()

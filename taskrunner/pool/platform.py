@@ -1,7 +1,7 @@
-"""What the pool takes from the platform: locks, deques, flags, threads.
+"""Platform interface: the locks, deques, flags and threads of a pool.
 
-The pool makes them through one object, so that a test can give it deques and locks which hand over
-to a seeded scheduler before each step. The real ones are the plain objects: the seam costs nothing.
+The pool creates all of them through one object. A test can therefore supply deques and locks that yield to a seeded
+scheduler before each step. The production objects are the standard ones, so the interface adds no overhead.
 """
 
 import threading
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 
 class Lock(Protocol):
-    """A mutual exclusion lock; ``acquire`` says whether it was got before the time-out."""
+    """A mutual exclusion lock; ``acquire`` returns whether it succeeded before the timeout."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...  # noqa: D102, FBT002
     def release(self) -> None: ...  # noqa: D102
@@ -30,7 +30,7 @@ class Thread(Protocol):
 
 
 class Platform:
-    """The real platform."""
+    """The production platform: ``threading`` and ``collections``."""
 
     def lock(self) -> Lock:
         """Return a new lock, released."""
@@ -41,7 +41,7 @@ class Platform:
         return deque()
 
     def flags(self, size: int) -> list[int]:
-        """Return a new list of flags, all down, owned by the calling thread."""
+        """Return a new list of lowered flags, owned by the calling thread."""
         return [0] * size
 
     def spawn(self, target: Callable[[], None], name: str) -> Thread:

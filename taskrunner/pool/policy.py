@@ -1,59 +1,66 @@
-"""What a pool may choose freely: in which order a thief looks at its victims, and which sleeper is woken.
+"""Scheduling policy: the victim order of a thief and the wake-up order of idle workers.
 
-Neither choice can lose an item or a wake-up. A thief looks at every victim, whatever the order, and the worker that
-finds nothing looks at all deques once more before it sleeps. A sleeper that is woken is one of those that sleep, and
-any of them does what the protocol in ``parking`` asks of the searcher. So a seed may decide: other schedules of the
-same program, to find what depends on them.
+Guarantees:
+
+* No policy can lose an item. A thief checks every victim in any order, and a worker rechecks all deques before it
+  sleeps.
+* No policy can lose a wake-up. The woken worker is one of the idle workers, and each of them can fulfill the
+  obligations of the searching worker (``pool/parking.py``).
+
+So a seed may decide. It yields other schedules of the same program, which expose results that depend on the schedule.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 class Policy:
-    """The usual choices. A pool has one, and it keeps nothing: all workers share it."""
+    """The default policy. A pool has one instance; it is stateless, so all workers share it."""
 
-    def victims[V](self, worker: int, others: Sequence[V]) -> Iterable[V]:  # noqa: ARG002  a seed needs the worker
-        """Return what a worker goes through whenever it steals: the others, its neighbour first."""
+    def order_victims[V](self, worker: int, others: Sequence[V]) -> Iterable[V]:  # noqa: ARG002  a seed needs the worker
+        """Return the victims that a worker iterates over on each steal: all others, its neighbor first."""
         return others
 
-    def sleeper[G](self, idle: Sequence[G], worker_at: Mapping[G, int]) -> int:  # noqa: ARG002
-        """Return the place in ``idle`` of the gate to open; they stand as their workers fell asleep: the last is warm.
+    def pick_idle[L](self, idle: Sequence[L], worker_of: Mapping[L, int]) -> int:  # noqa: ARG002
+        """Return the position in ``idle`` of the wake-up lock to release.
 
-        ``worker_at`` says whose gate each is. Called while the parking lock is held.
+        ``idle`` is in the order in which the workers parked; the last of them has the warmest caches. ``worker_of``
+        maps each wake-up lock to its worker. The caller holds the parking lock.
         """
         return len(idle) - 1
 
 
 class SeededPolicy(Policy):
-    """Choices that follow from a seed, and from nothing but who asks, how often, and who sleeps.
+    """Choices that depend only on a seed, the calling worker, the number of its calls, and the set of idle workers.
 
-    Each thief has numbers of its own, which its thread alone draws. Those for waking are drawn while the parking lock
-    is held. Who sleeps is told by numbers, so it does not matter in which order they fell asleep.
+    Each thief has its own random sequence, which only its thread draws from. The sequence for wake-ups is drawn from
+    while the parking lock is held. Idle workers are identified by their numbers, so their parking order is irrelevant.
     """
 
     def __init__(self, seed: int) -> None:
-        from random import Random  # only such a run needs it
+        from random import Random  # only seeded runs need it
 
         self._seed = seed
-        self._waking = Random(f"wake {seed}")  # noqa: S311  no secret
+        self._wakeup_random = Random(f"wake {seed}")  # noqa: S311  not a secret
 
-    def victims[V](self, worker: int, others: Sequence[V]) -> Iterable[V]:
-        """Return the others, in a new order at each look."""
+    def order_victims[V](self, worker: int, others: Sequence[V]) -> Iterable[V]:
+        """Return the others, in a new order on each iteration."""
         return _Shuffled(f"steal {self._seed} {worker}", others)
 
-    def sleeper[G](self, idle: Sequence[G], worker_at: Mapping[G, int]) -> int:
-        """Return the place of a worker drawn from those that sleep."""
-        sleeping = [worker_at[gate] for gate in idle]
-        return sleeping.index(self._waking.choice(sorted(sleeping)))
+    def pick_idle[L](self, idle: Sequence[L], worker_of: Mapping[L, int]) -> int:
+        """Return the position of a random idle worker."""
+        workers = [worker_of[lock] for lock in idle]
+        return workers.index(self._wakeup_random.choice(sorted(workers)))
 
 
 class _Shuffled[V]:
-    def __init__(self, seed: str, things: Sequence[V]) -> None:
+    """An iterable that shuffles its elements on each iteration."""
+
+    def __init__(self, seed: str, elements: Sequence[V]) -> None:
         from random import Random
 
-        self._things = list(things)
-        self._random = Random(seed)  # noqa: S311  no secret
+        self._elements = list(elements)
+        self._random = Random(seed)  # noqa: S311  not a secret
 
     def __iter__(self) -> Iterator[V]:
-        self._random.shuffle(self._things)
-        return iter(self._things)
+        self._random.shuffle(self._elements)
+        return iter(self._elements)

@@ -1,4 +1,4 @@
-"""The life of the pool's threads: start together, work, go home together."""
+"""Thread pool: the life cycle of the worker threads, which start together and exit together."""
 
 import contextlib
 from collections import deque
@@ -10,20 +10,22 @@ from taskrunner.pool.local_queue import LocalQueue
 from taskrunner.pool.parking import Parking
 from taskrunner.pool.platform import Lock, Platform, Thread
 from taskrunner.pool.policy import Policy
-from taskrunner.pool.worker import AbandonedError, Bind, take_over, work
+from taskrunner.pool.worker import AbandonedError, Bind, run_worker, take_over
 
-# Seconds that a signal's handler may have to wait: the system may give the signal to a thread that runs none.
+# The longest delay of a signal handler: the system may deliver the signal to a thread that runs no handlers.
 JOIN_INTERVAL_S = 0.1
 
 
 class Pool:
-    """A work-stealing pool of ``workers`` threads.
+    """Work-stealing pool of ``workers`` threads.
 
-    ``bind(worker, push)`` is called in each worker's own thread and returns ``execute(item)``, which
-    runs an item, pushes what became ready but for one, and returns that one or None. The pool ends
-    by itself when nothing is queued, nothing runs and nothing is held; what is put after that is lost.
-    ``on_steal`` is called by the thief with each item that it takes from another worker's deque. ``policy`` says
-    who is robbed and who is woken first.
+    Each worker calls ``bind(worker, push)`` in its own thread, which returns ``execute(item)``. ``execute`` runs an
+    item, pushes all but one of the items that became ready, and returns that one, or None.
+
+    The pool stops when no item is queued or running and no hold is left. Items that are injected later are lost.
+
+    The thief calls ``on_steal`` with each item that it takes from another worker's deque. ``policy`` determines the
+    victim order and which idle worker wakes first.
     """
 
     def __init__(
@@ -46,37 +48,37 @@ class Pool:
         self._platform = platform or Platform()
         self._parking = Parking(workers, self._platform, on_lost_wakeup, policy)
         self._threads: dict[int, Thread] = {}
-        self._crash: list[BaseException] = []
-        # The barrier: each worker's deque in its place, each worker's door, and how many are in.
+        self._errors: list[BaseException] = []
+        # Start barrier: each worker's deque at its index, a lock for each worker, and the number of arrived workers.
         self._deques: list[deque[Any]] = [deque()] * workers
         self._start_barrier: list[Lock] = []
         self._lock = self._platform.lock()
-        self._present = 0
-        self._called_off = False
-        self._replaced = 0
+        self._arrived = 0
+        self._is_start_cancelled = False
+        self._replacements = 0
         self.inject = self._parking.inject
         self.hold = self._parking.hold
         self.release = self._parking.release
         self.abandon = self._parking.abandon
 
     def start(self, items: Sequence[Any] = ()) -> None:
-        """Start the workers, the items dealt out among them; none works before all are there.
+        """Start the workers, with the items distributed among them; no item runs before all workers have arrived.
 
         Raises:
-            TaskrunnerError: the system does not give so many threads; none of them has worked.
+            TaskrunnerError: the system cannot start that many threads; no item has run.
 
         """
         for _ in range(self.workers):
-            door = self._platform.lock()
-            door.acquire()
-            self._start_barrier.append(door)
+            lock = self._platform.lock()
+            lock.acquire()
+            self._start_barrier.append(lock)
         for worker in range(self.workers):
-            # A worker pops its newest item first: dealt backwards, the items start in their order.
+            # A worker pops its newest item first: in reverse, the items start in their order.
             roots = items[worker :: self.workers][::-1]
             try:
-                thread = self._platform.spawn(self._thread(worker, roots), f"{self._name}-{worker}")
-            except BaseException as error:  # KeyboardInterrupt, too: those that are there must not wait for ever
-                self._called_off = True
+                thread = self._platform.spawn(self._create_target(worker, roots), f"{self._name}-{worker}")
+            except BaseException as error:  # also KeyboardInterrupt: the arrived workers must not wait forever
+                self._is_start_cancelled = True
                 self._parking.abandon()
                 self._open_start_barrier()
                 if not isinstance(error, RuntimeError):
@@ -86,35 +88,36 @@ class Pool:
 
     @property
     def queues(self) -> Sequence[deque[Any]]:
-        """The workers' deques, to take from as a thief does; empty ones before the workers are there."""
+        """The workers' deques, to take from as a thief does; empty deques until the workers have arrived."""
         return self._deques
 
     def local_queue(self, worker: int) -> LocalQueue:
-        """Return a worker's own queue, to an item that runs in it."""
-        mine = self._deques[worker]
-        return LocalQueue(mine, self._parking.flags_of(mine), self._parking.wake_one)
+        """Return a worker's local queue, for an item that runs on this worker."""
+        items = self._deques[worker]
+        return LocalQueue(items, self._parking.find_flags(items), self._parking.wake_one)
 
     def replace(self, worker: int) -> None:
-        """Start a thread in the place of a worker that is lost in an item, whose ``execute`` raises LostError.
+        """Replace a worker whose thread is stuck in an item, and whose ``execute`` later raises AbandonedError.
 
-        The caller holds the pool meanwhile, so that it does not go home. Nobody waits for the lost thread.
+        The caller holds the pool until this returns, so that the pool cannot stop. ``join`` does not wait for the
+        abandoned thread.
 
         Raises:
-            RuntimeError: the system gives no more threads.
+            RuntimeError: the system cannot start another thread.
 
         """
-        self._replaced += 1
-        self._threads.pop(worker, None)  # also if there is to be no other: join must not wait for it
-        name = f"{self._name}-{worker}-{self._replaced}"
+        self._replacements += 1
+        self._threads.pop(worker, None)  # also if the replacement fails: join must not wait for this thread
+        name = f"{self._name}-{worker}-{self._replacements}"
         self._threads[worker] = self._platform.spawn(lambda: self._take_over(worker), name)
 
     def join(self) -> None:
-        """Wait until the workers have gone home.
+        """Wait until the workers have exited.
 
-        The wait is cut into pieces, so that a signal's handler runs soon on every platform.
+        The wait is split into short intervals, so that a signal handler runs soon on every platform.
 
         Raises:
-            BaseException: whatever ``execute`` raised, which it must not.
+            BaseException: an exception of ``execute``, which must not raise.
 
         """
         while not self._parking.wait_until_stopped(JOIN_INTERVAL_S):
@@ -122,46 +125,48 @@ class Pool:
         for thread in list(self._threads.values()):
             while thread.is_alive():
                 thread.join(JOIN_INTERVAL_S)
-        if self._crash:
-            raise self._crash[0]
+        if self._errors:
+            raise self._errors[0]
 
-    def _thread(self, worker: int, roots: Sequence[Any]) -> Callable[[], None]:
+    def _create_target(self, worker: int, roots: Sequence[Any]) -> Callable[[], None]:
         def run() -> None:
-            with self._reporting():
-                work(worker, roots, self._bind, self._parking, self._platform, self._wait_at_start, self._on_steal)
+            with self._capturing_errors():
+                run_worker(
+                    worker, roots, self._bind, self._parking, self._platform, self._wait_at_start, self._on_steal
+                )
 
         return run
 
     def _take_over(self, worker: int) -> None:
-        with self._reporting():
+        with self._capturing_errors():
             take_over(worker, self._deques, self._bind, self._parking, self._on_steal)
 
     @contextlib.contextmanager
-    def _reporting(self) -> Iterator[None]:
+    def _capturing_errors(self) -> Iterator[None]:
         try:
             yield
         except AbandonedError:
             pass
-        except BaseException as error:  # noqa: BLE001  kept for join, which raises it
-            self._crash.append(error)
+        except BaseException as error:  # noqa: BLE001  stored for join, which raises it
+            self._errors.append(error)
             self._parking.abandon()
             self._open_start_barrier()
 
-    def _wait_at_start(self, worker: int, mine: deque[Any]) -> Sequence[deque[Any]]:
-        """Wait until every worker has come here, the last of whom opens all doors; return all deques.
+    def _wait_at_start(self, worker: int, items: deque[Any]) -> Sequence[deque[Any]]:
+        """Wait until every worker has arrived, and return all deques; the last worker opens the barrier.
 
-        No deques: it was called off, nobody is to work.
+        Return no deques if the start was cancelled; no worker may run an item then.
         """
         with self._lock:
-            self._deques[worker] = mine
-            self._present += 1
-            is_last = self._present == self.workers
+            self._deques[worker] = items
+            self._arrived += 1
+            is_last = self._arrived == self.workers
         if is_last:
             self._open_start_barrier()
         self._start_barrier[worker].acquire()
-        return () if self._called_off else self._deques
+        return () if self._is_start_cancelled else self._deques
 
     def _open_start_barrier(self) -> None:
-        for door in self._start_barrier:
-            with contextlib.suppress(RuntimeError):  # open already
-                door.release()
+        for lock in self._start_barrier:
+            with contextlib.suppress(RuntimeError):  # already released
+                lock.release()

@@ -1,10 +1,11 @@
-"""The hot loop: what one worker thread does from its first item to its last.
+"""Hot loop: the execution of items by one worker thread, from its first item to its last.
 
-A worker owns a deque. It pushes and pops at the right end, newest first, while the data is warm;
-thieves take from the left end, oldest first, where the largest pieces of work lie (Blumofe and
-Leiserson, "Scheduling multithreaded computations by work stealing", 1999). Everything that the loop
-touches for each item was made by this thread: on free-threaded CPython an object that another
-thread made costs several times as much to touch.
+Each worker owns a deque. The owner pushes and pops at the right end, newest first, while the data is warm. Thieves take
+from the left end, oldest first, where the largest subproblems are (Blumofe and Leiserson, "Scheduling multithreaded
+computations by work stealing", 1999).
+
+Cost: the worker's own thread creates every object that the loop touches for each item. On free-threaded CPython,
+access to an object that another thread created costs several times as much.
 """
 
 from collections import deque
@@ -16,10 +17,14 @@ from taskrunner.pool.platform import Platform
 
 MAX_STOLEN = 16
 
-# Runs one item, pushes what became ready but for one, and returns that one (None: nothing).
+# Executes one item, pushes all but one of the items that became ready, and returns that one, or None.
 type Execute = Callable[[Any], Any]
-# Makes the Execute of one worker, in that worker's own thread: (worker, push) -> execute.
+# Creates the Execute function of one worker, in that worker's own thread: (worker, push) -> execute.
 type Bind = Callable[[int, Callable[[Any], None]], Execute]
+
+
+class AbandonedError(Exception):
+    """Raised by ``execute`` in a worker that was replaced: its thread exits silently."""
 
 
 class Victim:
@@ -27,17 +32,17 @@ class Victim:
 
     __slots__ = ("size", "take")
 
-    def __init__(self, theirs: deque[Any]) -> None:
-        self.size = theirs.__len__
-        self.take = theirs.popleft
+    def __init__(self, items: deque[Any]) -> None:
+        self.size = items.__len__
+        self.take = items.popleft
 
 
 def steal(victims: Iterable[Victim], push: Callable[[Any], None], on_steal: Callable[[Any], None]) -> Any:
-    """Take half of the first deque that holds something: return its oldest item, push the others.
+    """Take half of the first nonempty deque, at most MAX_STOLEN items: return the oldest item, push the others.
 
-    Each is told to ``on_steal`` while it is this thread's own, before anybody can take it again.
-    ``deque.popleft`` is atomic: each item goes to one thief or to its owner. The length may be out
-    of date when it is used; an empty deque then raises, and the next victim is tried.
+    ``on_steal`` receives each item while only this thread has it, before any other thread can take it again.
+    ``deque.popleft`` is atomic: each item reaches one thief or its owner. The length may be stale when it is used.
+    In this case ``popleft`` raises on an empty deque, and the thief tries the next victim.
     """
     for victim in victims:
         if size := victim.size():
@@ -48,36 +53,32 @@ def steal(victims: Iterable[Victim], push: Callable[[Any], None], on_steal: Call
             on_steal(item)
             try:
                 for _ in range(min(size // 2, MAX_STOLEN) - 1):
-                    kept = victim.take()
-                    on_steal(kept)
-                    push(kept)
+                    extra = victim.take()
+                    on_steal(extra)
+                    push(extra)
             except IndexError:
                 pass
             return item
     return None
 
 
-class AbandonedError(Exception):
-    """Raised by ``execute`` in a worker whose place another one has taken: its thread ends without a word."""
-
-
-def work(
+def run_worker(
     worker: int,
     roots: Sequence[Any],
     bind: Bind,
     parking: Parking,
     platform: Platform,
-    meet: Callable[[int, deque[Any]], Sequence[deque[Any]]],
+    wait_at_start: Callable[[int, deque[Any]], Sequence[deque[Any]]],
     on_steal: Callable[[Any], None],
 ) -> None:
-    """Work until the pool goes home. ``meet`` waits for all workers and returns all deques."""
-    mine = platform.deque()
+    """Execute items until the pool stops. ``wait_at_start`` waits for all workers and returns all deques."""
+    items = platform.deque()
     flags = platform.flags(2)
-    execute = bind(worker, mine.append)
-    mine.extend(roots)
-    parking.enter(mine, flags)
-    if deques := meet(worker, mine):
-        _work(worker, deques, flags, execute, parking, on_steal)
+    execute = bind(worker, items.append)
+    items.extend(roots)
+    parking.register(items, flags)
+    if deques := wait_at_start(worker, items):
+        _run_loop(worker, deques, flags, execute, parking, on_steal)
 
 
 def take_over(
@@ -87,15 +88,15 @@ def take_over(
     parking: Parking,
     on_steal: Callable[[Any], None],
 ) -> None:
-    """Work on in the place of a worker that is lost in an item, with its deque and its flags.
+    """Continue as the replacement of a worker whose thread is abandoned, with its deque and its flags.
 
-    Both stay known to all others; who is lost touches neither again.
+    Both stay registered with all other workers. The abandoned thread never accesses either again.
     """
-    mine = deques[worker]
-    _work(worker, deques, parking.flags_of(mine), bind(worker, mine.append), parking, on_steal)
+    items = deques[worker]
+    _run_loop(worker, deques, parking.find_flags(items), bind(worker, items.append), parking, on_steal)
 
 
-def _work(  # noqa: C901  the hot loop is one page on purpose
+def _run_loop(  # noqa: C901  the hot loop is one page on purpose
     worker: int,
     deques: Sequence[deque[Any]],
     flags: list[int],
@@ -103,38 +104,38 @@ def _work(  # noqa: C901  the hot loop is one page on purpose
     parking: Parking,
     on_steal: Callable[[Any], None],
 ) -> None:
-    mine = deques[worker]
-    gate = parking.wake_lock(worker)
-    push, pop = mine.append, mine.pop
-    others = [Victim(theirs) for theirs in (*deques[worker + 1 :], *deques[:worker])]
-    victims = parking.policy.victims(worker, others)
+    items = deques[worker]
+    wake_lock = parking.create_wake_lock(worker)
+    push, pop = items.append, items.pop
+    others = [Victim(other_items) for other_items in (*deques[worker + 1 :], *deques[:worker])]
+    victims = parking.policy.order_victims(worker, others)
     searching = False
     while True:
         item = None
         if flags[GLOBAL]:
             item = parking.take_global(urgent=True)
-        if item is None and mine:
+        if item is None and items:
             try:
                 item = pop()
-            except IndexError:  # a thief was faster
+            except IndexError:  # a thief took the last item
                 item = None
         if item is None:
             item = steal(victims, push, on_steal)
         if item is None:
             item = parking.take_global(urgent=False)
         if item is None:
-            verdict = parking.park(gate, searching=searching)
-            if verdict == EXIT:
+            next_step = parking.park(wake_lock, searching=searching)
+            if next_step == EXIT:
                 return
-            searching = verdict == SEARCH
+            searching = next_step == SEARCH
             continue
         if searching:
             searching = False
             parking.found_work()
         while item is not None:
-            if flags[IDLE] and mine:  # pushed by the last item, or kept from what was stolen
+            if flags[IDLE] and items:  # pushed by the last item, or retained from stolen items
                 parking.wake_one()
             item = execute(item)
-            if flags[GLOBAL] and item is not None:  # something goes before it
+            if flags[GLOBAL] and item is not None:  # an urgent item precedes it
                 push(item)
                 item = None

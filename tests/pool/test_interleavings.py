@@ -336,8 +336,8 @@ class Noted(SeededPolicy):
         super().__init__(seed)
         self.looks, self.woken = [], []
 
-    def victims(self, worker, others):
-        seen, numbered = super().victims(worker, range(len(others))), self.looks
+    def order_victims(self, worker, others):
+        seen, numbered = super().order_victims(worker, range(len(others))), self.looks
 
         class Noting:
             def __iter__(self):
@@ -347,10 +347,10 @@ class Noted(SeededPolicy):
 
         return Noting()
 
-    def sleeper(self, idle, worker_at):
-        place = super().sleeper(idle, worker_at)
-        self.woken.append((worker_at[idle[place]], sorted(worker_at[gate] for gate in idle)))
-        return place
+    def pick_idle(self, idle, worker_of):
+        position = super().pick_idle(idle, worker_of)
+        self.woken.append((worker_of[idle[position]], sorted(worker_of[wake_lock] for wake_lock in idle)))
+        return position
 
 
 def chosen(cooperative, step_through, work, seed, choice):

@@ -52,7 +52,7 @@ class Pool:
         self.flags = [[0, 0] for _ in range(workers)]
         self.deques = [Observed(flags) for flags in self.flags]
         for mine, flags in zip(self.deques, self.flags, strict=True):
-            self.parking.enter(mine, flags)
+            self.parking.register(mine, flags)
 
     def idle(self):
         return [flags[IDLE] for flags in self.flags]
@@ -255,7 +255,7 @@ def test_one_who_enters_learns_of_the_inbox(priority, flag):
     parking = Parking(1, Platform(), lambda: None)
     parking.inject(1, priority)
     flags = [0, 0]
-    parking.enter(deque(), flags)
+    parking.register(deque(), flags)
     assert flags == [0, flag]
 
 
@@ -283,7 +283,7 @@ def woken(policy, asleep):
     pool = Pool(6, policy)
     gates = {}
     for worker in asleep:
-        gates[worker] = pool.parking.wake_lock(worker)
+        gates[worker] = pool.parking.create_wake_lock(worker)
         pool.parking._idle.append(gates[worker])
     found = []
     while len(found) < len(gates):

@@ -45,7 +45,7 @@ def test_items_are_dealt_out_in_turn(work, cooperative, workers):
             return super().bind(worker, push)
 
     pool = Pool(workers, Ends().bind, platform=platform)
-    pool._thread = lambda worker, roots: lambda: dealt.__setitem__(worker, roots)
+    pool._create_target = lambda worker, roots: lambda: dealt.__setitem__(worker, roots)
     pool.start(list(range(20)))
     platform.run()
     assert dealt == {worker: list(range(worker, 20, workers))[::-1] for worker in range(workers)}

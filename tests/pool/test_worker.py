@@ -22,7 +22,7 @@ class Parking:
         self.late = list(late)
         self.verdicts = list(verdicts)
 
-    def enter(self, mine, flags):
+    def register(self, mine, flags):
         self.mine, self.flags = mine, flags
         flags[GLOBAL] = int(bool(self.urgent))
 
@@ -36,7 +36,7 @@ class Parking:
         self.flags[GLOBAL] = int(bool(self.urgent))
         return item
 
-    def wake_lock(self, worker):
+    def create_wake_lock(self, worker):
         self.asked.append(worker)
         gate = Platform().lock()
         gate.acquire()
@@ -83,7 +83,7 @@ def run(calls, work):
             deques.insert(number, mine)
             return deques
 
-        hot_loop.work(worker, roots, done.bind, parking, Platform(), meet, on_steal)
+        hot_loop.run_worker(worker, roots, done.bind, parking, Platform(), meet, on_steal)
         assert parking.asked == [worker]
         return calls
 
@@ -196,8 +196,8 @@ def test_a_seed_says_in_which_order_a_thief_looks_and_no_victim_is_left_out(run,
 
 
 def test_a_seeded_thief_looks_in_a_new_order_each_time_and_no_other_in_the_same():
-    assert len({tuple(SeededPolicy(1).victims(worker, "abcde")) for worker in range(4)}) == 4
-    looks = SeededPolicy(1).victims(0, "abcde")
+    assert len({tuple(SeededPolicy(1).order_victims(worker, "abcde")) for worker in range(4)}) == 4
+    looks = SeededPolicy(1).order_victims(0, "abcde")
     orders = [tuple(looks) for _ in range(4)]
     assert len(set(orders)) > 1
     assert {tuple(sorted(order)) for order in orders} == {tuple("abcde")}
