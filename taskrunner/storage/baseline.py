@@ -1,7 +1,7 @@
-"""The run with one worker that a run with several is measured by: an earlier one of the same graph in its directory.
+"""Baseline run: the earlier single-worker run of the same graph that a run with several workers is compared with.
 
-Only summaries are looked at, and of those that would do the graphs: this is done at the end of every run. To read the
-events of both then takes some time for each node, which a run of many short nodes is not made to wait for.
+Cost: the search happens at the end of every run. It reads summaries, and the graphs of matching runs. A comparison
+then reads the events of both runs, which takes time for each node. A run of many short nodes does not wait for that.
 """
 
 import contextlib
@@ -12,11 +12,12 @@ import msgspec
 
 from taskrunner.storage.timings import MAX_RUNS
 
-# Events of more bytes are not read.
+# Larger event files are not read.
 MAX_EVENTS_BYTES = 8 << 20
-# At the end of a run so many nodes are read about, and so many more for each second that it took.
-MIN_NODES = 1_000
-FEW_A_SECOND = 2_000
+# At the end of a run the baseline is compared if the run had at most BASE_NODE_LIMIT nodes, plus
+# NODE_LIMIT_PER_SECOND nodes for each second that it took.
+BASE_NODE_LIMIT = 1_000
+NODE_LIMIT_PER_SECOND = 2_000
 
 
 class _Run(msgspec.Struct):
@@ -33,49 +34,51 @@ class _Run(msgspec.Struct):
     engine: str = "threads"
 
     @property
-    def is_whole(self) -> bool:
-        """Say whether each of its nodes ran, and ran in this run."""
+    def is_complete(self) -> bool:
+        """Whether the run succeeded and executed every node itself: none was cached or restored."""
         return self.ok and bool(self.done) and not self.cached and not self.kept
 
 
 _decode = msgspec.json.Decoder(_Run).decode
 
 
-def baseline(runs: Path, run_id: str, *, is_patient: bool = True) -> str:
-    """Return the id of the newest run before this one that had one worker and all else in common with it.
+def baseline(runs: Path, run_id: str, *, is_thorough: bool = True) -> str:
+    """Return the id of the newest earlier run that used one worker and otherwise equals this run.
 
-    Both ran the same graph with the same parameters on the same Python, with or without the GIL, went well, and took
-    nothing from a cache or from a run before. "": there is none among the last LOOK_BACK runs, or
-    this run had one worker itself. Without patience: or there is too much to be read about it.
+    Both runs executed the same graph with the same parameters on the same Python, with or without the GIL. Both
+    succeeded, and took no result from a cache or from an earlier run.
+
+    The result is "" if no such run is among the last MAX_RUNS runs, or if this run used one worker itself. Unless
+    ``is_thorough``, it is also "" if this run has more nodes than the limits of this module allow.
     """
-    folder = runs / run_id
-    run = _read(folder)
-    if run is None or run.engine != "threads" or run.workers == 1 or not run.is_whole or not _is_small(folder):
+    directory = runs / run_id
+    run = _read(directory)
+    if run is None or run.engine != "threads" or run.workers == 1 or not run.is_complete or not _is_small(directory):
         return ""
-    if not is_patient and run.done > MIN_NODES + FEW_A_SECOND * run.wall_s:
+    if not is_thorough and run.done > BASE_NODE_LIMIT + NODE_LIMIT_PER_SECOND * run.wall_s:
         return ""
-    return next((earlier.name for earlier in _earlier(runs, run_id) if _is_baseline(earlier, run, folder)), "")
+    return next((earlier.name for earlier in _earlier_runs(runs, run_id) if _is_baseline(earlier, run, directory)), "")
 
 
-def _is_baseline(earlier: Path, run: _Run, folder: Path) -> bool:
-    """Say whether the run of the folder ``earlier`` will do for that of ``folder``; what costs least is asked first."""
-    found = _read(earlier)
-    if found is None or found.workers > 1 or not found.is_whole or not _is_same(run, found):
+def _is_baseline(earlier: Path, run: _Run, directory: Path) -> bool:
+    """Return whether the run in ``earlier`` is a baseline for that in ``directory``; the cheapest checks come first."""
+    candidate = _read(earlier)
+    if candidate is None or candidate.workers > 1 or not candidate.is_complete or not _is_same(run, candidate):
         return False
-    return _is_small(earlier) and _has_same_graph(folder, earlier)
+    return _is_small(earlier) and _has_same_graph(directory, earlier)
 
 
-def _earlier(runs: Path, run_id: str) -> Iterator[Path]:
-    """Give the folders of the runs before one, the newest first."""
+def _earlier_runs(runs: Path, run_id: str) -> Iterator[Path]:
+    """Yield the directories of at most MAX_RUNS runs before a run, the newest first."""
     names = sorted([path.parent.name for path in runs.glob("*/summary.json")], reverse=True)
     for name in [name for name in names if name < run_id][:MAX_RUNS]:
         yield runs / name
 
 
-def _read(folder: Path) -> _Run | None:
-    """Return what a summary tells; None: it cannot be read."""
+def _read(directory: Path) -> _Run | None:
+    """Return the summary of a run; None if it cannot be read."""
     with contextlib.suppress(OSError, ValueError):
-        return _decode((folder / "summary.json").read_bytes())
+        return _decode((directory / "summary.json").read_bytes())
     return None
 
 
@@ -84,15 +87,15 @@ def _is_same(run: _Run, other: _Run) -> bool:
     return all(getattr(run, name) == getattr(other, name) for name in names)
 
 
-def _has_same_graph(folder: Path, other: Path) -> bool:
+def _has_same_graph(directory: Path, other: Path) -> bool:
     with contextlib.suppress(OSError):
         return all(
-            (folder / name).read_bytes() == (other / name).read_bytes() for name in ("graph.json", "params.json")
+            (directory / name).read_bytes() == (other / name).read_bytes() for name in ("graph.json", "params.json")
         )
     return False
 
 
-def _is_small(folder: Path) -> bool:
+def _is_small(directory: Path) -> bool:
     with contextlib.suppress(OSError):
-        return (folder / "events.jsonl").stat().st_size <= MAX_EVENTS_BYTES
+        return (directory / "events.jsonl").stat().st_size <= MAX_EVENTS_BYTES
     return False

@@ -1,17 +1,16 @@
-"""The journal of a run: which nodes have finished, with their results, so that a later run need not repeat them.
+"""Journal of a run: the finished nodes with their results, so that a resumed run does not repeat them.
 
-A file of records, each of them
+The file is a sequence of records after a magic line, and is only ever appended to. Each record consists of
 
     length of the payload   4 bytes, little-endian
     checksum of the payload 4 bytes, CRC-32 of the length and the payload
     payload                 MessagePack: a list of entries, [node] or [node, result]
 
-and only ever appended to. The thread of the log writes what has finished since the last batch with one
-write a batch, so that a process that is killed leaves whole batches and at most one torn one. Whoever
-reads stops at the first record that is not whole and right, and trusts nothing behind it. An entry
-without a result is that of a node which finished with a result that cannot be stored.
+The journal writer's thread writes the entries since the last batch with one write per batch. A killed process
+therefore leaves complete batches and at most one torn one. A reader stops at the first incomplete or damaged record,
+and trusts nothing after it. An entry without a result belongs to a node whose result cannot be stored.
 
-The file is locked while a run writes it. The system drops the lock with the process, however it ends.
+The file is locked while a run writes it. The system drops the lock when the process ends, in whatever way.
 """
 
 import contextlib
@@ -31,67 +30,26 @@ from taskrunner.safe.private_files import open_private
 from taskrunner.storage.serialization import ATOMS, SerializationError, deserialize, serialize
 
 MAGIC = b"taskrunner journal 1\n"
-_HEAD = struct.Struct("<II")
-# Extension types: a result that was packed by the thread that made it; a node that has not finished after all.
-_PACKED = 100
+MAX_RECORD_ENTRIES = 1000
+# MessagePack extension types: a serialized result; the tombstone of a node that counts as unfinished again.
+_SERIALIZED = 100
 _TOMBSTONE = 101
-BATCH = 1000  # entries a record
-# Whose length is what they hold; that of any other object is its own affair.
+_HEAD = struct.Struct("<II")
+# Built-in types whose length measures their contents. Any other type defines its own length.
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 _SIZED = _CONTAINERS | {str, bytes, bytearray}
 
 type Entry = tuple[str] | tuple[str, Any]
 
-
-def entry(node: str, value: Any) -> Entry:
-    """Return the entry of a node that has finished, in a form that nobody can change any more.
-
-    It is made by the thread that has the result, before anybody else gets it.
-    """
-    if type(value) in ATOMS:
-        return (node, value)
-    try:
-        return (node, Ext(_PACKED, serialize(value)))
-    except SerializationError:
-        return (node,)
-
-
-def bounded_entry(node: str, value: Any, most: int) -> Entry:
-    """Return the entry of a node, without its result if that takes more than so many bytes; it travels as it is."""
-    if is_larger(value, most):
-        return (node,)
-    try:
-        data = serialize(value)
-    except SerializationError:
-        return (node,)
-    return (node, Ext(_PACKED, data)) if len(data) <= most else (node,)
-
-
-def is_larger(value: Any, most: int) -> bool:
-    """Say whether a value takes more than so many bytes, as far as its own parts tell; each takes one at least."""
-    waiting, size = [value], 0
-    for part in waiting:  # it grows while it is read, up to so many
-        size += 1
-        kind = type(part)
-        if kind in _SIZED:
-            size += len(part)
-            if size <= most and kind in _CONTAINERS:
-                waiting += part.values() if kind is dict else part
-        if size > most:
-            return True
-    return False
-
-
-def tombstone(node: str) -> Entry:
-    """Return the entry of a node that has finished as something else than it is now."""
-    return (node, Ext(_TOMBSTONE, b""))
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
 
 
 class Journal:
-    """A journal that is written. ``fsync``: each batch goes to the disk before the next.
+    """A journal that is open for writing. ``fsync``: each batch is synced to disk before the next one.
 
     Raises:
-        TaskrunnerError: it cannot be written, or another process writes it.
+        TaskrunnerError: the journal cannot be written, or another process writes it.
 
     """
 
@@ -99,24 +57,25 @@ class Journal:
         self.path = path
         self._fsync = fsync
         self._file = lock_file(path)
-        os.ftruncate(self._file, _good_length(path.read_bytes()))
+        os.ftruncate(self._file, _valid_length(path.read_bytes()))
         if not os.fstat(self._file).st_size:
             self._write(MAGIC)
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Write the entries of nodes that have finished.
+        """Write the entries of finished nodes.
 
         Raises:
-            OSError: they cannot be written; what was written before stays good.
+            OSError: the entries cannot be written; earlier entries stay valid.
 
         """
-        records = [_record(entries[first : first + BATCH]) for first in range(0, len(entries), BATCH)]
+        starts = range(0, len(entries), MAX_RECORD_ENTRIES)
+        records = [_encode_record(entries[start : start + MAX_RECORD_ENTRIES]) for start in starts]
         self._write(b"".join(records))
         if self._fsync:
             os.fsync(self._file)
 
     def close(self) -> None:
-        """Close the file, which drops the lock."""
+        """Close the file, which releases the lock."""
         os.close(self._file)
 
     def _write(self, data: bytes) -> None:
@@ -125,11 +84,63 @@ class Journal:
             rest = rest[os.write(self._file, rest) :]
 
 
+def entry(node: str, value: Any) -> Entry:
+    """Return the entry of a finished node, as an immutable snapshot of its result.
+
+    The thread that computed the result calls this function before it passes the result to any other thread.
+    """
+    if type(value) in ATOMS:
+        return (node, value)
+    try:
+        return (node, Ext(_SERIALIZED, serialize(value)))
+    except SerializationError:
+        return (node,)
+
+
+def bounded_entry(node: str, value: Any, max_bytes: int) -> Entry:
+    """Return the entry of a node, without its result if that takes more than ``max_bytes`` bytes.
+
+    A result is always serialized, so that the entry can be sent from a worker process to the client as it is.
+    """
+    if is_larger(value, max_bytes):
+        return (node,)
+    try:
+        data = serialize(value)
+    except SerializationError:
+        return (node,)
+    return (node, Ext(_SERIALIZED, data)) if len(data) <= max_bytes else (node,)
+
+
+def is_larger(value: Any, max_bytes: int) -> bool:
+    """Return whether a value takes more than ``max_bytes`` bytes, as far as its built-in parts show.
+
+    Each part counts as at least one byte.
+    """
+    parts, size = [value], 0
+    for part in parts:  # the list grows during the iteration, up to the limit
+        size += 1
+        kind = type(part)
+        if kind in _SIZED:
+            size += len(part)
+            if size <= max_bytes and kind in _CONTAINERS:
+                parts += part.values() if kind is dict else part
+        if size > max_bytes:
+            return True
+    return False
+
+
+def tombstone(node: str) -> Entry:
+    """Return the entry that cancels the earlier entry of a node, because the node has changed since it finished."""
+    return (node, Ext(_TOMBSTONE, b""))
+
+
 def lock_file(path: Path) -> int:
-    """Lock a file as a journal is locked, and return the descriptor that holds the lock: for a run without a journal.
+    """Lock a file in the same way as a journal, and return the file descriptor that holds the lock.
+
+    A run without a journal locks another file.
 
     Raises:
-        TaskrunnerError: it cannot be written, or another process holds it.
+        TaskrunnerError: the file cannot be written, or another process holds the lock.
 
     """
     try:
@@ -140,12 +151,12 @@ def lock_file(path: Path) -> int:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(file)
-        raise TaskrunnerError(f"another process runs in {path.parent}") from None
+        raise TaskrunnerError(f"another process is using {path.parent}") from None
     return file
 
 
 def is_locked(path: Path) -> bool:
-    """Say whether a process holds a journal, or another file, just now."""
+    """Return whether a process currently holds the lock of a journal or of another file."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -160,83 +171,81 @@ def is_locked(path: Path) -> bool:
 
 
 def read(path: Path) -> dict[str, Entry]:
-    """Return the last good entry of each node; no journal is an empty one."""
+    """Return the last valid entry of each node; a missing journal counts as empty."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
         return {}
-    last = {found[0]: tuple(found) for _, entries in _records(data) for found in entries}
-    return {node: found for node, found in last.items() if not _is_tombstone(found)}
+    last = {stored[0]: tuple(stored) for _, entries in _read_records(data) for stored in entries}
+    return {node: stored for node, stored in last.items() if not _is_tombstone(stored)}
 
 
-def result_of(found: Entry) -> Any:
-    """Return the result that an entry holds.
+def result_of(stored: Entry) -> Any:
+    """Return the result in an entry.
 
     Raises:
-        NotStorableError: it holds none, or none that can be read here.
+        SerializationError: the entry has no result, or this process cannot read it.
 
     """
-    if len(found) == 1:
+    if len(stored) == 1:
         raise SerializationError("the result could not be stored")
-    value = found[1]
+    value = stored[1]
     return deserialize(bytes(value.data)) if isinstance(value, Ext) else value
 
 
-def _is_tombstone(found: Entry) -> bool:
-    value = found[1] if len(found) > 1 else None
+def _is_tombstone(stored: Entry) -> bool:
+    value = stored[1] if len(stored) > 1 else None
     return isinstance(value, Ext) and value.code == _TOMBSTONE
 
 
-def _record(entries: Sequence[Entry]) -> bytes:
+def _encode_record(entries: Sequence[Entry]) -> bytes:
     try:
         payload = _encode(entries)
-    except Exception:  # noqa: BLE001  one of them holds a number beyond 64 bits, or text that is no Unicode
-        payload = _encode([safe for found in entries for safe in _safe(found)])
+    except Exception:  # noqa: BLE001  an entry holds an integer beyond 64 bits, or a string that is not valid Unicode
+        payload = _encode([encodable for stored in entries for encodable in _to_encodable(stored)])
     length = len(payload).to_bytes(4, "little")
     return length + zlib.crc32(payload, zlib.crc32(length)).to_bytes(4, "little") + payload
 
 
-def _safe(found: Entry) -> list[Entry]:
-    """Return an entry that can be encoded: packed, or without its result, or none."""
-    packed: list[Entry] = [] if len(found) == 1 else [(found[0], Ext(_PACKED, data)) for data in _packed(found[1])]
-    for candidate in (found, *packed, (found[0],)):
+def _to_encodable(stored: Entry) -> list[Entry]:
+    """Return an entry that can be encoded, with its result serialized or without it; [] if even the id cannot be."""
+    serialized: list[Entry] = []
+    if len(stored) > 1:
+        serialized = [(stored[0], Ext(_SERIALIZED, data)) for data in _try_serialize(stored[1])]
+    for candidate in (stored, *serialized, (stored[0],)):
         with contextlib.suppress(Exception):
             _encode(candidate)
             return [candidate]
     return []
 
 
-def _packed(value: Any) -> list[bytes]:
+def _try_serialize(value: Any) -> list[bytes]:
     try:
         return [serialize(value)]
     except SerializationError:
         return []
 
 
-def _good_length(data: bytes) -> int:
-    """Return how many bytes of a journal are good; 0: not even its beginning."""
+def _valid_length(data: bytes) -> int:
+    """Return the number of valid bytes at the start of a journal; 0 if even the magic line is wrong."""
     start = len(MAGIC) if data.startswith(MAGIC) else 0
-    return max([start, *(end for end, _ in _records(data))])
+    return max([start, *(end for end, _ in _read_records(data))])
 
 
-def _records(data: bytes) -> Iterable[tuple[int, list[Any]]]:
-    """Yield the entries of each good record, and where it ends."""
-    place = len(MAGIC)
+def _read_records(data: bytes) -> Iterable[tuple[int, list[Any]]]:
+    """Yield the end offset and the entries of each valid record."""
+    offset = len(MAGIC)
     if not data.startswith(MAGIC):
         return
-    while place + _HEAD.size <= len(data):
-        length, checksum = _HEAD.unpack_from(data, place)
-        start, end = place + _HEAD.size, place + _HEAD.size + length
+    while offset + _HEAD.size <= len(data):
+        length, checksum = _HEAD.unpack_from(data, offset)
+        start, end = offset + _HEAD.size, offset + _HEAD.size + length
         payload = data[start:end]
-        if len(payload) < length or zlib.crc32(payload, zlib.crc32(data[place : place + 4])) != checksum:
+        if len(payload) < length or zlib.crc32(payload, zlib.crc32(data[offset : offset + 4])) != checksum:
             return
         try:
             entries = _decode(payload)
         except msgspec.DecodeError:
             return
         yield end, entries
-        place = end
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
+        offset = end

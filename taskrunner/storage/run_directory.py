@@ -1,4 +1,4 @@
-"""What a run leaves behind: one folder for each run, named so that names sort by time, for the user alone."""
+"""Run directory: the files of one run, accessible to the user only. The names of run directories sort by time."""
 
 import contextlib
 import datetime as dt
@@ -16,90 +16,19 @@ from taskrunner.safe.reprs import to_json
 from taskrunner.storage.redaction import SecretHashes, StoredGraph
 from taskrunner.storage.summary import Summary
 
+# The default directories for runs, and for the cache that all runs share.
 DEFAULT = Path(".taskrunner") / "runs"
-
-
-CACHE = Path(".taskrunner") / "cache"  # which belongs to no run
-
-
+CACHE = Path(".taskrunner") / "cache"
 _LAST = re.compile(r"last(?:~(\d{1,9}))?")
-
-
-def new_run_id() -> str:
-    """Return an id such as ``20260131-154502-9f3a1c7``: UTC, microseconds in hexadecimal, and a random byte."""
-    now = dt.datetime.now(dt.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond:05x}{os.urandom(1).hex()}"
-
-
-def run_ids(runs: Path) -> list[str]:
-    """Return the ids of the runs that lie in a directory, the oldest first; those of another user are left out.
-
-    Raises:
-        UsageError: the directory cannot be read.
-
-    """
-    try:
-        names = [path.name for path in runs.iterdir()]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise UsageError(f"cannot read {runs}: {error.strerror}") from None
-    # Path.is_file would raise where it may not look
-    return sorted(name for name in names if os.path.isfile(runs / name / "graph.json"))  # noqa: PTH113
-
-
-def find_run(runs: Path, name: str) -> str:
-    """Return the id of the run that a name stands for: an id, a unique start of one, ``last``, or ``last~2``.
-
-    ``last~2`` is the second before the last one, as with Git's commits.
-
-    Raises:
-        UsageError: there is no such run, or more than one.
-
-    """
-    ids = run_ids(runs)
-    back = _LAST.fullmatch(name)
-    if back is not None:
-        ids = ids[: max(len(ids) - int(back[1] or 0), 0)][-1:]
-    elif name in ids:
-        ids = [name]
-    else:
-        ids = [run_id for run_id in ids if run_id.startswith(name)]
-    if not ids:
-        raise UsageError(f'no run "{name}" in {runs}')
-    if len(ids) > 1:
-        raise UsageError(f'"{name}" stands for {len(ids)} runs: {", ".join(ids)}')
-    return ids[0]
-
-
-def read_graph(folder: Path) -> StoredGraph:
-    """Return what the folder of a run keeps of the graph as it was run.
-
-    Raises:
-        TaskrunnerError: it cannot be read.
-
-    """
-    prints = folder / "fingerprints.json"
-    try:
-        data = (folder / "graph.json").read_bytes()
-        params = msgspec.json.decode((folder / "params.json").read_bytes(), type=dict[str, Any])
-        if not prints.exists():
-            return StoredGraph(data, params)
-        return StoredGraph(data, params, msgspec.json.decode(prints.read_bytes(), type=SecretHashes))
-    except (OSError, ValueError) as error:
-        raise TaskrunnerError(f"cannot read the graph of run {folder.name}: {error}") from None
-
-
-def commands_of(runs: Path, run_id: str) -> Path:
-    """Return the folder for what the commands of a run write."""
-    return runs / run_id / "commands"
+_UNSAFE = re.compile(r"[^\w.\[\]-]+", re.ASCII)
+_MAX_NAME_CHARS = 100
 
 
 class RunDirectory:
-    """The folder of one run, made where it is not there.
+    """The directory of one run; it is created if it does not exist.
 
     Raises:
-        TaskrunnerError: it cannot be made.
+        TaskrunnerError: the directory cannot be created.
 
     """
 
@@ -113,23 +42,28 @@ class RunDirectory:
             make_private(self.path)
             make_private(self.commands)
         except OSError as error:
-            raise TaskrunnerError(f"cannot make the run's folder {self.path}: {error.strerror}") from None
+            raise TaskrunnerError(f"cannot create the run directory {self.path}: {error.strerror}") from None
 
-    def write_graph(self, kept: StoredGraph) -> None:
-        """Keep the graph as it was run, in JSON, and the parameters that it was given, without secrets."""
-        prints = self.path / "fingerprints.json"
-        if kept.fingerprints:
-            self._replace(prints.name, msgspec.json.encode(kept.fingerprints))
+    def write_graph(self, stored: StoredGraph) -> None:
+        """Write the graph as JSON in the form in which it runs, and its parameters, both without secrets."""
+        hashes = self.path / "fingerprints.json"
+        if stored.secret_hashes:
+            self._replace(hashes.name, msgspec.json.encode(stored.secret_hashes))
         else:
-            prints.unlink(missing_ok=True)
-        self._replace("params.json", to_json(kept.params))
-        self._replace("graph.json", kept.graph)
+            hashes.unlink(missing_ok=True)
+        self._replace("params.json", to_json(stored.params))
+        self._replace("graph.json", stored.graph)
+
+    def write_summary(self, summary: Summary) -> None:
+        """Write ``summary.json``."""
+        data = msgspec.json.format(msgspec.json.encode(summary), indent=2)
+        self._replace("summary.json", data + b"\n")
 
     def _replace(self, name: str, data: bytes) -> None:
-        """Write a file so that whoever reads it sees the old or the new one, and nothing between.
+        """Replace a file atomically: a reader sees either the old or the new contents.
 
         Raises:
-            TaskrunnerError: it cannot be written; the old one stays.
+            TaskrunnerError: the file cannot be written; the old file stays.
 
         """
         new = self.path / f"{name}.new"
@@ -141,26 +75,85 @@ class RunDirectory:
                 new.unlink(missing_ok=True)
             raise TaskrunnerError(f"cannot write {self.path / name}: {error.strerror}") from None
 
-    def write_summary(self, summary: Summary) -> None:
-        """Write ``summary.json``."""
-        data = msgspec.json.format(msgspec.json.encode(summary), indent=2)
-        self._replace("summary.json", data + b"\n")
+
+def new_run_id() -> str:
+    """Return an id such as ``20260131-154502-9f3a1c7``: UTC, microseconds in hexadecimal, and a random byte."""
+    now = dt.datetime.now(dt.UTC)
+    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond:05x}{os.urandom(1).hex()}"
 
 
-_UNSAFE = re.compile(r"[^\w.\[\]-]+", re.ASCII)
+def run_ids(runs: Path) -> list[str]:
+    """Return the ids of the runs in a directory, the oldest first; unreadable runs of other users are left out.
+
+    Raises:
+        UsageError: the directory cannot be read.
+
+    """
+    try:
+        names = [path.name for path in runs.iterdir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"cannot read {runs}: {error.strerror}") from None
+    # Path.is_file would raise an error for a directory without read permission.
+    return sorted(name for name in names if os.path.isfile(runs / name / "graph.json"))  # noqa: PTH113
 
 
-_MAX_NAME_CHARS = 100
+def find_run(runs: Path, name: str) -> str:
+    """Return the id of the run with a given name: an id, a unique prefix of one, ``last``, or ``last~2``.
+
+    ``last~2`` is the second run before the last one, as for Git commits.
+
+    Raises:
+        UsageError: no run or more than one run matches.
+
+    """
+    ids = run_ids(runs)
+    back = _LAST.fullmatch(name)
+    if back is not None:
+        ids = ids[: max(len(ids) - int(back[1] or 0), 0)][-1:]
+    elif name in ids:
+        ids = [name]
+    else:
+        ids = [run_id for run_id in ids if run_id.startswith(name)]
+    if not ids:
+        raise UsageError(f'no run "{name}" in {runs}')
+    if len(ids) > 1:
+        raise UsageError(f'"{name}" matches {len(ids)} runs: {", ".join(ids)}')
+    return ids[0]
 
 
-def output_files(folder: Path, node: str) -> tuple[Path, Path]:
-    """Return the files for what a node's command writes to standard output and to standard error."""
+def read_graph(directory: Path) -> StoredGraph:
+    """Return the graph stored in a run directory, in the form in which it ran.
+
+    Raises:
+        TaskrunnerError: the graph cannot be read.
+
+    """
+    hashes = directory / "fingerprints.json"
+    try:
+        data = (directory / "graph.json").read_bytes()
+        params = msgspec.json.decode((directory / "params.json").read_bytes(), type=dict[str, Any])
+        if not hashes.exists():
+            return StoredGraph(data, params)
+        return StoredGraph(data, params, msgspec.json.decode(hashes.read_bytes(), type=SecretHashes))
+    except (OSError, ValueError) as error:
+        raise TaskrunnerError(f"cannot read the graph of run {directory.name}: {error}") from None
+
+
+def commands_of(runs: Path, run_id: str) -> Path:
+    """Return the directory for the output of the commands of a run."""
+    return runs / run_id / "commands"
+
+
+def output_files(directory: Path, node: str) -> tuple[Path, Path]:
+    """Return the files for the standard output and the standard error of the command of a node."""
     stem = _file_name(node)
-    return folder / f"{stem}.out", folder / f"{stem}.err"
+    return directory / f"{stem}.out", directory / f"{stem}.err"
 
 
 def _file_name(name: str) -> str:
-    """Make a node's id fit to be a file's name, and still unlike that of every other node."""
+    """Return a valid file name for a node's id that differs from the file name of every other node."""
     safe = _UNSAFE.sub("_", name).lstrip(".")[:_MAX_NAME_CHARS]
     if safe == name:
         return name

@@ -1,15 +1,15 @@
-"""Summary."""
+"""Run summary: the contents of ``summary.json``, with the CPU time of calls added up by function."""
 
 from collections.abc import Iterable
 
 import msgspec
 
-# So many functions are told of, those that waited longest.
+# At most this many functions are listed, those that waited longest.
 MAX_FUNCTIONS = 5
 
 
 class FunctionTime(msgspec.Struct, frozen=True):
-    """What the calls of one function took, in seconds: ``ran_s`` of wall time, of which ``cpu_s`` on a processor."""
+    """The time of all calls of one function, in seconds: ``ran_s`` of wall time, of which ``cpu_s`` on a processor."""
 
     call: str
     calls: int
@@ -18,12 +18,15 @@ class FunctionTime(msgspec.Struct, frozen=True):
 
     @property
     def waited_s(self) -> float:
-        """Seconds without a processor: asleep, for data, for a lock, or for a processor that others had."""
+        """Seconds without a processor: asleep, or waiting for data, for a lock, or for a busy processor."""
         return max(self.ran_s - self.cpu_s, 0.0)
 
 
 class CpuTimes(msgspec.Struct, frozen=True):
-    """What all calls took whose CPU time is known; ``functions``: those that waited longest, at most MOST."""
+    """The time of all calls with a measured CPU time.
+
+    ``functions``: at most MAX_FUNCTIONS functions, those that waited longest.
+    """
 
     calls: int
     ran_s: float
@@ -31,43 +34,30 @@ class CpuTimes(msgspec.Struct, frozen=True):
     functions: tuple[FunctionTime, ...]
 
 
-def add_up(calls: Iterable[tuple[str, float, float]]) -> CpuTimes:
-    """Add up calls: the function of each, its seconds, and those of them on a processor."""
-    found: dict[str, tuple[int, float, float]] = {}
-    for call, ran_s, cpu_s in calls:
-        count, ran, cpu = found.get(call, (0, 0.0, 0.0))
-        found[call] = count + 1, ran + ran_s, cpu + cpu_s
-    functions = [FunctionTime(call, *numbers) for call, numbers in found.items()]
-    functions.sort(key=lambda each: (-each.waited_s, each.call))
-    return CpuTimes(
-        sum([each.calls for each in functions]),
-        sum([each.ran_s for each in functions]),
-        sum([each.cpu_s for each in functions]),
-        tuple(functions[:MAX_FUNCTIONS]),
-    )
-
-
 class SlowNode(msgspec.Struct, frozen=True):
-    """One of the nodes that ran longest."""
+    """One of the longest-running nodes."""
 
     node: str
     ran_s: float
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """A run in numbers, as ``summary.json`` holds it. Times are seconds.
+    """The numbers of a run, as stored in ``summary.json``. Times are seconds.
 
-    ``busy`` is each worker's share of the wall time that it spent in nodes. ``parallelism`` is the
-    time spent in calls and commands, over the wall time. ``gil_module`` is the import that switched
-    the GIL on during a run that began without it, ``gil_node`` the node for which that was imported.
-    ``signal`` is the one that stopped the run, or 0.
-    ``kept``: how many nodes an earlier part of a resumed run had finished; ``nodes`` leaves them out.
-    ``retried``: how many attempts failed that were not the last of their node. ``timed_out_s``: the run's own
-    time-out, if that stopped it, or 0. ``lost``: how many calls were given up and had not returned at the end.
-    ``failed`` counts the failures that are allowed as well, ``ok`` does not mind them.
-    ``cached``: how many of those that are done took their results from the cache.
-    ``engine``: where the nodes ran; ``workers`` is how many ran at once there, and the memory this process's alone.
-    ``cpu``: what calls took and how much of it on a processor, if that was measured.
+    - ``busy``: the share of the wall time that each worker spent in nodes.
+    - ``parallelism``: the time spent in calls and commands, divided by the wall time.
+    - ``gil_module``: the import that enabled the GIL during a run that started without it. ``gil_node``: the node that
+      needed this import.
+    - ``signal``: the number of the signal that stopped the run, or 0.
+    - ``kept``: the number of nodes that an earlier part of a resumed run had finished; ``nodes`` excludes them.
+    - ``retried``: the number of failed attempts that were not the last attempt of their node.
+    - ``timed_out_s``: the timeout of the run if it stopped the run, or 0.
+    - ``lost``: the number of abandoned calls that had not returned at the end of the run.
+    - ``failed``: the number of failures, including allowed ones. ``ok`` ignores allowed failures.
+    - ``cached``: the number of finished nodes with a result from the cache.
+    - ``engine``: the engine that ran the nodes. For an engine other than threads, ``workers`` is the number of nodes
+      that could run at once on it, and ``peak_memory_bytes`` covers the client process only.
+    - ``cpu``: the wall time and CPU time of calls, if measured.
     """
 
     run: str
@@ -99,3 +89,19 @@ class Summary(msgspec.Struct, frozen=True):
     gil_node: str = ""
     cpu: CpuTimes | None = None
     engine: str = "threads"
+
+
+def add_up(calls: Iterable[tuple[str, float, float]]) -> CpuTimes:
+    """Add up calls, each given as its function, its wall time and its CPU time in seconds."""
+    totals: dict[str, tuple[int, float, float]] = {}
+    for call, ran_s, cpu_s in calls:
+        count, ran, cpu = totals.get(call, (0, 0.0, 0.0))
+        totals[call] = count + 1, ran + ran_s, cpu + cpu_s
+    functions = [FunctionTime(call, *numbers) for call, numbers in totals.items()]
+    functions.sort(key=lambda function: (-function.waited_s, function.call))
+    return CpuTimes(
+        sum([function.calls for function in functions]),
+        sum([function.ran_s for function in functions]),
+        sum([function.cpu_s for function in functions]),
+        tuple(functions[:MAX_FUNCTIONS]),
+    )

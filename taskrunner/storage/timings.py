@@ -1,4 +1,4 @@
-"""Timings."""
+"""Timings of earlier runs: the start order of nodes for a replay, and node durations for the critical path."""
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
@@ -8,46 +8,12 @@ import msgspec
 
 from taskrunner.errors import TaskrunnerError
 
-
-class _EventLine(msgspec.Struct):
-    event: str = ""
-    node: str = ""
-    started_at: float = 0.0
-
-
-_EVENT_LINES = msgspec.json.Decoder(_EventLine)
-
-
-_STARTED = frozenset({"node.done", "node.failed", "node.retry"})
-
-
-def recorded_order(folder: Path) -> list[str]:
-    """Return the nodes of the run that has left a folder, in the order in which they first started.
-
-    Raises:
-        TaskrunnerError: it has recorded no node, or its events cannot be read.
-
-    """
-    events = folder / "events.jsonl"
-    try:
-        data = events.read_bytes()
-        lines = _EVENT_LINES.decode_lines(
-            data[: data.rfind(b"\n") + 1]
-        )  # a killed process may not have finished the last
-    except (OSError, ValueError) as error:
-        raise TaskrunnerError(f"cannot read {events}: {error}") from None
-    started = sorted([line for line in lines if line.event in _STARTED], key=lambda line: line.started_at)
-    if not started:
-        raise TaskrunnerError(f"{events} tells of no node: there is no order to replay")
-    return list(dict.fromkeys(line.node for line in started))
-
-
-# Seconds that the earlier run's nodes must have taken on average.
-MIN_RANKED_S = 0.001
-
-
-# So many runs are looked at, the newest first.
+# At most this many runs are checked, the newest first.
 MAX_RUNS = 50
+# Minimum mean duration of the nodes of an earlier run, in seconds; shorter nodes are not worth ranking.
+MIN_RANKED_S = 0.001
+# Tags of the events of a started node.
+_STARTED = frozenset({"node.done", "node.failed", "node.retry"})
 
 
 class _Run(msgspec.Struct):
@@ -59,18 +25,45 @@ class _Run(msgspec.Struct):
     cached: int = 0
 
 
-class _Line(msgspec.Struct):
+class _StartLine(msgspec.Struct):
+    event: str = ""
+    node: str = ""
+    started_at: float = 0.0
+
+
+class _DurationLine(msgspec.Struct):
     node: str = ""
     ran_s: float = 0.0
 
 
-_LINES = msgspec.json.Decoder(_Line)
+_decode_starts = msgspec.json.Decoder(_StartLine).decode_lines
+_decode_durations = msgspec.json.Decoder(_DurationLine).decode_lines
+
+
+def recorded_order(directory: Path) -> list[str]:
+    """Return the nodes of the run in a run directory, in the order in which they first started.
+
+    Raises:
+        TaskrunnerError: the run has recorded no node, or its events cannot be read.
+
+    """
+    events = directory / "events.jsonl"
+    try:
+        data = events.read_bytes()
+        # A killed process may leave an incomplete last line.
+        lines = _decode_starts(data[: data.rfind(b"\n") + 1])
+    except (OSError, ValueError) as error:
+        raise TaskrunnerError(f"cannot read {events}: {error}") from None
+    started = sorted([line for line in lines if line.event in _STARTED], key=lambda line: line.started_at)
+    if not started:
+        raise TaskrunnerError(f"{events} contains no started node: no order to replay")
+    return list(dict.fromkeys(line.node for line in started))
 
 
 def durations(runs: Path, graph: str) -> dict[str, float]:
-    """Return the seconds of each node in the newest finished run of a graph of this name that took none from the cache.
+    """Return the seconds of each node in the newest successful run of a graph of this name without cached results.
 
-    Nothing if there is none that went well, if its nodes were short, or if its files cannot be read.
+    Return an empty dict if there is no such run, if its nodes were short, or if its files cannot be read.
     """
     for summary in sorted(runs.glob("*/summary.json"), reverse=True)[:MAX_RUNS]:
         try:
@@ -79,7 +72,7 @@ def durations(runs: Path, graph: str) -> dict[str, float]:
                 continue
             if run.parallelism * run.wall_s / run.done < MIN_RANKED_S:
                 return {}
-            lines = _LINES.decode_lines(summary.with_name("events.jsonl").read_bytes())
+            lines = _decode_durations(summary.with_name("events.jsonl").read_bytes())
         except (OSError, ValueError):
             continue
         return {line.node: line.ran_s for line in lines if line.node}
@@ -87,5 +80,5 @@ def durations(runs: Path, graph: str) -> dict[str, float]:
 
 
 def selected(seconds: Mapping[str, float], nodes: AbstractSet[str]) -> dict[str, float]:
-    """Return the seconds of these nodes, and of the children of those that are mapped."""
+    """Return the seconds of these nodes, and of the children of the mapped nodes among them."""
     return {node: s for node, s in seconds.items() if node in nodes or node.rpartition("[")[0] in nodes}

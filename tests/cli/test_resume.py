@@ -109,7 +109,7 @@ def test_a_run_is_found_by_a_unique_start_of_its_id(steps, inside):
     assert inside("exec", graph, "--resume", run_id).code == 0
     inside("exec", graph)
     ended = inside("exec", graph, "--resume", run_id[:3])
-    assert (ended.code, "stands for 2 runs" in ended.err) == (2, True)
+    assert (ended.code, "matches 2 runs" in ended.err) == (2, True)
 
 
 def test_a_run_that_is_not_there_is_told(steps, inside):
@@ -211,7 +211,7 @@ def test_a_second_process_is_refused_while_the_first_runs(steps):
     first = steps.start("exec", graph)
     steps.wait_for("started", first)
     second = steps("exec", graph, "--resume", "last")
-    assert (second.code, "another process runs in" in second.err) == (1, True)
+    assert (second.code, "another process is using" in second.err) == (1, True)
     (steps.folder / "go").touch()
     assert steps.end(first).code == 0
 

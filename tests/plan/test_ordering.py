@@ -125,12 +125,12 @@ def test_a_run_says_which_order_it_was_asked_for(graph, tmp_path):
 def test_orders_that_cannot_be_are_refused(graph, tmp_path):
     with pytest.raises(UsageError, match="not both"):
         taskrunner.run(graph, shuffle=1, replay="last", run_dir=tmp_path)
-    with pytest.raises(UsageError, match="only where runs leave folders"):
+    with pytest.raises(UsageError, match="only where runs have directories"):
         taskrunner.run(graph, replay="last")
     with pytest.raises(UsageError, match="no run"):
         taskrunner.run(graph, replay="last", run_dir=tmp_path)
     (tmp_path / "events.jsonl").write_text('{"event":"run.start"}\n')
-    with pytest.raises(TaskrunnerError, match="tells of no node"):
+    with pytest.raises(TaskrunnerError, match="contains no started node"):
         recorded_order(tmp_path)
 
 

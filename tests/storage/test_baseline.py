@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 import taskrunner
-from taskrunner.storage.baseline import FEW_A_SECOND, MIN_NODES, baseline
+from taskrunner.storage.baseline import BASE_NODE_LIMIT, NODE_LIMIT_PER_SECOND, baseline
 from taskrunner.storage.timings import MAX_RUNS
 
 BASELINE = sys.modules[baseline.__module__]
@@ -94,8 +94,8 @@ def test_events_that_take_long_to_read_are_left_alone(leave, tmp_path, monkeypat
 @pytest.mark.parametrize(("more", "found"), [(0, "1"), (1, "")])
 def test_a_run_of_many_short_nodes_is_not_made_to_wait(leave, more, found):
     leave("1")
-    runs = leave("2", workers=2, wall_s=3.0, done=MIN_NODES + 3 * FEW_A_SECOND + more)
-    assert baseline(runs, "2", is_patient=False) == found
+    runs = leave("2", workers=2, wall_s=3.0, done=BASE_NODE_LIMIT + 3 * NODE_LIMIT_PER_SECOND + more)
+    assert baseline(runs, "2", is_thorough=False) == found
     assert baseline(runs, "2") == "1"
 
 

@@ -71,7 +71,7 @@ def test_one_bad_entry_does_not_spoil_its_batch(tmp_path):
 
 
 def test_a_big_batch_becomes_several_records(tmp_path, monkeypatch):
-    monkeypatch.setattr(room, "BATCH", 3)
+    monkeypatch.setattr(room, "MAX_RECORD_ENTRIES", 3)
     path = tmp_path / "journal"
     data = written(path, [entry(str(number), number) for number in range(10)])
     assert values(path) == {str(number): number for number in range(10)}
@@ -128,7 +128,7 @@ def test_a_journal_with_any_byte_flipped_gives_the_records_before_it(tmp_path, b
 def test_a_journal_that_is_written_is_locked_for_others(tmp_path):
     path = tmp_path / "journal"
     first = Journal(path)
-    with pytest.raises(TaskrunnerError, match="another process runs in"):
+    with pytest.raises(TaskrunnerError, match="another process is using"):
         Journal(path)
     first.close()
     Journal(path).close()

@@ -31,7 +31,7 @@ def dag_of(text, **values):
 def test_without_secrets_all_is_kept_as_it_is():
     text = text_of([{"id": "a", "run": "x", "env": {"HOST": "plain"}}], {"n": 1})
     kept = redact(text, {"n": 2}, dag_of(text, n=2))
-    assert (kept.graph, kept.params, kept.fingerprints) == (text, {"n": 2}, None)
+    assert (kept.graph, kept.params, kept.secret_hashes) == (text, {"n": 2}, None)
 
 
 def test_secrets_are_masked_and_nothing_else_is():
@@ -48,14 +48,14 @@ def test_secrets_are_masked_and_nothing_else_is():
 def test_nothing_that_is_kept_holds_a_secret():
     text = text_of()
     kept = redact(text, {"api_token": "t0ken-given"}, dag_of(text, api_token="t0ken-given"))  # noqa: S106
-    whole = msgspec.json.encode(kept.params) + kept.graph + msgspec.json.encode(kept.fingerprints)
+    whole = msgspec.json.encode(kept.params) + kept.graph + msgspec.json.encode(kept.secret_hashes)
     for secret in (b"t0ken-default", b"t0ken-given", b"pa55word", b"l1teral"):
         assert secret not in whole
 
 
 def test_the_same_secret_has_another_hash_in_another_run():
     text = text_of()
-    first, second = (redact(text, {}, dag_of(text)).fingerprints for _ in range(2))
+    first, second = (redact(text, {}, dag_of(text)).secret_hashes for _ in range(2))
     assert first.params["api_token"] != second.params["api_token"]
     assert first.of("x") != second.of("x")
     assert first.of("x") != first.of("y")

@@ -62,7 +62,7 @@ def test_of_a_graph_that_was_changed_after_loading_the_change_is_kept(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(TaskrunnerError, match="cannot make the run's folder"):
+    with pytest.raises(TaskrunnerError, match="cannot create the run directory"):
         RunDirectory(tmp_path / "file", "r1")
 
 

@@ -431,7 +431,7 @@ def test_each_run_leaves_a_folder_of_its_own_where_it_is_told_to(cli, inside):
 def test_a_run_dir_that_cannot_be_made_is_named(cli, inside):
     told = inside("exec", cli.graph(GIVE), "--run-dir", "functions.py/runs")
     assert (told.code, told.out) == (1, "")
-    assert told.err.startswith("taskrunner: cannot make the run's folder functions.py/runs/")
+    assert told.err.startswith("taskrunner: cannot create the run directory functions.py/runs/")
 
 
 @pytest.mark.parametrize("words", [(), ("-q",)], ids=["", "quiet"])

@@ -97,7 +97,7 @@ def test_an_id_may_be_cut_to_a_unique_start(cli, inside):
     for run in ("20260131-154502-9f3a1c7", "20260131-154503-0000000"):
         cli.write(f".taskrunner/runs/{run}/graph.json", "{}")
     told = inside("show", "--run", "20260131-1545")
-    assert (told.code, told.err.startswith('taskrunner: "20260131-1545" stands for 2 runs: ')) == (2, True)
+    assert (told.code, told.err.startswith('taskrunner: "20260131-1545" matches 2 runs: ')) == (2, True)
     for name, run in (("20260131-154502", "20260131-154502-9f3a1c7"), ("last", "20260131-154503-0000000")):
         assert f"{run}/events.jsonl" in inside("show", "--run", name).err
 
@@ -110,7 +110,7 @@ def test_a_run_without_a_journal_that_goes_on_is_told_and_never_removed_or_resum
     assert run["state"] == "running"
     assert cli("runs", "--prune", "0", "--json").json == []
     refused = cli("exec", graph, "--resume", "last")
-    assert (refused.code, refused.err) == (1, f"taskrunner: another process runs in .taskrunner/runs/{run['run']}\n")
+    assert (refused.code, refused.err) == (1, f"taskrunner: another process is using .taskrunner/runs/{run['run']}\n")
     (cli.folder / "end").touch()
     assert cli.end(process).code == 0
 
