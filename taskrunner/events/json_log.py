@@ -1,4 +1,4 @@
-"""Json log."""
+"""JSON log: an observer that writes events to a file as JSON lines."""
 
 import sys
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from taskrunner.safe.reprs import safe_repr, to_json
 
 
 class JsonLog:
-    """Writes each event as one JSON object on a line of its own."""
+    """Observer that writes each event as one JSON object on a separate line."""
 
     def __init__(self, file: BinaryIO, level: str = "info") -> None:
         self.level = level
@@ -22,7 +22,7 @@ class JsonLog:
         self._encoder = msgspec.json.Encoder(enc_hook=safe_repr)
 
     def on_events(self, events: Sequence[Event]) -> None:
-        """Write a batch at once, so that a line is never torn by another writer."""
+        """Write a batch with one write, so that no other writer can tear a line."""
         events = _from_level(events, self.level)
         if not events:
             return
@@ -34,15 +34,15 @@ class JsonLog:
         self._file.flush()
 
     def close(self) -> None:
-        """Close the file, unless it is one of the process's own."""
+        """Close the file, unless it is a standard stream of the process."""
         _close(self._file)
 
 
 def open_log(path: str | Path) -> BinaryIO:
-    """Open a log file to append to. One that is not there is made for the user alone.
+    """Open a log file in append mode. A new file is accessible to the user only.
 
     Raises:
-        TaskrunnerError: it cannot be opened.
+        TaskrunnerError: the file cannot be opened.
 
     """
     try:

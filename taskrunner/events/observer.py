@@ -1,4 +1,4 @@
-"""Observer."""
+"""Observer protocol: the interface through which a run reports its events and its running nodes."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,7 +9,7 @@ from taskrunner.events.types import Event
 
 
 class Running(msgspec.Struct, frozen=True, gc=False):
-    """A node that runs at this moment, on ``worker``, and for how long its ``attempt`` has, in seconds."""
+    """A running node, with its worker and its attempt number. ``ran_s``: the seconds since the attempt started."""
 
     node: str
     worker: int
@@ -18,22 +18,23 @@ class Running(msgspec.Struct, frozen=True, gc=False):
 
 
 class Observer(Protocol):
-    """Somebody who is told. All calls come from one thread at a time, in the order of the run.
+    """Receiver of the events of a run. One thread at a time calls it, in the order of the run.
 
-    It may have a ``level``, the least of the events that it wants. It is told of others too where
-    somebody else wants them; where nobody wants an event, it is not made.
+    An observer may have a ``level``, the lowest level that it subscribes to. It also receives lower events to which
+    another observer subscribes. Events without a subscriber are never created.
 
-    Events tell what has ended. An observer may have methods that tell it more:
+    Events report finished attempts. These optional methods receive more:
 
-    * ``on_expected(seconds: Mapping[str, float])``, once, before the first event, if an earlier run is known:
-      how long each node took in it. Nodes that do not run this time are not among them.
-    * ``on_running(running: Sequence[Running], children: int)``, several times a second while the run goes on, after
-      the events so far: what runs now, and how many nodes the run has got by expanding mapped ones.
-    * ``on_leave()``, in a signal's handler, just before the process ends without waiting: a plain write at most.
+    - ``on_expected(seconds: Mapping[str, float])``: called once, before the first event, if there is an earlier run.
+      It receives the duration of each node in that run, except for nodes that are not part of this run.
+    - ``on_running(running: Sequence[Running], children: int)``: called several times a second during the run, after
+      the events so far. It receives the running nodes, and the number of nodes created from mapped nodes.
+    - ``on_leave()``: called in a signal handler, just before the process exits without waiting. It may at most write
+      to a file descriptor.
     """
 
     def on_events(self, events: Sequence[Event]) -> None:
-        """Take a batch of events."""
+        """Receive a batch of events."""
 
     def close(self) -> None:
-        """Finish: no event comes after this."""
+        """Finish; no event follows."""

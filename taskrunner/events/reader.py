@@ -1,4 +1,4 @@
-"""Reader."""
+"""Event reader: the events of a run, read back from its event file."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ type AnyEvent = (
 
 
 def read_events(path: Path) -> list[AnyEvent]:
-    """Read the events of a run; a last line that a killed process has not finished is left out.
+    """Read the events of a run, without an incomplete last line of a killed process.
 
     Raises:
         TaskrunnerError: the file cannot be read.
@@ -48,11 +48,11 @@ def read_events(path: Path) -> list[AnyEvent]:
     except OSError as error:
         raise TaskrunnerError(f"cannot read {path}: {error.strerror}") from None
     decoder = msgspec.json.Decoder(AnyEvent)
-    whole = data[: data.rfind(b"\n") + 1]
+    complete = data[: data.rfind(b"\n") + 1]
     try:
-        return decoder.decode_lines(whole)
+        return decoder.decode_lines(complete)
     except ValueError:
-        for number, line in enumerate(whole.splitlines(), 1):
+        for number, line in enumerate(complete.splitlines(), 1):
             try:
                 decoder.decode(line)
             except ValueError as error:

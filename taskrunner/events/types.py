@@ -1,7 +1,7 @@
-"""What a run tells: its events, as they are written to ``events.jsonl``, and who is told.
+"""Event types of a run, as written to ``events.jsonl`` and as passed to observers.
 
-All times are seconds. ``started_at`` counts from the start of the run. ``worker`` is the number of
-a worker thread; EVENT_LOOP stands for the event loop, where async nodes and commands wait.
+All times are in seconds. ``started_at`` counts from the start of the run. ``worker`` is the number of a worker thread,
+or EVENT_LOOP for the event loop, which awaits async nodes and commands.
 """
 
 from typing import Annotated
@@ -9,39 +9,38 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-EVENT_LOOP = -1  # also who made ready what no worker did
-
-
+# The worker number of the event loop, and of a task that became ready without a worker.
+EVENT_LOOP = -1
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
-
-# What is read back is of these bounds; the files of a run may come from elsewhere.
+# Bounds that are checked when events are read back, since an event file may come from an untrusted source.
 type Seconds = Annotated[float, Meta(ge=0, le=1e10)]
-
-
 type Worker = Annotated[int, Meta(ge=EVENT_LOOP, lt=100_000)]
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, tag_field="event", kw_only=True):
-    """The base of all events; the tag is the event's name, ``level`` one of LEVELS."""
+    """Base of all events. The tag is the name of the event; ``level`` is one of LEVELS."""
 
     level: str = "info"
 
 
 class WarningEvent(Event, frozen=True, kw_only=True):
-    """The base of what a user ought to know."""
+    """Base of all events at the level of warnings."""
 
     level: str = "warning"
 
 
 class RunStart(Event, frozen=True, tag="run.start"):
-    """A run begins. ``at`` is the time of day, in seconds since 1970; ``processors``: those that it may use.
+    """Start of a run.
 
-    ``versions``: those of the installed distributions that had been imported under their own names.
-    ``ranked``: an earlier run has told the times of the nodes, so the critical path goes first.
-    ``shuffle``: the seed of the order that the run was asked to take, and ``replay``: the run whose order that was.
-    ``engine``: where the nodes run; if that is not in this process, ``workers`` is how many run at once there.
-    ``cpu_time``: the CPU time of calls is measured.
+    - ``at``: the wall-clock time, in seconds since 1970.
+    - ``processors``: the number of processors that the run may use.
+    - ``versions``: the versions of installed distributions whose module of the same name was already imported.
+    - ``ranked``: nodes on the critical path start first, based on the node durations of an earlier run.
+    - ``shuffle``: the seed of the requested start order. ``replay``: the run whose order is repeated.
+    - ``engine``: the engine that runs the nodes. For an engine other than threads, ``workers`` is the number of nodes
+      that can run at once on it.
+    - ``cpu_time``: whether the CPU time of calls is measured.
     """
 
     run: str
@@ -63,7 +62,12 @@ class RunStart(Event, frozen=True, tag="run.start"):
 
 
 class RunResumed(Event, frozen=True, tag="run.resumed"):
-    """A run goes on. ``kept``: how many nodes had finished; the others ran, but are run again, and why."""
+    """Resumption of a run.
+
+    ``kept`` is the number of nodes restored from the earlier run. The other nodes had finished, but run again:
+    ``changed`` nodes because they or their dependencies have changed, ``unstored`` nodes because their results could
+    not be stored.
+    """
 
     kept: int
     changed: tuple[str, ...]
@@ -71,13 +75,16 @@ class RunResumed(Event, frozen=True, tag="run.resumed"):
 
 
 class MeasuredEvent(Event, frozen=True, kw_only=True):
-    """The base of what may have CPU time, in seconds. UNSET, and not written: nobody knows it."""
+    """Base of events with the CPU time of a call, in seconds. An unknown time is UNSET, and is not written."""
 
     cpu_s: Seconds | UnsetType = UNSET
 
 
 class AttemptEvent(MeasuredEvent, frozen=True):
-    """The base of what tells of one attempt to run a node."""
+    """Base of events about one attempt to run a node.
+
+    ``stolen``: a worker other than the one that made the node ready ran it.
+    """
 
     node: str
     worker: Worker
@@ -89,16 +96,13 @@ class AttemptEvent(MeasuredEvent, frozen=True):
 
 
 class NodeDone(AttemptEvent, frozen=True, tag="node.done"):
-    """A node has its result. ``stolen``: another worker than the one that made it ready ran it.
-
-    ``cached``: the result came from the cache, or the command was up to date.
-    """
+    """Success of a node. ``cached``: the result came from the cache, or the command was up to date."""
 
     cached: bool = False
 
 
 class BrokenAttempt(AttemptEvent, frozen=True):
-    """The base of what tells of an attempt that failed. ``arguments``: those of the call, cut."""
+    """Base of events about a failed attempt. ``arguments``: the arguments of the call, truncated."""
 
     error: str
     traceback: str
@@ -106,23 +110,26 @@ class BrokenAttempt(AttemptEvent, frozen=True):
 
 
 class NodeFailed(BrokenAttempt, frozen=True, kw_only=True, tag="node.failed"):
-    """A node raised an error, or its command failed. ``allowed``: that fails neither the run nor what needs it."""
+    """Failure of a node: it raised an error, or its command failed.
+
+    ``allowed``: the failure fails neither the run nor the successors of the node.
+    """
 
     level: str = "error"
     allowed: bool = False
 
 
 class NodeRetry(BrokenAttempt, frozen=True, kw_only=True, tag="node.retry"):
-    """An attempt failed as a node does, and another one begins after ``wait_s``."""
+    """Failure of an attempt that is retried after ``wait_s`` seconds."""
 
     level: str = "warning"
     wait_s: Seconds
 
 
 class NodeTimeout(WarningEvent, frozen=True, tag="node.timeout"):
-    """An attempt took longer than ``timeout_s``; its ``node.failed`` or ``node.retry`` follows.
+    """Timeout of an attempt that took longer than ``timeout_s``; its ``node.failed`` or ``node.retry`` follows.
 
-    ``lost``: its call goes on in a thread that nobody waits for; another one has taken its worker's place.
+    ``lost``: the call still runs in an abandoned thread, and another thread has taken over as its worker.
     """
 
     node: str
@@ -133,7 +140,7 @@ class NodeTimeout(WarningEvent, frozen=True, tag="node.timeout"):
 
 
 class NodeSkipped(Event, frozen=True, tag="node.skipped"):
-    """A node was not run. ``reason`` says why, ``because`` names the node that it waited for."""
+    """Skip of a node. ``reason`` is the cause; ``because`` names the failed or skipped node behind it, if any."""
 
     node: str
     reason: str
@@ -141,9 +148,9 @@ class NodeSkipped(Event, frozen=True, tag="node.skipped"):
 
 
 class GilSwitchedOn(WarningEvent, frozen=True, tag="gil.on"):
-    """The GIL of a free-threaded build came on; ``module`` is the import that did it, if known.
+    """Activation of the GIL in a free-threaded build. ``module``: the import that caused it, if known.
 
-    ``node``: the one whose callable was resolved, or that ran, when it was imported; "" if that is not known.
+    ``node``: the node that ran, or whose callable was resolved, during this import; "" if unknown.
     """
 
     module: str
@@ -151,7 +158,11 @@ class GilSwitchedOn(WarningEvent, frozen=True, tag="gil.on"):
 
 
 class SiteJoined(Event, frozen=True, tag="site.joined"):
-    """A process that runs nodes for an engine: its address there, how many at once, its interpreter and its GIL."""
+    """Arrival of a worker process of an engine.
+
+    ``address`` is its address in the engine, ``threads`` the number of nodes that it can run at once. The other fields
+    describe its interpreter, its GIL and its host.
+    """
 
     address: str
     threads: int
@@ -163,20 +174,20 @@ class SiteJoined(Event, frozen=True, tag="site.joined"):
 
 
 class SiteLeft(WarningEvent, frozen=True, tag="site.left"):
-    """A process that ran nodes is gone; ``nodes`` are those that it had not finished, which run again elsewhere."""
+    """Loss of a worker process. ``nodes``: its unfinished nodes, which run again on another worker process."""
 
     address: str
     nodes: tuple[str, ...]
 
 
 class RunWarning(WarningEvent, frozen=True, tag="run.warning"):
-    """Something that the user ought to know and that does not stop the run."""
+    """Warning for the user that does not stop the run."""
 
     message: str
 
 
 class RunDone(Event, frozen=True, tag="run.done"):
-    """A run has ended. ``busy`` is each worker's share of the wall time."""
+    """End of a run. ``busy``: the share of the wall time that each worker spent in nodes."""
 
     ok: bool
     wall_s: Seconds
