@@ -1,4 +1,4 @@
-"""taskrunner: task graphs on a work-stealing pool of threads, made for free-threaded Python."""
+"""taskrunner: task graphs on a work-stealing pool of threads, designed for free-threaded Python."""
 
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from taskrunner.graph.spec import Defaults, Retry
 from taskrunner.nodes.context import Current, current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import Failure, Skip
+from taskrunner.session.options import RunOptions
 from taskrunner.session.result import NodeTiming, RunResult
 from taskrunner.storage.summary import Summary
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        """Import what most runs do without when it is first asked for."""
+        """Import a name that most runs do not use when it is first read."""
         if name == "WorkStealingExecutor":
             from taskrunner.futures.executor import WorkStealingExecutor
 
@@ -51,6 +52,7 @@ __all__ = [
     "Problem",
     "Retry",
     "RunFailedError",
+    "RunOptions",
     "RunResult",
     "Skip",
     "Summary",

@@ -1,1 +1,1 @@
-"""Session."""
+"""Sessions: one call of ``taskrunner.run``, from its options to its result."""

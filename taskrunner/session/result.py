@@ -1,4 +1,4 @@
-"""What a run gives back."""
+"""Result of a run, as ``taskrunner.run`` returns it."""
 
 import functools
 import operator
@@ -8,19 +8,20 @@ from typing import Any
 import msgspec
 
 from taskrunner.errors import RunFailedError
+from taskrunner.execution.state import RunState
 from taskrunner.graph.graph import Handle
 from taskrunner.nodes.binding import resolve_path
 from taskrunner.plan.outcome import Failure, Skip, state_of
-from taskrunner.plan.plan import AttemptRecord
+from taskrunner.plan.plan import AttemptRecord, Plan
+from taskrunner.session.summarize import RunFacts, summarize
 from taskrunner.storage.summary import Summary
 
 
 class NodeTiming(msgspec.Struct, frozen=True, gc=False):
-    """When and where one node ran: each attempt for itself, those before the last with the state ``retried``.
+    """Time and worker of one attempt of a node. Attempts before the last have the state ``retried``.
 
-    Times are seconds, ``started_at`` from the start of the run.
-
-    ``worker`` is -1 for what waited on the event loop: async nodes and commands.
+    Times are in seconds; ``started_at`` counts from the start of the run. ``worker`` is -1 for nodes that ran on the
+    event loop: async nodes and commands.
     """
 
     node: str
@@ -35,15 +36,14 @@ class NodeTiming(msgspec.Struct, frozen=True, gc=False):
 class RunResult:
     """The result of one run: ``result[handle]``, ``.ok``, ``.outputs``, ``.failures``, ``.timing``, ``.summary``.
 
-    ``ok``: the run came to its end and no node failed that may not. It holds on to the graph's callables and arguments,
-    not to results other than the outputs. What the runners noted becomes timing and summary
-    when somebody asks for them.
+    ``ok``: the run ended and no node failed except those that may. The object refers to the graph's callables and
+    arguments, and to no results but the outputs. ``timing`` and ``summary`` are computed when they are first read.
     """
 
     def __init__(
         self,
         ok: bool,
-        notes: Sequence[tuple[int, Sequence[AttemptRecord]]],
+        records: Sequence[tuple[int, Sequence[AttemptRecord]]],
         outputs: Mapping[str, Any],
         failures: Sequence[Failure],
         started: int,
@@ -52,7 +52,7 @@ class RunResult:
         self.ok = ok
         self.outputs = outputs
         self.failures = tuple(failures)
-        self._notes = notes
+        self._records = records
         self._started = started
         self._summarize = summarize
 
@@ -63,16 +63,16 @@ class RunResult:
 
     @functools.cached_property
     def timing(self) -> list[NodeTiming]:
-        """When and where each node ran, in the order in which they ended."""
-        told = [(note[3], worker, note) for worker, notes in self._notes for note in notes]  # attempts as well
-        told.sort(key=operator.itemgetter(0))
-        return [self._timing(worker, note) for _, worker, note in told]
+        """Time and worker of each attempt, in the order in which the attempts ended."""
+        attempts = [(record[3], worker, record) for worker, records in self._records for record in records]
+        attempts.sort(key=operator.itemgetter(0))
+        return [self._timing(worker, record) for _, worker, record in attempts]
 
-    def _timing(self, worker: int, note: AttemptRecord) -> NodeTiming:
-        task, ready_at, started, ended, why = note
+    def _timing(self, worker: int, record: AttemptRecord) -> NodeTiming:
+        task, ready_at, started, ended, outcome = record
         return NodeTiming(
             task.id,
-            state_of(why),
+            state_of(outcome),
             worker,
             (started - ready_at) / 1e9,
             (ended - started) / 1e9,
@@ -82,29 +82,45 @@ class RunResult:
 
     @functools.cached_property
     def skipped(self) -> dict[str, Skip]:
-        """Why each node that was not run was not run."""
-        return {task.id: why for _, notes in self._notes for task, *_, why in notes if isinstance(why, Skip)}
+        """The reason of each skipped node."""
+        records = (record for _, records in self._records for record in records)
+        return {task.id: outcome for task, *_, outcome in records if isinstance(outcome, Skip)}
 
     def __getitem__(self, node: Handle | str) -> Any:
-        """Return the result of an output, or the part of it that a handle stands for.
+        """Return the result of an output, or the part of it that a handle refers to.
 
         Raises:
-            RunFailedError: the node failed, was skipped, or is no output of this run.
+            RunFailedError: the node failed, was skipped, or is not an output of this run.
             BindingError: its result has no such part.
 
         """
         name = node.id if isinstance(node, Handle) else node
         if name not in self.outputs:
-            raise RunFailedError(self._why_missing(name))
+            raise RunFailedError(self._missing_reason(name))
         path = node.path if isinstance(node, Handle) else ()
         return resolve_path(self.outputs[name], path, f'"{name}"')
 
-    def _why_missing(self, name: str) -> str:
+    def _missing_reason(self, name: str) -> str:
         for failure in self.failures:
             if failure.node == name:
                 return f'node "{name}" failed: {failure.message}'
         if name in self.skipped:
             because = self.skipped[name].because
             return f'node "{name}" was skipped' + (f' because of "{because}"' if because else "")
-        known = any(task.id == name for _, notes in self._notes for task, *_ in notes)
-        return f'the result of "{name}" was not kept: it is no output' if known else f'no node "{name}" in this run'
+        if any(task.id == name for _, records in self._records for task, *_ in records):
+            return f'the result of "{name}" is not available: the node is not an output'
+        return f'no node "{name}" in this run'
+
+
+def build_result(facts: RunFacts, plan: Plan, state: RunState) -> RunResult:
+    """Return the result of a run that has ended; its summary is computed when it is first read."""
+    records = state.records()
+    dag, cpu = plan.dag, state.cpu
+    return RunResult(
+        facts.ok,
+        records,
+        plan.take_outputs(),
+        state.failures,
+        state.started,
+        lambda: summarize(records, dag, facts, cpu),
+    )

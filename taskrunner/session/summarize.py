@@ -1,4 +1,4 @@
-"""From what the runners noted to a run's summary."""
+"""Summary of a run, computed from its attempt records."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ from taskrunner.storage.summary import SlowNode, Summary
 from taskrunner.system import gil
 from taskrunner.system.host import python_build
 
-SLOWEST = 5
+MAX_SLOWEST = 5
 
 
 class RunFacts(msgspec.Struct, frozen=True):
-    """What is known of a run as a whole, at its end."""
+    """Facts of a run as a whole, known at its end. They become fields of the summary."""
 
     run: str
     graph: str
@@ -38,12 +38,12 @@ class RunFacts(msgspec.Struct, frozen=True):
 
 
 def summarize(
-    notes: Sequence[tuple[int, Sequence[AttemptRecord]]], dag: Dag, facts: RunFacts, cpu: CpuTime | None = None
+    records: Sequence[tuple[int, Sequence[AttemptRecord]]], dag: Dag, facts: RunFacts, cpu: CpuTime | None = None
 ) -> Summary:
-    """Count, add up, and find the critical path of what happened."""
+    """Count outcomes, add up times, and find the critical path."""
     tally = _Tally(dag)
-    for worker, noted in notes:
-        tally.add(worker, noted)
+    for worker, own_records in records:
+        tally.add(worker, own_records)
     wall_s = facts.wall_s
     critical_s, critical = tally.critical_path()
     return Summary(
@@ -75,35 +75,38 @@ def summarize(
         cached=facts.cached,
         gil_node=facts.gil_node,
         engine=facts.engine,
-        cpu=cpu.times(notes) if cpu is not None else None,
+        cpu=cpu.times(records) if cpu is not None else None,
     )
 
 
 class _Tally:
-    """Adds up what was noted. Times are nanoseconds; ``busy`` is by worker, ``work`` leaves out what only waited."""
+    """Totals of attempt records, in nanoseconds. ``busy`` is by worker; ``work`` leaves out async nodes."""
 
     def __init__(self, dag: Dag) -> None:
         self.dag = dag
         self.done = self.failed = self.skipped = self.retried = self.steals = self.work = 0
         self.busy: dict[int, int] = {}
         self._slowest: list[tuple[int, Task]] = []
-        # By the vertex's index: the time of each node, -1 where it did not run, and its slowest child.
+        # By vertex index: the time of each node, -1 if it did not run.
         self._spent = [-1] * len(dag.vertices)
-        self._before: dict[str, int] = {}  # the time of each node's attempts before the last
-        self._first: dict[str, int] = {}  # when the first of them began
-        # The time and the end of the last attempt of each node that had more than one.
+        self._before: dict[str, int] = {}  # by node: the time of its attempts before the last
+        self._first: dict[str, int] = {}  # by node: the start of its first attempt
+        # By node: time and end of the last attempt, if there was more than one.
         self._retried: dict[str, tuple[int, int, Task]] = {}
-        self._slowest_child: dict[int, tuple[int, Task]] = {}
+        self._slowest_child: dict[int, tuple[int, Task]] = {}  # by vertex index
 
-    def add(self, worker: int, notes: Sequence[AttemptRecord]) -> None:
-        """Add what one worker has noted. This is done for every node of every run."""
+    def add(self, worker: int, records: Sequence[AttemptRecord]) -> None:
+        """Add the records of one worker.
+
+        Cost: this loop runs for every node of every run.
+        """
         of_node, failed, skipped, retried, steals, busy, waited, least = self._spent, 0, 0, 0, 0, 0, 0, -1
-        for task, _, started, ended, why in notes:
-            if why is not None:
-                if isinstance(why, Skip):
+        for task, _, started, ended, outcome in records:
+            if outcome is not None:
+                if isinstance(outcome, Skip):
                     skipped += 1
                     continue
-                if isinstance(why, Retried):
+                if isinstance(outcome, Retried):
                     retried += 1
                     self._before[task.id] = self._before.get(task.id, 0) + ended - started
                     self._first[task.id] = min(self._first.get(task.id, started), started)
@@ -117,7 +120,7 @@ class _Tally:
             waited += spent * (task.details.call_kind == ASYNC)
             if task.details.child < 0:
                 of_node[task.vertex.index] = spent
-            if task.details.attempt > 1:  # the others may be noted by a worker that is still to be added
+            if task.details.attempt > 1:  # another worker, added later, may have the other attempts
                 self._retried[task.id] = spent, ended, task
                 continue
             if task.details.child >= 0:
@@ -125,18 +128,19 @@ class _Tally:
             if spent > least:
                 least = self._rank(task, spent)
         if worker != EVENT_LOOP:
-            self.busy[worker] = self.busy.get(worker, 0) + busy  # one that was lost has had another in its place
+            self.busy[worker] = self.busy.get(worker, 0) + busy  # a replaced worker has two record lists
         self.work += busy - waited
         self.failed += failed
         self.skipped += skipped
         self.retried += retried
         self.steals += steals
-        self.done += len(notes) - failed - skipped - retried
+        self.done += len(records) - failed - skipped - retried
 
     def critical_path(self) -> tuple[float, tuple[str, ...]]:
-        """Find the longest chain of what ran; a mapped node weighs its slowest child as well.
+        """Return the length in seconds and the ids of the longest chain of executed nodes.
 
-        A node that was tried again weighs all from its first start to its last end: nothing can be done meanwhile.
+        A mapped node also weighs its slowest child. A retried node weighs the time from its first start to its last
+        end, since its successors cannot start meanwhile.
         """
         weights = [max(spent, 0) for spent in self._spent]
         for name, (spent, ended, task) in self._retried.items():
@@ -157,7 +161,7 @@ class _Tally:
         return length / 1e9, tuple(ids)
 
     def slowest(self) -> tuple[SlowNode, ...]:
-        """Return the nodes that took longest, all of their attempts together."""
+        """Return the nodes with the longest total time over all attempts."""
         for name, (spent, _, task) in self._retried.items():
             self._rank(task, spent + self._before.get(name, 0))
         return tuple([SlowNode(task.id, spent / 1e9) for spent, task in self._slowest])
@@ -168,6 +172,6 @@ class _Tally:
             self._slowest_child[index] = (spent, task)
 
     def _rank(self, task: Task, spent: int) -> int:
-        """Put a task among the slowest; return the time that the next one must exceed."""
-        self._slowest = sorted([*self._slowest, (spent, task)], key=lambda pair: -pair[0])[:SLOWEST]
-        return self._slowest[-1][0] if len(self._slowest) == SLOWEST else -1
+        """Insert a task into the slowest ones; return the time that the next one must exceed."""
+        self._slowest = sorted([*self._slowest, (spent, task)], key=lambda pair: -pair[0])[:MAX_SLOWEST]
+        return self._slowest[-1][0] if len(self._slowest) == MAX_SLOWEST else -1

@@ -170,7 +170,7 @@ def test_only_outputs_are_kept(graph):
     last = graph.call(give, first)
     result = taskrunner.run(graph)
     assert result.outputs == {"give-2": 1}
-    with pytest.raises(taskrunner.RunFailedError, match='the result of "give" was not kept'):
+    with pytest.raises(taskrunner.RunFailedError, match='the result of "give" is not available: the node is not an output'):
         result[first]
     with pytest.raises(taskrunner.RunFailedError, match='no node "other" in this run'):
         result["other"]
@@ -475,7 +475,7 @@ def test_a_path_that_leads_nowhere_fails_its_consumer(graph):
     graph.call(give, graph.call(give, {"rows": []}, id="table")["rows"][3], id="row")
     (failure,) = taskrunner.run(graph).failures
     assert failure.node == "row"
-    assert "the result of \"table\" has no part ['rows'][3]: list there gave IndexError" in failure.message
+    assert "the result of \"table\" has no part ['rows'][3]: list raised IndexError" in failure.message
 
 
 # -- map ---------------------------------------------------------------------------------------------

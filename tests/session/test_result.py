@@ -35,7 +35,7 @@ def test_outputs_are_found_by_id_and_by_handle(result):
     [
         ("bad", 'node "bad" failed: ValueError: no'),
         ("after", 'node "after" was skipped because of "bad"'),
-        ("inner", 'the result of "inner" was not kept: it is no output'),
+        ("inner", 'the result of "inner" is not available: the node is not an output'),
         ("nobody", 'no node "nobody" in this run'),
     ],
 )
@@ -74,7 +74,7 @@ def test_whether_a_run_was_ok_is_known_without_its_summary(monkeypatch, fails):
     def summarize(*_):
         raise AssertionError("nobody has asked")
 
-    monkeypatch.setattr("taskrunner.session.session.summarize", summarize)
+    monkeypatch.setattr("taskrunner.session.result.summarize", summarize)
     graph = taskrunner.Graph()
     graph.call(fail if fails else int)
     assert taskrunner.run(graph, workers=1).ok is not fails
