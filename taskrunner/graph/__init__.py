@@ -1,1 +1,1 @@
-"""What to run: the file's schema, its codecs, the linked graph. Nothing here knows of threads."""
+"""Task graph: the schema of graph files, their codecs and the linked graph. Independent of threads."""

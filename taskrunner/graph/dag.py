@@ -1,4 +1,4 @@
-"""The linked graph: vertices that know each other by index, and are not changed from then on."""
+"""Linked graph: vertices that refer to each other by index, and are immutable after linking."""
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,12 +13,12 @@ from taskrunner.graph.location import Path
 from taskrunner.graph.spec import GraphFile, Node
 from taskrunner.graph.template import DictOf
 
-# The options of a node that sets none, as nearly all do.
-PLAIN = Node(id="-")
+# The options of a node that sets none. Nearly all nodes share this object.
+DEFAULT_OPTIONS = Node(id="-")
 
 
 class Templates(msgspec.Struct, frozen=True, eq=False):
-    """The templates that few nodes have; ``items`` comes from ``map``, ``guard`` from ``when``."""
+    """The templates that few nodes have. ``items`` comes from ``map``, ``condition`` from ``when``."""
 
     kwargs: DictOf | None = None
     argv: Any = None
@@ -41,15 +41,16 @@ NO_TEMPLATES = Templates()
 class Vertex(msgspec.Struct, eq=False):
     """One node of a linked graph.
 
-    ``call`` is empty for a command. ``options`` holds the fields that need no linking; a node that
-    sets none shares them with all such nodes, and so it is with the ``templates`` beside ``args``.
+    ``call`` is empty for a command. ``options`` holds the fields that need no linking. All nodes that set no option
+    share one ``options`` object. All nodes whose only templates are ``args`` share one ``templates`` object.
 
-    ``before`` are the indexes of the vertices that must finish first; those whose results are
-    referred to stand first, as ``used``.
+    ``predecessors`` are the indexes of the vertices that must finish first. ``data_predecessors`` are the leading
+    part of it: the vertices whose results this node refers to.
 
-    A call is *flat* where its arguments are nothing but constants and whole results, each once. Then
-    ``slots`` is not None and holds the place of each used result in ``args``, where None keeps it
-    free: who brings the result puts it there, and nothing else is to be done before the call.
+    A call is *flat* if its arguments are only constants and whole results, each result once. In this case
+    ``input_positions`` is not None: it holds the position in ``args`` of the result of each data predecessor.
+    ``args`` has None in these positions. The predecessor stores its result there, and the call needs no further
+    preparation.
     """
 
     index: int
@@ -65,31 +66,31 @@ class Vertex(msgspec.Struct, eq=False):
 
     @property
     def is_mapped(self) -> bool:
-        """Whether this node stands for one child an item."""
+        """Whether this node has one child for each item."""
         return self.templates.items is not UNSET
 
     def template_locations(self) -> Iterator[tuple[Any, Path]]:
-        """Yield every template of this vertex with the place in the file that it comes from."""
+        """Yield every template of this vertex with its location in the file."""
         path: Path = ("nodes", self.index)
         for i, template in enumerate(self.args):
             yield template, (*path, "args", i)
-        other = self.templates
-        yield other.kwargs, (*path, "kwargs")
-        yield other.argv, (*path, "run")
-        yield other.env, (*path, "env")
-        yield other.stdin, (*path, "stdin")
-        yield other.items, (*path, "map")
-        yield other.condition, (*path, "when")
-        if other.files is not None:
-            yield other.files, (*path, "files")
-        if other.creates is not None:
-            yield other.creates, (*path, "creates")
+        templates = self.templates
+        yield templates.kwargs, (*path, "kwargs")
+        yield templates.argv, (*path, "run")
+        yield templates.env, (*path, "env")
+        yield templates.stdin, (*path, "stdin")
+        yield templates.items, (*path, "map")
+        yield templates.condition, (*path, "when")
+        if templates.files is not None:
+            yield templates.files, (*path, "files")
+        if templates.creates is not None:
+            yield templates.creates, (*path, "creates")
 
 
 class Dag:
-    """A directed acyclic graph of vertices, with ``order`` a topological order of their indexes.
+    """A directed acyclic graph of vertices.
 
-    ``file`` is the graph's file without its nodes.
+    ``order`` is a topological order of their indexes. ``file`` is the graph file without its nodes.
     """
 
     def __init__(
@@ -100,99 +101,100 @@ class Dag:
         self.order = order
         self.index = index
         if file.outputs is UNSET:
-            self.outputs = self._sinks()
+            self.outputs = self._find_sinks()
         else:
             self.outputs = tuple(index[name] for name in file.outputs)
 
-    def _sinks(self) -> tuple[int, ...]:
-        is_needed = bytearray(len(self.vertices))
+    def _find_sinks(self) -> tuple[int, ...]:
+        has_successor = bytearray(len(self.vertices))
         for vertex in self.vertices:
             for i in vertex.predecessors:
-                is_needed[i] = 1
-        return tuple([i for i, needed in enumerate(is_needed) if not needed])
+                has_successor[i] = 1
+        return tuple([i for i, has_any in enumerate(has_successor) if not has_any])
 
     @property
     def successors(self) -> list[list[int]]:
-        """For each vertex the indexes of those that wait for it, those of higher priority first."""
+        """For each vertex the indexes of its successors, the highest priority first."""
         return self._forward_edges[0]
 
     @property
     def input_positions(self) -> list[tuple[int | None, ...]]:
-        """For each vertex, and each in its ``after``: where its result goes there.
+        """For each vertex, and each of its successors, the position of its result in the inputs of the successor.
 
-        That is a place in the arguments of a flat call, else one in ``used``; None: it is not wanted.
+        That is an index into the arguments of a flat call, otherwise into ``data_predecessors``. It is None if the
+        successor does not use the result.
         """
         return self._forward_edges[1]
 
     @functools.cached_property
     def nearest_predecessors(self) -> list[int]:
-        """For each vertex the one before it on a shortest way from one that needs nothing; -1: it needs nothing."""
-        found = [-1] * len(self.vertices)
+        """For each vertex its predecessor on a shortest path from a root; -1 for a root, which has no predecessors."""
+        nearest = [-1] * len(self.vertices)
         reached = [vertex.index for vertex in self.vertices if not vertex.predecessors]
-        for index in reached:  # it grows while it is read: breadth first
+        for index in reached:  # the list grows during the loop: breadth first
             for successor in self.successors[index]:
-                if found[successor] < 0:
-                    found[successor] = index
+                if nearest[successor] < 0:
+                    nearest[successor] = index
                     reached.append(successor)
-        return found
+        return nearest
 
     @functools.cached_property
     def _forward_edges(self) -> tuple[list[list[int]], list[tuple[int | None, ...]]]:
         pairs: list[list[Any]] = [[] for _ in self.vertices]
-        for vertex in self._by_priority():
-            index, before, used = vertex.index, vertex.predecessors, vertex.data_predecessors
-            slots = range(len(used)) if vertex.input_positions is None else vertex.input_positions
-            for i, slot in zip(before, slots, strict=False):
-                pairs[i] += (index, slot)
-            for i in before[len(used) :]:
+        for vertex in self._sort_by_priority():
+            index, predecessors, data_count = vertex.index, vertex.predecessors, len(vertex.data_predecessors)
+            positions = range(data_count) if vertex.input_positions is None else vertex.input_positions
+            for i, position in zip(predecessors, positions, strict=False):
+                pairs[i] += (index, position)
+            for i in predecessors[data_count:]:
                 pairs[i] += (index, None)
         shared: dict[tuple[int | None, ...], tuple[int | None, ...]] = {}
-        slots_of_each = []
-        for index, ahead in enumerate(pairs):
-            wanted = tuple(ahead[1::2])
-            slots_of_each.append(shared.setdefault(wanted, wanted))
-            pairs[index] = ahead[::2]
-        return pairs, slots_of_each
+        input_positions = []
+        for index, edges in enumerate(pairs):
+            positions_of_edges = tuple(edges[1::2])
+            input_positions.append(shared.setdefault(positions_of_edges, positions_of_edges))
+            pairs[index] = edges[::2]
+        return pairs, input_positions
 
     @functools.cached_property
     def special(self) -> list[Vertex]:
-        """The vertices that set any option."""
-        return [vertex for vertex in self.vertices if vertex.options is not PLAIN]
+        """The vertices that set at least one option."""
+        return [vertex for vertex in self.vertices if vertex.options is not DEFAULT_OPTIONS]
 
     @functools.cached_property
     def call_signatures(self) -> dict[tuple[str, int, Any], Vertex]:
-        """The ways in which vertices call, by callable, number of arguments and keywords, each with a vertex."""
+        """A vertex for each combination of callable, number of arguments and keywords."""
         return {(v.call, len(v.args), v.templates.keywords): v for v in self.vertices if v.call}
 
-    def _by_priority(self) -> Sequence[Vertex]:
+    def _sort_by_priority(self) -> Sequence[Vertex]:
         vertices = self.vertices
-        if all(vertex.options is PLAIN or not vertex.options.priority for vertex in vertices):
+        if all(vertex.options is DEFAULT_OPTIONS or not vertex.options.priority for vertex in vertices):
             return vertices
         return sorted(vertices, key=lambda vertex: -vertex.options.priority)
 
     @functools.cached_property
     def edges(self) -> int:
-        """How many times one node needs another."""
+        """The number of edges."""
         return sum([len(vertex.predecessors) for vertex in self.vertices])
 
     def closure(self, targets: Iterable[str]) -> set[int]:
-        """Return the indexes of the targets and of all that they need.
+        """Return the indexes of the targets and of all their direct and indirect predecessors.
 
         Raises:
             UsageError: a target is not in the graph.
 
         """
-        waiting = [self.find(target) for target in targets]
-        found = set(waiting)
-        while waiting:
-            for index in self.vertices[waiting.pop()].predecessors:
-                if index not in found:
-                    found.add(index)
-                    waiting.append(index)
-        return found
+        stack = [self.find(target) for target in targets]
+        closure = set(stack)
+        while stack:
+            for index in self.vertices[stack.pop()].predecessors:
+                if index not in closure:
+                    closure.add(index)
+                    stack.append(index)
+        return closure
 
     def depths(self) -> list[int]:
-        """Return the depth of each vertex: 0 where it needs nothing, else one more than the deepest that it needs."""
+        """Return the depth of each vertex: 0 without predecessors, otherwise 1 + the maximum of theirs."""
         depths = [0] * len(self.vertices)
         for index in self.order:
             deepest = -1
@@ -202,7 +204,7 @@ class Dag:
         return depths
 
     def levels(self) -> list[list[Vertex]]:
-        """Return the vertices by depth: those of a level need only those of the levels before it."""
+        """Return the vertices by depth. The vertices of a level depend only on earlier levels."""
         depths = self.depths()
         levels: list[list[Vertex]] = [[] for _ in range(max(depths, default=-1) + 1)]
         for index in self.order:
@@ -210,7 +212,7 @@ class Dag:
         return levels
 
     def critical_path(self, weights: Sequence[float]) -> tuple[float, list[Vertex]]:
-        """Return the length and the vertices of the longest chain, each vertex weighing what stands at its index."""
+        """Return the length and the vertices of the longest path. ``weights`` has the weight of each vertex."""
         if not self.order:
             return 0.0, []
         vertices = self.vertices
@@ -230,7 +232,7 @@ class Dag:
         """Return the index of a node.
 
         Raises:
-            UsageError: it is not in the graph.
+            UsageError: the node is not in the graph.
 
         """
         if target not in self.index:

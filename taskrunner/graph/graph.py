@@ -1,4 +1,4 @@
-"""A graph in Python: loaded from a file, or built call by call."""
+"""Graph API: a graph that is loaded from a file, or built call by call."""
 
 import os
 import re
@@ -15,11 +15,15 @@ from taskrunner.graph import codec, params
 from taskrunner.graph.dag import Dag
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import FORMAT_VERSION, Defaults, GraphFile, Node
-from taskrunner.system import gc_tuning as collector
+from taskrunner.system import gc_tuning
+
+_VALUES = frozenset({"env", "stdin", "map", "when"})
+_PATHS = frozenset({"files", "creates"})
+_OPTIONS = frozenset(Node.__struct_fields__) - {"id", "call", "args", "kwargs", "run"}
 
 
 class Handle:
-    """Stands for a node's result while a graph is built. ``handle["rows"][0]`` is a part of it."""
+    """A placeholder for the result of a node in a graph under construction. ``handle["rows"][0]`` is a part of it."""
 
     __slots__ = ("id", "path")
 
@@ -32,7 +36,7 @@ class Handle:
         return Handle(self.id, (*self.path, step))
 
     def __iter__(self) -> Any:
-        """Refuse: how many parts a result has is known only when the graph runs."""
+        """Raise TypeError: the number of parts of a result is known only at run time."""
         raise TypeError(f'the result of node "{self.id}" cannot be iterated before the run; use Graph.map')
 
     def __repr__(self) -> str:
@@ -40,26 +44,26 @@ class Handle:
 
 
 class Marker:
-    """Stands for an item or a parameter while a graph is built. ``marker["url"]`` is a part of it."""
+    """A placeholder for an item or a parameter in a graph under construction. ``marker["url"]`` is a part of it."""
 
-    __slots__ = ("written",)
+    __slots__ = ("reference",)
 
-    def __init__(self, written: dict[str, Any]) -> None:
-        self.written = written
+    def __init__(self, reference: dict[str, Any]) -> None:
+        self.reference = reference
 
     def __getitem__(self, step: str | int) -> "Marker":
         """Return a marker for one part."""
-        return Marker({**self.written, "path": [*self.written.get("path", []), step]})
+        return Marker({**self.reference, "path": [*self.reference.get("path", []), step]})
 
     def __iter__(self) -> Any:
-        """Refuse: what it stands for is known only when the graph runs."""
+        """Raise TypeError: the value is known only at run time."""
         raise TypeError("an item or a parameter cannot be iterated before the run")
 
 
 class Graph:
-    """A task graph: nodes that call functions or run commands, and what they need of each other.
+    """A task graph: nodes that call functions or run commands, and their dependencies.
 
-    Build one by passing handles: a handle as an argument is the dependency.
+    To build a graph, pass handles as arguments. Each handle is a dependency.
 
     >>> g = Graph("sum")
     >>> numbers = g.call(range, 4)
@@ -99,64 +103,64 @@ class Graph:
         kwargs: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Handle:
-        """Add a node that calls ``function``, plain or async.
+        """Add a node that calls ``function``, which is synchronous or async.
 
-        ``options`` are the fields of a node (``needs``, ``when``, ``retries``, ``pool``, …); any
-        other keyword is passed to the function, and so is all of ``kwargs``.
+        ``options`` are the fields of a node (``needs``, ``when``, ``retries``, ``pool``, …). All other keywords and
+        all of ``kwargs`` are passed to the function.
         """
         fields = {name: options.pop(name) for name in list(options) if name in _OPTIONS}
         name = getattr(function, "__name__", type(function).__name__)
-        node_id = self._new_id(id, name)
+        node_id = self._choose_id(id, name)
         module = getattr(function, "__module__", None) or "builtins"
         qualified = re.sub(r"[^\w.]", "_", getattr(function, "__qualname__", name))
         handle = self._add(
             fields,
             id=node_id,
             call=f"{module}:{qualified}",
-            args=[_reference(value) for value in args],
-            kwargs={name: _reference(value) for name, value in {**options, **(kwargs or {})}.items()},
+            args=[_encode_value(value) for value in args],
+            kwargs={name: _encode_value(value) for name, value in {**options, **(kwargs or {})}.items()},
         )
         self.functions[node_id] = function
         return handle
 
     def run(self, command: str | list[Any], *, id: str | None = None, **options: Any) -> Handle:  # noqa: A002
-        """Add a command node: a list is its argv, a string goes to the shell."""
+        """Add a command node. A list is its argv, a string is run by the shell."""
         words = command.split() if isinstance(command, str) else [str(command[0])] if command else []
         name = re.sub(r"[^\w.-]", "", Path(words[0]).name) if words else "run"
-        argv = command if isinstance(command, str) else [_reference(part) for part in command]
-        return self._add(options, id=self._new_id(id, name), run=argv)
+        argv = command if isinstance(command, str) else [_encode_value(part) for part in command]
+        return self._add(options, id=self._choose_id(id, name), run=argv)
 
     def map(self, function: Callable[..., Any], items: Any, *args: Any, **options: Any) -> Handle:
-        """Add a node that calls ``function(item, *args)`` once for each item; its result is the list."""
+        """Add a node that calls ``function(item, *args)`` once for each item. Its result is the list of results."""
         return self.call(function, self.item, *args, map=items, **options)
 
     @property
     def item(self) -> Marker:
-        """Stands for the item in the arguments of a node with ``map``."""
+        """A placeholder for the item in the arguments of a node with ``map``."""
         return Marker({"$item": True})
 
     def param(self, name: str) -> Marker:
-        """Stand for the value of a parameter in the arguments of a node."""
+        """Return a placeholder for the value of a parameter in the arguments of a node."""
         return Marker({"$param": name})
 
     def output(self, *handles: Handle) -> None:
-        """Keep and report these results, and no longer those of the sinks."""
-        already = () if self.head.outputs is UNSET else self.head.outputs
-        outputs = (*already, *(handle.id for handle in handles))
+        """Retain and report these results instead of those of the sinks."""
+        outputs = () if self.head.outputs is UNSET else self.head.outputs
+        outputs = (*outputs, *(handle.id for handle in handles))
         self.head = msgspec.structs.replace(self.head, outputs=outputs)
-        self._change()
+        self._mark_changed()
 
-    def _new_id(self, wanted: str | None, name: str) -> str:
-        if wanted is not None:
-            return wanted
-        ids = self._known_ids()
+    def _choose_id(self, node_id: str | None, name: str) -> str:
+        if node_id is not None:
+            return node_id
+        ids = self._collect_ids()
         number, candidate = 1, name
         while candidate in ids:
             number += 1
             candidate = f"{name}-{number}"
         return candidate
 
-    def _known_ids(self) -> set[str]:
+    def _collect_ids(self) -> set[str]:
         if self._ids is None:
             self._ids = {node.id for node in self._nodes}
         return self._ids
@@ -170,7 +174,10 @@ class Graph:
             needs = [needs] if isinstance(needs, Handle | str) else needs
             fields["needs"] = [need.id if isinstance(need, Handle) else need for need in needs]
         for name, value in options.items():
-            fields[name] = _paths(value) if name in _PATHS else _reference(value) if name in _VALUES else value
+            if name in _PATHS:
+                fields[name] = _encode_paths(value)
+            else:
+                fields[name] = _encode_value(value) if name in _VALUES else value
         if isinstance(fields.get("map"), tuple | range):
             fields["map"] = list(fields["map"])
         try:
@@ -180,11 +187,11 @@ class Graph:
         if not isinstance(self._nodes, list):
             self._nodes = list(self._nodes)
         self._nodes.append(node)
-        self._known_ids().add(node.id)
-        self._change()
+        self._collect_ids().add(node.id)
+        self._mark_changed()
         return Handle(node.id)
 
-    def _change(self) -> None:
+    def _mark_changed(self) -> None:
         self._dag = None
         self._is_changed = True
 
@@ -192,7 +199,7 @@ class Graph:
 
     @classmethod
     def decode(cls, data: bytes, encoding: str, source: str = "") -> "Graph":
-        """Decode a graph file's bytes; ``source`` names them in errors."""
+        """Decode the bytes of a graph file. ``source`` names the file in errors."""
         graph = cls()
         graph.head, graph._nodes = codec.read(data, encoding, source)
         graph._ids = None
@@ -202,42 +209,41 @@ class Graph:
 
     @property
     def file(self) -> GraphFile:
-        """The whole graph as its file's Structs."""
+        """The whole graph as the Structs of a graph file."""
         return msgspec.structs.replace(self.head, nodes=tuple(self._nodes))
 
     @property
     def json_text(self) -> bytes:
-        """The JSON text that the graph was loaded from; empty if there is none, or if it was changed since."""
+        """The JSON source of the graph; empty if there is none or if the graph has changed since."""
         return self._data if self._encoding == "json" and not self._is_changed else b""
 
     def portable_file(self) -> GraphFile:
-        """Return the graph's Structs for writing to a file that another process can run.
+        """Return the Structs of a graph file that another process can run.
 
         Raises:
-            UsageError: it calls a function that no name leads to, such as a lambda.
+            UsageError: a node calls a function without an importable name, such as a lambda.
 
         """
         file = self.file
         calls = {node.id: node.call for node in file.nodes}
         for node_id, function in self.functions.items():
             name = str(calls[node_id])
-            if name.startswith("__main__:") or _named(name) is not function:
+            if name.startswith("__main__:") or _find_imported(name) is not function:
                 called = getattr(function, "__qualname__", "<object>")
-                raise UsageError(f'node "{node_id}" calls {called}, which no other process could import')
+                raise UsageError(f'node "{node_id}" calls {called}, which another process cannot import')
         return file
 
     @property
     def name(self) -> str:
-        """The graph's own name, or else that of its file."""
+        """The name of the graph, by default the stem of its file."""
         return self.head.name or Path(self.source).stem
 
     def link(self, values: Mapping[str, Any] | None = None, *, complete: bool = True) -> Dag:
         """Check the graph and link its nodes, with ``values`` for its parameters.
 
         Raises:
-            GraphError: with everything that is wrong, and the place in the file.
-            UsageError: a parameter that does not exist, has the wrong type or (if ``complete``)
-                has no value.
+            GraphError: with all problems and their locations in the file.
+            UsageError: a parameter does not exist, has the wrong type or (if ``complete``) has no value.
 
         """
         if values or not complete:
@@ -248,25 +254,20 @@ class Graph:
 
     def _link(self, values: Mapping[str, Any]) -> Dag:
         try:
-            nodes = self._nodes.lean() if isinstance(self._nodes, codec.Nodes) else self._nodes
-            with collector.paused():
+            nodes = self._nodes.iterate_flat() if isinstance(self._nodes, codec.Nodes) else self._nodes
+            with gc_tuning.paused():
                 return link(self.head, values, nodes)
         except GraphError as error:
             raise self.error(error) from None
 
     def error(self, error: GraphError) -> GraphError:
-        """Return the error with the name of this graph's file, and with lines where it has them."""
+        """Return the error with the name of the graph file, and with line numbers if the file is JSON."""
         problems = list(error.problems)
-        return GraphError(codec.with_lines(problems, self._data, self._encoding), self.source)
+        return GraphError(codec.add_lines(problems, self._data, self._encoding), self.source)
 
 
-_VALUES = frozenset({"env", "stdin", "map", "when"})
-_PATHS = frozenset({"files", "creates"})
-_OPTIONS = frozenset(Node.__struct_fields__) - {"id", "call", "args", "kwargs", "run"}
-
-
-def _named(name: str) -> Any:
-    """Return what ``module:qualified.name`` stands for among the modules that are imported; None: nothing."""
+def _find_imported(name: str) -> Any:
+    """Return the object ``module:qualified.name`` if its module is imported, otherwise None."""
     module, _, qualified = name.partition(":")
     value: Any = sys.modules.get(module)
     for part in qualified.split("."):
@@ -274,42 +275,42 @@ def _named(name: str) -> Any:
     return value
 
 
-def _reference(value: Any) -> Any:
-    """Write handles and markers, at any depth, as the file writes references."""
+def _encode_value(value: Any) -> Any:
+    """Convert handles and markers, at any depth, to the references of a graph file."""
     if isinstance(value, Handle):
         return {"$ref": value.id, "path": list(value.path)} if value.path else {"$ref": value.id}
     if isinstance(value, Marker):
-        return value.written
+        return value.reference
     if type(value) is list:
-        return [_reference(part) for part in value]
+        return [_encode_value(part) for part in value]
     if type(value) is tuple:
-        return tuple(_reference(part) for part in value)
+        return tuple(_encode_value(part) for part in value)
     if type(value) is dict:
-        written = {key: _reference(part) for key, part in value.items()}
-        is_plain = not any(isinstance(key, str) and key.startswith("$") for key in value)
-        if not is_plain and written != value:
+        encoded = {key: _encode_value(part) for key, part in value.items()}
+        has_keywords = any(isinstance(key, str) and key.startswith("$") for key in value)
+        if has_keywords and encoded != value:
             raise UsageError(f"an object with keys such as {next(iter(value))!r} cannot hold handles as well")
-        return written if is_plain else {"$literal": value}
+        return {"$literal": value} if has_keywords else encoded
     return value
 
 
-def _paths(value: Any) -> list[Any]:
-    """Write one path or several as the file writes them."""
-    several = value if isinstance(value, list | tuple) else [value]
-    return [os.fspath(path) if isinstance(path, os.PathLike) else _reference(path) for path in several]
+def _encode_paths(value: Any) -> list[Any]:
+    """Convert one path, or a list of paths, to the list of a graph file."""
+    paths = value if isinstance(value, list | tuple) else [value]
+    return [os.fspath(path) if isinstance(path, os.PathLike) else _encode_value(path) for path in paths]
 
 
 def load(path: str | Path, *, encoding: str = "") -> Graph:
-    """Load a graph file; ``-`` is standard input. Its name tells the encoding unless it is given.
+    """Load a graph file; ``-`` is standard input. The suffix of its name is the default of ``encoding``.
 
     Raises:
         GraphError: the file does not fit the schema.
-        UsageError: it cannot be read, or its encoding is not known.
+        UsageError: the file cannot be read, or its encoding is unknown.
 
     """
     name = str(path)
     if encoding and encoding not in codec.FORMATS:
-        raise UsageError(f'unknown encoding "{encoding}": there are {", ".join(codec.FORMATS)}')
+        raise UsageError(f'unknown encoding "{encoding}", expected one of {", ".join(codec.FORMATS)}')
     if name == "-":
         return Graph.decode(sys.stdin.buffer.read(), encoding or "json", "<stdin>")
     encoding = encoding or codec.format_of(name)
@@ -317,10 +318,10 @@ def load(path: str | Path, *, encoding: str = "") -> Graph:
         data = Path(name).read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {name}: {error.strerror}") from None
-    with collector.paused():
+    with gc_tuning.paused():
         return Graph.decode(data, encoding, name)
 
 
 def as_nodes(handles: Iterable[Handle | str]) -> list[str]:
-    """Return the ids that handles, or ids themselves, stand for."""
+    """Return the node ids of handles. An item may also be an id."""
     return [handle.id if isinstance(handle, Handle) else handle for handle in handles]

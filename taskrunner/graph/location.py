@@ -1,6 +1,6 @@
-"""Where in a JSON text a value stands: from a path such as ``nodes[3].args[0]`` to line and column.
+"""Location of a value in a JSON document: from a path such as ``nodes[3].args[0]`` to line and column.
 
-Only errors need this, so it reads the text a second time and costs a good file nothing.
+Cost: only errors need a location, so this module parses the document a second time. A valid file costs nothing.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ type Path = tuple[Any, ...]  # keys and indexes
 
 _STEP = re.compile(r"\[(\d+)\]|\.?([^.\[\]]+)|\[\.\.\.\]")
 _SPACE = re.compile(r"\s*")
-# A bracket, or a whole string: what stands in it is no bracket.
+# A bracket, or a whole string: a bracket inside a string does not count.
 _MARK = re.compile(r'[\[\]{}]|"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _SCALAR = re.compile(r"[^\s,\]}]+")
 _decode_string = json.decoder.scanstring  # type: ignore[attr-defined]
@@ -28,43 +28,43 @@ def parse_path(text: str) -> Path:
             steps.append(int(index))
         elif name:
             steps.append(name)
-        else:  # msgspec writes [...] for a key it does not name
+        else:  # msgspec writes [...] for an unnamed key
             break
     return tuple(steps)
 
 
 def line_and_column(text: str, offset: int) -> tuple[int, int]:
-    """Return the line and the column, both from 1, of a character offset."""
+    """Return the line and the column of a character offset. Both count from 1."""
     return text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1) + 1
 
 
 def locate(text: str, path: Path) -> tuple[int, int]:
-    """Return line and column of the value at ``path``; of the deepest step that exists otherwise."""
+    """Return line and column of the value at ``path``, or of the deepest existing step."""
     return locate_all(text, [path])[0]
 
 
 def locate_all(text: str, paths: Sequence[Path]) -> list[tuple[int, int]]:
-    """Return line and column of the value at each path, as ``locate`` does: in one walk through the text."""
+    """Return line and column of the value at each path, as ``locate`` does, in one pass through the document."""
     offsets = [_skip_space(text, 0)] * len(paths)
-    with contextlib.suppress(IndexError, json.JSONDecodeError):  # the text is torn further on
+    with contextlib.suppress(IndexError, json.JSONDecodeError):  # a later part of the document is malformed
         _walk(text, paths, offsets)
     return [line_and_column(text, offset) for offset in offsets]
 
 
 def _walk(text: str, paths: Sequence[Path], offsets: list[int]) -> None:
-    """Store the offset of the deepest step of each path; of a doubled key the last counts, and comes last.
+    """Store the offset of the deepest step of each path. Of a duplicate key the last one counts.
 
-    Each frame is a list or an object that some path leads into: what leads on, by step, and how many
-    children have been passed, which is None for an object. What no path leads into is skipped.
+    Each frame is a list or an object on at least one path. It holds the indexes of the paths by their next step, and
+    a counter of the items. The counter is None for an object. All other values are skipped.
     """
     frames: list[tuple[dict[Any, list[int]], Iterator[int] | None]] = []
-    offset, wanted = _skip_space(text, 0), list(range(len(paths)))
+    offset, matching = _skip_space(text, 0), list(range(len(paths)))
     while True:
-        for number in wanted:
+        for number in matching:
             offsets[number] = offset
-        ahead = _by_step(paths, wanted, len(frames))
-        if ahead and text[offset] in "[{":
-            frames.append((ahead, itertools.count() if text[offset] == "[" else None))
+        by_step = _group_by_step(paths, matching, len(frames))
+        if by_step and text[offset] in "[{":
+            frames.append((by_step, itertools.count() if text[offset] == "[" else None))
             offset = _skip_space(text, offset + 1)
         else:
             offset = _skip_space(text, _end_of_value(text, offset))
@@ -75,22 +75,22 @@ def _walk(text: str, paths: Sequence[Path], offsets: list[int]) -> None:
             return
         if text[offset] == ",":
             offset = _skip_space(text, offset + 1)
-        ahead, count = frames[-1]
-        if count is None:
+        by_step, counter = frames[-1]
+        if counter is None:
             key, offset = _decode_string(text, offset + 1)
             offset = _skip_space(text, _skip_space(text, offset) + 1)
         else:
-            key = next(count)
-        wanted = ahead.get(key, [])
+            key = next(counter)
+        matching = by_step.get(key, [])
 
 
-def _by_step(paths: Sequence[Path], wanted: list[int], depth: int) -> dict[Any, list[int]]:
-    """Group the paths that lead on from a depth by their next step."""
-    found: dict[Any, list[int]] = {}
-    for number in wanted:
+def _group_by_step(paths: Sequence[Path], matching: list[int], depth: int) -> dict[Any, list[int]]:
+    """Group the paths that are longer than ``depth`` by their next step."""
+    groups: dict[Any, list[int]] = {}
+    for number in matching:
         if len(paths[number]) > depth:
-            found.setdefault(paths[number][depth], []).append(number)
-    return found
+            groups.setdefault(paths[number][depth], []).append(number)
+    return groups
 
 
 def _end_of_value(text: str, offset: int) -> int:

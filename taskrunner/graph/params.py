@@ -1,4 +1,4 @@
-"""Parameters of a graph: their values for one run, checked against their defaults' types."""
+"""Parameters of a graph: their values for one run, checked against the types of their defaults."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,18 +13,18 @@ from taskrunner.safe.secrets import MASK, looks_secret
 
 
 def parse_setting(file: GraphFile, text: str) -> tuple[str, Any]:
-    """Parse ``name=value`` from a command line: text where the default is text, JSON elsewhere.
+    """Parse ``name=value`` from a command line: a string if the default is a string, otherwise JSON.
 
-    A parameter without a default (null) takes JSON, or else the text as it stands.
+    If the value is not valid JSON, it is the unchanged string.
 
     Raises:
-        UsageError: there is no such parameter, or the value is not of its type.
+        UsageError: the form is wrong, or there is no such parameter.
 
     """
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f'"{text}" is not of the form name=value')
-    default = _default(file, name)
+    default = _find_default(file, name)
     if isinstance(default, str):
         return name, value
     try:
@@ -34,17 +34,17 @@ def parse_setting(file: GraphFile, text: str) -> tuple[str, Any]:
 
 
 def resolve(file: GraphFile, values: Mapping[str, Any], *, complete: bool = True) -> dict[str, Any]:
-    """Return the value of every parameter, ``values`` before defaults.
+    """Return the value of every parameter. ``values`` override defaults.
 
-    Where the graph is not to be run (``complete`` is false), a missing one is OPEN.
+    If the graph will not run (``complete`` is false), a missing value is ``OPEN``.
 
     Raises:
-        UsageError: an unknown name, a value of the wrong type, or (where ``complete``) a parameter
-            that has no default and no value.
+        UsageError: an unknown name, a value of the wrong type, or (if ``complete``) a parameter that has neither a
+            default nor a value.
 
     """
     for name, value in values.items():
-        _check(name, value, _default(file, name))
+        _check(name, value, _find_default(file, name))
     resolved = {**file.params, **values}
     missing = [name for name in resolved if resolved[name] is None and name not in values]
     if not complete:
@@ -55,7 +55,7 @@ def resolve(file: GraphFile, values: Mapping[str, Any], *, complete: bool = True
     return resolved
 
 
-def _default(file: GraphFile, name: str) -> Any:
+def _find_default(file: GraphFile, name: str) -> Any:
     if name not in file.params:
         hint = did_you_mean(name, file.params) or "the graph has: " + (", ".join(file.params) or "none")
         raise UsageError(f'unknown parameter "{name}"; {hint}')
@@ -67,6 +67,6 @@ def _check(name: str, value: Any, default: Any) -> None:
         return
     if type(default) is float and type(value) is int:
         return
-    wanted, found = type(default).__name__, type(value).__name__
+    expected, actual = type(default).__name__, type(value).__name__
     shown = (MASK, MASK) if looks_secret(name) else (repr(default), repr(value))
-    raise UsageError(f'parameter "{name}" takes {wanted}, as its default {shown[0]}, not {found} {shown[1]}')
+    raise UsageError(f'parameter "{name}" takes {expected}, as its default {shown[0]}, not {actual} {shown[1]}')

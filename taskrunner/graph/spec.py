@@ -1,7 +1,7 @@
-"""The graph file as frozen Structs: one schema for JSON, MessagePack and TOML.
+"""Schema of the graph file as frozen Structs: one schema for JSON, MessagePack and TOML.
 
-Unknown fields are refused. What a Struct cannot express (one of ``call`` and ``run``, known ids,
-no cycles) is checked where the graph is linked, in ``dag``.
+Unknown fields are errors. The linker (``link``) checks the constraints that a Struct cannot express: exactly one of
+``call`` and ``run``, known ids, no cycles.
 """
 
 from typing import Annotated, Any, Literal
@@ -19,24 +19,24 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False, omit_defaults=True):
-    """The base of everything in the file. ``gc=False``: a decoded file holds no cycles."""
+    """The base class of all objects in the file. ``gc=False``: a decoded file holds no reference cycles."""
 
 
 class Retry(Strict, frozen=True):
-    """How often, and when, a failed node is tried again. Times are seconds."""
+    """The retry policy of a failed node. Times are in seconds."""
 
-    max: Annotated[Count, Meta(description="How many times a failed node is tried again.")]
+    max: Annotated[Count, Meta(description="Maximum number of retries of a failed node.")]
     backoff: Annotated[NotNegative, Meta(description="Seconds before the first retry.")] = 0.0
-    factor: Annotated[Positive, Meta(description="Each further wait is this many times longer.")] = 2.0
-    jitter: Annotated[NotNegative, Meta(description="Up to so many seconds are added, at random.")] = 0.0
+    factor: Annotated[Positive, Meta(description="Multiplier of the delay for each further retry.")] = 2.0
+    jitter: Annotated[NotNegative, Meta(description="Maximum random addition to each delay, in seconds.")] = 0.0
     on: Annotated[
         tuple[str | int, ...],
-        Meta(description="Exception names or exit codes that are worth a retry; none: all."),
+        Meta(description="Exception names or exit codes that are retried; none: all."),
     ] = ()
 
 
 class Defaults(Strict, frozen=True):
-    """What a node gets that says nothing itself."""
+    """The defaults for nodes that do not set these fields."""
 
     retries: Count | Retry | UnsetType = UNSET
     timeout: Positive | UnsetType = UNSET
@@ -47,76 +47,79 @@ type Id = Annotated[str, Meta(min_length=1, description="Unique in the graph.")]
 
 
 class Node(Strict, frozen=True):
-    """One node: a Python call or a command, what it needs, and how it is to be run."""
+    """One node: a Python call or a command, its dependencies and its options."""
 
     id: Id
     call: Annotated[
         str | UnsetType,
-        Meta(description="The callable, as package.module:qualified.name. A plain or an async function."),
+        Meta(description="The callable, as package.module:qualified.name. A synchronous or an async function."),
     ] = UNSET
     args: Annotated[tuple[Any, ...], Meta(description="Positional arguments; references at any depth.")] = ()
     kwargs: Annotated[dict[str, Any], Meta(description="Keyword arguments; references at any depth.")] = {}
     needs: Annotated[
-        tuple[str, ...], Meta(description="Nodes that must finish first, beside those that are referred to.")
+        tuple[str, ...], Meta(description="Nodes that must finish first, in addition to referenced nodes.")
     ] = ()
     run: Annotated[
         str | tuple[Any, ...] | UnsetType,
-        Meta(description="A command: a list is its argv (references allowed), a string goes to the shell."),
+        Meta(description="A command: a list is its argv (references allowed), a string is run by the shell."),
     ] = UNSET
-    env: Annotated[dict[str, Any], Meta(description="Added to the command's environment.")] = {}
+    env: Annotated[dict[str, Any], Meta(description="Variables added to the command's environment.")] = {}
     cwd: Annotated[str | UnsetType, Meta(description="The command's working directory.")] = UNSET
     stdin: Annotated[
-        Any, Meta(description="The command's input: text or bytes as they are, anything else as JSON.")
+        Any, Meta(description="The command's input: a string or bytes unchanged, other values as JSON.")
     ] = UNSET
-    capture: Annotated[Capture, Meta(description="What becomes of the command's standard output.")] = "text"
+    capture: Annotated[Capture, Meta(description="Treatment of the command's standard output.")] = "text"
     map: Annotated[Any, Meta(description="A list, or a reference that yields one: one child node for each item.")] = (
         UNSET
     )
     when: Annotated[Any, Meta(description="A value or a reference; falsy: the node is skipped.")] = UNSET
-    always: Annotated[bool, Meta(description="Run whatever became of what this node needs.")] = False
-    retries: Annotated[Count | Retry | UnsetType, Meta(description="How often a failure is tried again.")] = UNSET
-    timeout: Annotated[Positive | UnsetType, Meta(description="Seconds for one attempt.")] = UNSET
+    always: Annotated[bool, Meta(description="Run even if a dependency failed or was skipped.")] = False
+    retries: Annotated[Count | Retry | UnsetType, Meta(description="Maximum number of retries, or a retry policy.")] = (
+        UNSET
+    )
+    timeout: Annotated[Positive | UnsetType, Meta(description="Maximum seconds for one attempt.")] = UNSET
     pool: Annotated[
-        str | tuple[str, ...] | UnsetType, Meta(description="Named limits that this node counts against.")
+        str | tuple[str, ...] | UnsetType, Meta(description="Resource pools in which this node takes a slot.")
     ] = UNSET
-    priority: Annotated[int, Meta(description="Higher first among the nodes that are ready.")] = 0
+    priority: Annotated[int, Meta(description="Higher values start first among ready nodes.")] = 0
     allow_failure: Annotated[
-        bool, Meta(description="A failure here fails neither the run nor what needs this node.")
+        bool, Meta(description="A failure of this node fails neither the run nor its successors.")
     ] = False
-    cache: Annotated[bool, Meta(description="Take the call's result from the cache if it is there.")] = False
+    cache: Annotated[bool, Meta(description="Reuse the call's result from the cache.")] = False
     files: Annotated[
-        tuple[Any, ...], Meta(description="Paths and globs of what the node reads; references at any depth.")
+        tuple[Any, ...], Meta(description="Paths and globs of the node's input files; references at any depth.")
     ] = ()
     creates: Annotated[
-        tuple[Any, ...], Meta(description="Paths of what the command makes; it is not run while they are up to date.")
+        tuple[Any, ...], Meta(description="Paths of the command's output files; skipped while they are up to date.")
     ] = ()
 
     @property
     def pools(self) -> tuple[str, ...]:
-        """The names of the pools that this node names itself, each once."""
+        """The names of the pools in this node's own ``pool`` field, each once."""
         if self.pool is UNSET:
             return ()
         return (self.pool,) if isinstance(self.pool, str) else tuple(dict.fromkeys(self.pool))
 
 
 class WholeResult(Strict, frozen=True):
-    """A reference to the whole of a node's result, as it stands in the file."""
+    """A reference to the whole result of a node, as written in the file."""
 
     node: str = msgspec.field(name="$ref")
 
 
 class FlatNode(Strict, frozen=True):
-    """The form of most nodes of a big graph: a call whose arguments are scalars and whole results.
+    """The compact form of a node: a call whose arguments are scalars and whole results.
 
-    It takes a fraction of the time and the memory of a ``Node``, which every node fits as well.
+    Most nodes of a big graph fit it. It takes a fraction of the time and the memory of a ``Node``. Every flat node
+    is also a valid ``Node``.
     """
 
     id: Id
     call: str
     args: tuple[WholeResult | str | int | float | bool | None, ...] = ()
 
-    def whole(self) -> Node:
-        """Return the same as a ``Node``."""
+    def to_node(self) -> Node:
+        """Convert this node to a ``Node``."""
         args = tuple([{"$ref": arg.node} if type(arg) is WholeResult else arg for arg in self.args])
         return Node(id=self.id, call=self.call, args=args)
 
@@ -126,14 +129,19 @@ class GraphFile(Strict, frozen=True):
 
     taskrunner: Annotated[Literal[1], Meta(description="Version of the format.")]
     nodes: Annotated[tuple[Node, ...], Meta(description="The nodes, in any order.")]
-    schema: Annotated[str, Meta(description="For editors; not read.")] = msgspec.field(name="$schema", default="")
+    schema: Annotated[str, Meta(description="For editors; ignored by taskrunner.")] = msgspec.field(
+        name="$schema", default=""
+    )
     name: str = ""
     doc: str = ""
-    params: Annotated[dict[str, Any], Meta(description="Parameters and their defaults; null: must be set.")] = {}
+    params: Annotated[
+        dict[str, Any], Meta(description="Parameters and their defaults; null: a value is required.")
+    ] = {}
     pools: Annotated[dict[str, Annotated[int, Meta(ge=1)]], Meta(description="Named concurrency limits.")] = {}
     defaults: Defaults = Defaults()
     outputs: Annotated[
-        tuple[str, ...] | UnsetType, Meta(description="Results to keep and report; default: the sinks.")
+        tuple[str, ...] | UnsetType,
+        Meta(description="Nodes whose results are retained and reported; default: the sinks."),
     ] = UNSET
 
 

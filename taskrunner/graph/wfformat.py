@@ -1,8 +1,7 @@
-"""Import of WfCommons WfFormat 1.5: recorded runs of scientific workflows.
+"""Importer for WfCommons WfFormat 1.5: recorded runs of scientific workflows.
 
-Format: https://github.com/wfcommons/WfFormat. Each recorded task becomes a node that spends the
-recorded seconds, scaled, in real CPU work. Files between tasks are not moved: the recorded edges
-are what is kept of them.
+Format: https://github.com/wfcommons/WfFormat. Each recorded task becomes a node that spends the recorded seconds,
+times a scale, in real CPU work. Files between tasks are not moved: only the recorded edges remain.
 """
 
 from typing import Any
@@ -12,7 +11,7 @@ import msgspec
 from taskrunner.errors import GraphError, Problem
 from taskrunner.graph.spec import FORMAT_VERSION, GraphFile, Node
 
-WORK = "workloads.spin:spend"
+SPIN_FUNCTION = "workloads.spin:spend"
 
 
 class _Task(msgspec.Struct, frozen=True):
@@ -57,7 +56,7 @@ _PROBE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def is_wfformat(data: bytes) -> bool:
-    """Say whether a JSON text is a WfFormat file rather than a graph file."""
+    """Return whether a JSON document is a WfFormat file instead of a graph file."""
     try:
         top: dict[str, Any] = _PROBE.decode(data)
     except (ValueError, RecursionError):
@@ -66,37 +65,37 @@ def is_wfformat(data: bytes) -> bool:
 
 
 def convert(data: bytes, scale: float, source: str = "") -> GraphFile:
-    """Return the recorded workflow as a graph; node seconds are recorded seconds times ``scale``.
+    """Return the recorded workflow as a graph. Node seconds are recorded seconds times ``scale``.
 
     Raises:
-        GraphError: it is not WfFormat 1.5.
+        GraphError: the document is not WfFormat 1.5.
 
     """
     try:
         version = _VERSION.decode(data).schema_version
         if version != "1.5":
-            raise GraphError([Problem(("schemaVersion",), f'"{version}" is not 1.5')], source)
+            raise GraphError([Problem(("schemaVersion",), f'unsupported version "{version}", expected 1.5')], source)
         instance = _DECODER.decode(data)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         raise GraphError([Problem((), f"not WfFormat 1.5: {error}")], source) from None
     workflow = instance.workflow
     seconds = {task.id: task.runtime_in_seconds for task in workflow.execution.tasks}
-    needs = _needs(workflow.specification.tasks)
+    needs = _collect_needs(workflow.specification.tasks)
     if unknown := needs.keys() - {task.id for task in workflow.specification.tasks}:
         problems = [
-            Problem(("workflow", "specification"), f'a task has the unknown child "{n}"') for n in sorted(unknown)
+            Problem(("workflow", "specification"), f'unknown child "{name}" of a task') for name in sorted(unknown)
         ]
         raise GraphError(problems, source)
     nodes = tuple(
-        Node(id=task.id, call=WORK, args=(round(seconds.get(task.id, 0.0) * scale, 9),), needs=needs[task.id])
+        Node(id=task.id, call=SPIN_FUNCTION, args=(round(seconds.get(task.id, 0.0) * scale, 9),), needs=needs[task.id])
         for task in workflow.specification.tasks
     )
     doc = f"{instance.description} (recorded seconds times {scale:g})".strip()
     return GraphFile(taskrunner=FORMAT_VERSION, name=instance.name, doc=doc, nodes=nodes)
 
 
-def _needs(tasks: tuple[_Task, ...]) -> dict[str, tuple[str, ...]]:
-    """Join the edges that parents tell with those that children tell, each once, in file order."""
+def _collect_needs(tasks: tuple[_Task, ...]) -> dict[str, tuple[str, ...]]:
+    """Merge the edges listed by parents with the edges listed by children, each once, in file order."""
     needs: dict[str, dict[str, None]] = {task.id: dict.fromkeys(task.parents) for task in tasks}
     for task in tasks:
         for child in task.children:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from taskrunner.errors import MOST_GUESSES, MOST_PROBLEMS, GraphError, Problem, UsageError
+from taskrunner.errors import MAX_HINTS, MAX_PROBLEMS, GraphError, Problem, UsageError
 from taskrunner.graph.dag import Dag, Vertex
 from taskrunner.graph.hints import did_you_mean
 from taskrunner.nodes.context import resolving
@@ -67,11 +67,11 @@ def resolve_all(dag: Dag, local_functions: Mapping[str, Function], selected: set
     found: dict[str, Function | Problem] = {}
     wrong: dict[Any, Problem] = {}
     for way, vertex in ways.items():
-        if len(wrong) > MOST_PROBLEMS:
+        if len(wrong) > MAX_PROBLEMS:
             break
         if vertex.id not in local_functions and vertex.call not in found:
             with resolving(vertex.id):
-                found[vertex.call] = resolve(vertex.call, may_guess=len(wrong) < MOST_GUESSES)
+                found[vertex.call] = resolve(vertex.call, may_guess=len(wrong) < MAX_HINTS)
         function = local_functions[vertex.id] if vertex.id in local_functions else found[vertex.call]
         if problem := _problem(function, vertex):
             wrong[way] = problem

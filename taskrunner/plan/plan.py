@@ -25,7 +25,7 @@ from typing import Any
 
 from msgspec import UNSET, UnsetType
 
-from taskrunner.graph.dag import PLAIN, Dag, Vertex
+from taskrunner.graph.dag import DEFAULT_OPTIONS, Dag, Vertex
 from taskrunner.graph.spec import Retry
 from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.resolve import Function, Functions, is_async
@@ -95,7 +95,7 @@ class Plan:
                 is_plain
                 and kind == CALL
                 and vertex.input_positions is not None
-                and vertex.options is PLAIN
+                and vertex.options is DEFAULT_OPTIONS
                 and not vertex.pools
             ):
                 inputs = [*vertex.args] if before else vertex.args

@@ -50,7 +50,7 @@ def test_encoding_is_told_by_the_name(encoding):
 def test_name_that_does_not_tell_the_encoding_is_refused(name):
     with pytest.raises(UsageError) as caught:
         format_of(name)
-    assert str(caught.value) == f"cannot tell the encoding of {name}: it ends with none of .json .msgpack .toml"
+    assert str(caught.value) == f"cannot infer the encoding of {name}: its suffix is none of .json .msgpack .toml"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_three_encodings_decode_to_the_same_file(encoding, data):
         (
             '{"taskrunner": 1, "nodes": [\n  {"id": "a"},\n  ¦"b"\n]}',
             "nodes[1]",
-            "a node is an object, not a text",
+            "a node is an object, not a string",
             "",
         ),
         ('{"taskrunner": 1, "nodes": [¦{"call": "a:b"}]}', "nodes[0]", 'required field "id" is missing', ""),
@@ -170,8 +170,8 @@ def test_too_small_pool_is_told():
     ("data", "message"),
     [
         (b"[]", "a graph file is an object, not a list"),
-        (b'"x"', "a graph file is an object, not a text"),
-        (b"true", "a graph file is an object, not a truth value"),
+        (b'"x"', "a graph file is an object, not a string"),
+        (b"true", "a graph file is an object, not a boolean"),
         (b"1.5", "a graph file is an object, not a number"),
         (b"null", "expected object, got null"),
     ],
@@ -563,8 +563,8 @@ def test_head_and_nodes_are_those_of_the_whole_file(encoding, file, more):
 @pytest.mark.parametrize("encoding", LAZY)
 def test_lean_nodes_are_the_same_nodes(encoding, nodes):
     file = GraphFile(taskrunner=1, nodes=tuple(nodes))
-    lean = list(read(encode(file, encoding), encoding)[1].lean())
-    assert [node.whole() if type(node) is FlatNode else node for node in lean] == nodes
+    lean = list(read(encode(file, encoding), encoding)[1].iterate_flat())
+    assert [node.to_node() if type(node) is FlatNode else node for node in lean] == nodes
 
 
 @FUZZ
@@ -617,7 +617,7 @@ FLAT = {"id": "a", "call": "m:f"}
     ],
 )
 def test_a_call_with_scalars_and_whole_results_is_lean(encoding, more, args):
-    (node,) = read_nodes([FLAT | more], encoding).lean()
+    (node,) = read_nodes([FLAT | more], encoding).iterate_flat()
     assert node == FlatNode("a", "m:f", args)
     assert [type(arg) for arg in node.args] == [type(arg) for arg in args]
 
@@ -644,16 +644,16 @@ def test_a_call_with_scalars_and_whole_results_is_lean(encoding, more, args):
 )
 def test_a_node_that_says_anything_else_is_whole(encoding, more):
     nodes = read_nodes([FLAT | more], encoding)
-    assert list(nodes.lean()) == list(nodes)
-    assert [type(node) for node in nodes.lean()] == [Node]
+    assert list(nodes.iterate_flat()) == list(nodes)
+    assert [type(node) for node in nodes.iterate_flat()] == [Node]
 
 
 def test_a_command_is_whole():
-    assert [type(node) for node in read_nodes([{"id": "a", "run": "ls"}], "json").lean()] == [Node]
+    assert [type(node) for node in read_nodes([{"id": "a", "run": "ls"}], "json").iterate_flat()] == [Node]
 
 
 def test_bytes_in_messagepack_are_whole():
-    (node,) = read_nodes([FLAT | {"args": [b"x"]}], "msgpack").lean()
+    (node,) = read_nodes([FLAT | {"args": [b"x"]}], "msgpack").iterate_flat()
     assert node == Node(id="a", call="m:f", args=(b"x",))
 
 

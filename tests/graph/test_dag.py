@@ -102,8 +102,8 @@ def test_parameters_take_the_place_of_their_defaults():
 
 def test_doubled_ids_are_told_each():
     assert problems(node("a"), node("b"), node("a"), node("a")) == [
-        ("nodes[2].id", 'doubled id "a", first used by nodes[0]', ""),
-        ("nodes[3].id", 'doubled id "a", first used by nodes[0]', ""),
+        ("nodes[2].id", 'duplicate id "a", first used by nodes[0]', ""),
+        ("nodes[3].id", 'duplicate id "a", first used by nodes[0]', ""),
     ]
 
 
@@ -172,10 +172,10 @@ def test_cycles_apart_from_each_other_are_told_together():
         ),
         ({"map": {"$param": "zzz"}}, "nodes[1].map.$param", 'unknown parameter "zzz"', ""),
         ({"run": "ls"}, "nodes[1]", 'node "x" needs exactly one of call and run, it has both', ""),
-        ({"env": {"A": 1}}, "nodes[1].env", "env has no meaning beside call", ""),
-        ({"cwd": "/"}, "nodes[1].cwd", "cwd has no meaning beside call", ""),
-        ({"stdin": None}, "nodes[1].stdin", "stdin has no meaning beside call", ""),
-        ({"capture": "json"}, "nodes[1].capture", "capture has no meaning beside call", ""),
+        ({"env": {"A": 1}}, "nodes[1].env", "env has no meaning with call", ""),
+        ({"cwd": "/"}, "nodes[1].cwd", "cwd has no meaning with call", ""),
+        ({"stdin": None}, "nodes[1].stdin", "stdin has no meaning with call", ""),
+        ({"capture": "json"}, "nodes[1].capture", "capture has no meaning with call", ""),
         ({"call": "f"}, "nodes[1].call", '"f" is not of the form package.module:name', ""),
         ({"call": "m:"}, "nodes[1].call", '"m:" is not of the form package.module:name', ""),
         ({"call": "m.:f"}, "nodes[1].call", '"m.:f" is not of the form package.module:name', ""),
@@ -192,23 +192,23 @@ def test_problem_of_a_calling_node_is_told(fields, where, message, hint):
     ("fields", "where", "message"),
     [
         ({}, "nodes[0]", 'node "x" needs exactly one of call and run, it has neither'),
-        ({"run": "ls", "args": [1]}, "nodes[0].args", "args has no meaning beside run"),
-        ({"run": "ls", "kwargs": {"k": 1}}, "nodes[0].kwargs", "kwargs has no meaning beside run"),
+        ({"run": "ls", "args": [1]}, "nodes[0].args", "args has no meaning with run"),
+        ({"run": "ls", "kwargs": {"k": 1}}, "nodes[0].kwargs", "kwargs has no meaning with run"),
         ({"run": []}, "nodes[0].run", "an empty command"),
         (
             {"run": ["a", ["b"]]},
             "nodes[0].run[1]",
-            "an argument of a command is a text, a number or a reference",
+            "an argument of a command is a string, a number or a reference",
         ),
         (
             {"run": ["a", None]},
             "nodes[0].run[1]",
-            "an argument of a command is a text, a number or a reference",
+            "an argument of a command is a string, a number or a reference",
         ),
         (
             {"run": ["a", True]},
             "nodes[0].run[1]",
-            "an argument of a command is a text, a number or a reference",
+            "an argument of a command is a string, a number or a reference",
         ),
         ({"run": ["a", {"$param": "n"}]}, "nodes[0].run[1].$param", 'unknown parameter "n"'),
         ({"run": "cat", "stdin": {"$ref": "y"}}, "nodes[0].stdin.$ref", 'unknown node "y"'),
@@ -246,7 +246,7 @@ def test_independent_problems_are_told_together_in_order():
     assert [(where, message) for where, message, _ in found] == [
         ("nodes[0].needs[0]", 'unknown node "zzz"'),
         ("nodes[1]", 'node "b" needs exactly one of call and run, it has neither'),
-        ("nodes[2].id", 'doubled id "a", first used by nodes[0]'),
+        ("nodes[2].id", 'duplicate id "a", first used by nodes[0]'),
         ("nodes[3]", "dependency cycle: c -> d -> c"),
         ("nodes[3].args[1].$param", 'unknown parameter "n"'),
         ("nodes[10].pool", 'unknown pool "p"'),

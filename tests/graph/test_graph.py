@@ -207,7 +207,7 @@ def test_chosen_id_twice_is_told():
     g = Graph()
     g.call(fetch, id="a")
     g.run("ls", id="a")
-    assert problems(g) == ['nodes[1].id: doubled id "a", first used by nodes[0]']
+    assert problems(g) == ['nodes[1].id: duplicate id "a", first used by nodes[0]']
 
 
 def test_problems_of_a_built_graph_are_told_together():
@@ -252,7 +252,7 @@ def test_function_that_no_name_leads_to_is_not_portable(function, name):
     g.call(function, id="a")
     with pytest.raises(UsageError) as caught:
         g.portable_file()
-    assert str(caught.value) == f'node "a" calls {name}, which no other process could import'
+    assert str(caught.value) == f'node "a" calls {name}, which another process cannot import'
 
 
 # -- parameters at linking -----------------------------------------------------------------------------
@@ -347,7 +347,7 @@ def test_graph_that_did_not_link_is_linked_anew():
     g = built()
     g.call(fetch, id="a")
     for _ in range(2):
-        assert problems(g) == ['nodes[1].id: doubled id "a", first used by nodes[0]']
+        assert problems(g) == ['nodes[1].id: duplicate id "a", first used by nodes[0]']
 
 
 class Unequal:
@@ -460,7 +460,7 @@ def test_unknown_encoding_is_refused(tmp_path):
     path.write_bytes(MINIMAL["json"])
     with pytest.raises(UsageError, match="xml"):
         load(path, encoding="xml")
-    with pytest.raises(UsageError, match=r"^cannot tell the encoding of graph.xml"):
+    with pytest.raises(UsageError, match=r"^cannot infer the encoding of graph.xml"):
         load("graph.xml")
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from taskrunner.errors import MOST_GUESSES, MOST_PROBLEMS, GraphError, UsageError
+from taskrunner.errors import MAX_HINTS, MAX_PROBLEMS, GraphError, UsageError
 from taskrunner.graph import codec, params
 from taskrunner.graph.codec import FORMATS, decode, encode
 from taskrunner.graph.dag import Dag
@@ -243,9 +243,9 @@ def test_doubled_ids_are_told_and_not_without_end(written, encoding):
     told = written(encoding, *[run("a")] * (MANY // 10))
     assert (told.code, told.is_in_words()) == (3, True)
     lines = told.err.splitlines()
-    assert len(lines) == MOST_PROBLEMS + 1
-    assert 'doubled id "a"' in lines[0]
-    assert lines[-1].endswith(f"there are more problems than these {MOST_PROBLEMS}")
+    assert len(lines) == MAX_PROBLEMS + 1
+    assert 'duplicate id "a"' in lines[0]
+    assert lines[-1].endswith(f"more than {MAX_PROBLEMS} problems; the others are not shown")
 
 
 @pytest.mark.parametrize("encoding", FORMATS)
@@ -265,7 +265,7 @@ def test_many_references_that_lead_nowhere_are_told_and_not_without_end(written,
     told = written(encoding, *known, call("b", [{"$ref": f"nude-{number}"} for number in range(MANY)]))
     assert (told.code, told.is_in_words()) == (3, True)
     assert 'unknown node "nude-0"; did you mean "node-0"?' in told.err
-    assert len(told.err.splitlines()) == MOST_PROBLEMS + 1
+    assert len(told.err.splitlines()) == MAX_PROBLEMS + 1
 
 
 def deeply(parts, depth):
@@ -281,7 +281,7 @@ def test_many_references_in_great_depth(check, depth):
     assert told.is_in_words()
     told = check("json", deeply([b'{"$ref": "nowhere"}'] * MANY, depth))
     assert (told.code, told.is_in_words()) == (3, True)
-    assert len(told.err.splitlines()) == MOST_PROBLEMS + 1
+    assert len(told.err.splitlines()) == MAX_PROBLEMS + 1
 
 
 def test_many_references_to_a_big_parameter_share_it(written):
@@ -309,14 +309,14 @@ def test_what_is_wrong_with_each_of_many_nodes_is_told_and_not_without_end(writt
     told = written("json", *({"id": str(number), "call": "builtins:dict"} | fields for number in range(MANY)))
     assert (told.code, told.is_in_words()) == (3, True)
     lines = told.err.splitlines()
-    assert len(lines) == MOST_PROBLEMS + 1
+    assert len(lines) == MAX_PROBLEMS + 1
     assert message in lines[0]
 
 
 def test_many_names_that_are_nowhere_are_told_and_not_without_end(written):
     told = written("json", *(call(str(number)) | {"call": f"none{number}.at.all:f"} for number in range(MANY // 10)))
     assert (told.code, told.is_in_words()) == (3, True)
-    assert len(told.err.splitlines()) == MOST_PROBLEMS + 1
+    assert len(told.err.splitlines()) == MAX_PROBLEMS + 1
 
 
 def counted(monkeypatch, module, name):
@@ -327,20 +327,20 @@ def counted(monkeypatch, module, name):
 
 
 def test_no_more_is_looked_at_than_is_told(monkeypatch):
-    nodes = [{"id": str(number), "call": f"none{number}:f", "nope": 1} for number in range(5 * MOST_PROBLEMS)]
+    nodes = [{"id": str(number), "call": f"none{number}:f", "nope": 1} for number in range(5 * MAX_PROBLEMS)]
     looked_at = counted(monkeypatch, codec, "_explain_node")
     with pytest.raises(GraphError):
         decode(pack({"taskrunner": 1, "nodes": nodes}), "msgpack")
-    assert len(looked_at) <= MOST_PROBLEMS + 1
+    assert len(looked_at) <= MAX_PROBLEMS + 1
 
 
 def test_no_more_modules_are_looked_for_than_are_told(monkeypatch):
-    nodes = [{"id": str(number), "call": f"none{number}:f"} for number in range(5 * MOST_PROBLEMS)]
+    nodes = [{"id": str(number), "call": f"none{number}:f"} for number in range(5 * MAX_PROBLEMS)]
     dag = link(msgspec.convert({"taskrunner": 1, "nodes": nodes}, GraphFile))
     looked_for, guessed = counted(monkeypatch, resolve, "resolve"), counted(monkeypatch, resolve, "did_you_mean")
     with pytest.raises(GraphError):
         resolve.resolve_all(dag, {})
-    assert (len(looked_for), len(guessed)) == (MOST_PROBLEMS + 1, MOST_GUESSES)
+    assert (len(looked_for), len(guessed)) == (MAX_PROBLEMS + 1, MAX_HINTS)
 
 
 def test_what_was_meant_is_guessed_for_short_names_among_some():

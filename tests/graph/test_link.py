@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from taskrunner.errors import GraphError
 from taskrunner.graph.codec import decode
-from taskrunner.graph.dag import PLAIN
+from taskrunner.graph.dag import DEFAULT_OPTIONS
 from taskrunner.graph.graph import Graph
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import FlatNode
@@ -115,7 +115,7 @@ def linked(make):
             "pools": v.pools,
             "args": called_with(v, dag.vertices),
             "templates": [(shape(template), place) for template, place in v.template_locations()],
-            "options": None if v.options is PLAIN else v.options,
+            "options": None if v.options is DEFAULT_OPTIONS else v.options,
         }
         for v in dag.vertices
     ]
@@ -156,7 +156,7 @@ def test_each_way_is_taken_by_some_drawn_graphs():
     def look(file):
         data = json.dumps(file).encode()
         graph = Graph.decode(data, "json")
-        seen["flat"] += sum(type(node) is FlatNode and bool(node.args) for node in graph._nodes.lean())
+        seen["flat"] += sum(type(node) is FlatNode and bool(node.args) for node in graph._nodes.iterate_flat())
         seen["linked" if isinstance(linked(graph.link), tuple) else "problems"] += 1
 
     look()
@@ -164,8 +164,8 @@ def test_each_way_is_taken_by_some_drawn_graphs():
 
 
 def test_of_flat_nodes_behind_what_they_need_only_the_first_of_each_call_is_looked_at_twice(monkeypatch):
-    whole, looked_at = FlatNode.whole, []
-    monkeypatch.setattr(FlatNode, "whole", lambda node: looked_at.append(node.id) or whole(node))
+    whole, looked_at = FlatNode.to_node, []
+    monkeypatch.setattr(FlatNode, "to_node", lambda node: looked_at.append(node.id) or whole(node))
     calls = [("a", "m:f"), ("b", "m:f"), ("c", "m:g"), ("d", "m:f"), ("e", "m:g")]
     drawn = [
         {"id": name, "call": call, "args": [0, *({"$ref": other} for other, _ in calls[:place])]}
@@ -226,7 +226,7 @@ def test_what_a_node_needs_beside_its_references_stands_behind_them():
 def test_nodes_that_say_nothing_special_share_their_options():
     drawn = [A, {**B, "needs": ["a"], "kwargs": {"k": REF_A}}, {"id": "c", "call": "m:f", "priority": 1}]
     dag = Graph.decode(json.dumps(file_of(*drawn)).encode(), "json").link()
-    assert [vertex.options is PLAIN for vertex in dag.vertices] == [True, True, False]
+    assert [vertex.options is DEFAULT_OPTIONS for vertex in dag.vertices] == [True, True, False]
     assert dag.vertices[2].options.priority == 1
 
 

@@ -79,13 +79,13 @@ def test_constant_that_a_reference_in_a_tuple_stands_for_takes_its_place(written
             {"$zz": 1},
             "",
             'not a reference: unexpected "$zz"',
-            'wrap it in {"$literal": …} to pass it as it is',
+            'wrap it in {"$literal": …} to pass it unchanged',
         ),
         (
             {"$ref": "a", "default": 1},
             "",
             'not a reference: unexpected "default"',
-            'wrap it in {"$literal": …} to pass it as it is',
+            'wrap it in {"$literal": …} to pass it unchanged',
         ),
         ({"$ref": "a", "$param": "n"}, "", "more than one reference in one object", ""),
         ({"$ref": 1}, ".$ref", "$ref takes a name, not 1", ""),
@@ -99,7 +99,7 @@ def test_constant_that_a_reference_in_a_tuple_stands_for_takes_its_place(written
         ({"$item": "x"}, ".$item", "$item takes only true", ""),
         ({"$item": 1}, ".$item", "$item takes only true", ""),
         ([1, {"k": {"$x": 1}}], "[1].k", 'not a reference: unexpected "$x"',
-         'wrap it in {"$literal": …} to pass it as it is'),
+         'wrap it in {"$literal": …} to pass it unchanged'),
     ],
 )  # fmt: skip
 def test_bad_reference_is_told_with_its_place(value, where, message, hint):

@@ -5,7 +5,7 @@ import pytest
 from taskrunner.errors import GraphError
 from taskrunner.graph.link import link
 from taskrunner.graph.spec import GraphFile, Node
-from taskrunner.graph.wfformat import WORK, convert, is_wfformat
+from taskrunner.graph.wfformat import SPIN_FUNCTION, convert, is_wfformat
 
 
 def sample(**changes):
@@ -46,10 +46,10 @@ def test_recorded_workflow_becomes_a_graph():
         name="small",
         doc="A sample. (recorded seconds times 0.5)",
         nodes=(
-            Node(id="split_1", call=WORK, args=(5.0,)),
-            Node(id="part_1", call=WORK, args=(1.25,), needs=("split_1",)),
-            Node(id="part_2", call=WORK, args=(2.0,), needs=("split_1",)),
-            Node(id="merge_1", call=WORK, args=(0.0,), needs=("part_2", "part_1")),
+            Node(id="split_1", call=SPIN_FUNCTION, args=(5.0,)),
+            Node(id="part_1", call=SPIN_FUNCTION, args=(1.25,), needs=("split_1",)),
+            Node(id="part_2", call=SPIN_FUNCTION, args=(2.0,), needs=("split_1",)),
+            Node(id="merge_1", call=SPIN_FUNCTION, args=(0.0,), needs=("part_2", "part_1")),
         ),
     )
 
@@ -83,20 +83,20 @@ def test_edge_to_a_task_that_is_not_there_is_told(field):
 def test_doubled_task_is_told_when_the_graph_is_linked():
     value = sample()
     value["workflow"]["specification"]["tasks"].append({"id": "part_1"})
-    with pytest.raises(GraphError, match=r'nodes\[4\]\.id: doubled id "part_1", first used by nodes\[1\]'):
+    with pytest.raises(GraphError, match=r'nodes\[4\]\.id: duplicate id "part_1", first used by nodes\[1\]'):
         link(convert(encoded(value), 1.0))
 
 
 @pytest.mark.parametrize("version", ["1.4", "1.6", "2.0", "", "1.5.0"])
 def test_other_version_is_refused(version):
     problem = problem_of(encoded(sample(schemaVersion=version)))
-    assert (problem.where, problem.message) == ("schemaVersion", f'"{version}" is not 1.5')
+    assert (problem.where, problem.message) == ("schemaVersion", f'unsupported version "{version}", expected 1.5')
 
 
 def test_other_version_is_told_before_its_other_layout():
     tasks = [{"name": "a", "id": "a", "runtimeInSeconds": 1, "parents": []}]
     problem = problem_of(encoded({"schemaVersion": "1.4", "workflow": {"tasks": tasks}}))
-    assert (problem.where, problem.message) == ("schemaVersion", '"1.4" is not 1.5')
+    assert (problem.where, problem.message) == ("schemaVersion", 'unsupported version "1.4", expected 1.5')
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_bytes_that_are_no_workflow_are_refused(data):
 def test_error_names_the_file():
     with pytest.raises(GraphError) as caught:
         convert(encoded(sample(schemaVersion="1.4")), 1.0, "old.json")
-    assert str(caught.value) == 'old.json: schemaVersion: "1.4" is not 1.5'
+    assert str(caught.value) == 'old.json: schemaVersion: unsupported version "1.4", expected 1.5'
 
 
 @pytest.mark.parametrize(

@@ -331,12 +331,12 @@ def test_prune_has_a_help_with_an_example(inside):
 @pytest.mark.parametrize(
     ("node", "problem"),
     [
-        ({"run": "ls", "cache": True}, "nodes[0].cache: cache has no meaning beside run"),
-        ({"call": "functions:give", "creates": ["a"]}, "nodes[0].creates: creates has no meaning beside call"),
+        ({"run": "ls", "cache": True}, "nodes[0].cache: cache has no meaning with run"),
+        ({"call": "functions:give", "creates": ["a"]}, "nodes[0].creates: creates has no meaning with call"),
         ({"call": "functions:give", "files": ["a"]}, "nodes[0].files: files has no meaning without cache"),
         ({"run": "ls", "files": ["a"]}, "nodes[0].files: files has no meaning without creates"),
-        ({"run": "ls", "files": ["a", 1], "creates": ["b"]}, "nodes[0].files[1]: a path is a text or a reference"),
-        ({"run": "ls", "creates": ["b", ["c"]]}, "nodes[0].creates[1]: a path is a text or a reference"),
+        ({"run": "ls", "files": ["a", 1], "creates": ["b"]}, "nodes[0].files[1]: a path is a string or a reference"),
+        ({"run": "ls", "creates": ["b", ["c"]]}, "nodes[0].creates[1]: a path is a string or a reference"),
         ({"run": "ls", "creates": [{"$ref": "x"}]}, 'nodes[0].creates[0].$ref: unknown node "x"'),
         ({"call": "functions:give", "cache": True, "files": [{"$item": True}]}, "nodes[0].files[0]: $item outside"),
     ],

@@ -44,7 +44,7 @@ def test_a_cycle_is_told_as_a_whole_path(cli, inside):
         ({"call": "functions:give", "args": [{"$item": True}]}, "$item outside a node with map"),
         ({"call": "functions:give", "args": [{"$param": "n"}]}, 'unknown parameter "n"'),
         ({"call": "functions:give", "pool": "disk"}, 'unknown pool "disk"'),
-        ({"call": "functions:give", "cwd": "."}, "cwd has no meaning beside call"),
+        ({"call": "functions:give", "cwd": "."}, "cwd has no meaning with call"),
         ({"call": "broken:f"}, 'importing "broken" failed: ZeroDivisionError: division by zero'),
         ({"call": "leaving:f"}, 'importing "leaving" failed: SystemExit: 7'),
     ],
