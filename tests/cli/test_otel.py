@@ -246,7 +246,7 @@ def test_a_collector_that_never_answers(cli, monkeypatch):
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         told = cli("trace", "last", "--otel", "--endpoint", url, env={"OTEL_EXPORTER_OTLP_TIMEOUT": "0.2"})
     assert (told.code, told.out) == (1, "")
-    assert told.err == f"taskrunner: cannot send spans to {url}/v1/traces: there is no answer in time\n"
+    assert told.err == f"taskrunner: cannot send spans to {url}/v1/traces: the request timed out\n"
 
 
 def rejection():
@@ -258,9 +258,9 @@ def rejection():
 @pytest.mark.parametrize(
     ("answer", "complaint"),
     [
-        ({"status": 401}, "it answers 401 Unauthorized"),
-        ({"status": 302, "location": "/login"}, "it answers 302 Found"),
-        ({"answer": rejection()}, "it rejects 2 of them: too old\\x1b"),
+        ({"status": 401}, "the response is 401 Unauthorized"),
+        ({"status": 302, "location": "/login"}, "the response is 302 Found"),
+        ({"answer": rejection()}, "2 spans were rejected: too old\\x1b"),
     ],
 )
 def test_a_collector_that_does_not_take_them(inside, collector, answer, complaint):

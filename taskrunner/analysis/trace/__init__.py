@@ -1,1 +1,1 @@
-"""A recorded run for the programs that read traces."""
+"""Export of a recorded run to trace viewers and trace collectors."""

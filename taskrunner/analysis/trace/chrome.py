@@ -1,7 +1,7 @@
-"""A run as a Chrome trace, which Perfetto, speedscope and chrome://tracing read.
+"""Chrome trace of a run, for Perfetto, speedscope and chrome://tracing.
 
-Each attempt is a slice on the lane of its worker; arrows lead to it from what it needs. Streams of events are
-made in the order of time and merged while they are written: none is kept.
+Each attempt is a slice on the lane of its worker. Arrows lead to it from its dependencies. Streams of events are
+created in time order and merged during writing, so the events are never all in memory.
 """
 
 import heapq
@@ -29,18 +29,18 @@ from taskrunner.analysis.trace.chrome_format import (
     SliceArgs,
     TraceEvent,
 )
-from taskrunner.analysis.trace.slices import Slice, place
+from taskrunner.analysis.trace.slices import Slice, assign_lanes
 from taskrunner.events.types import GilSwitchedOn, RunWarning
 
-# Up to so many edges each has an arrow. Of more, each node has the one from what made it ready: the last that it
-# waited for. A file stays in proportion to the nodes then, and a reader can still follow any node back.
-ALL_EDGES = 5_000
+# With at most this many edges, each edge has an arrow. With more, each node has one arrow, from the dependency that
+# ended last. Then the size of the file is proportional to the number of nodes, and each node can still be traced back.
+MAX_EDGES = 5_000
 
 DEPENDENCY = "dependency"
 STEAL = "steal"
 
-_LONGEST = 300  # characters of an error's line, or of a command
-_COLOURS = {FAILED: "terrible", ALLOWED: "bad", RETRIED: "bad", CACHED: "grey"}
+_MAX_LENGTH = 300  # characters of the first line of an error, or of a command
+_COLORS = {FAILED: "terrible", ALLOWED: "bad", RETRIED: "bad", CACHED: "grey"}
 
 
 class Flow(msgspec.Struct, frozen=True, gc=False, eq=False):
@@ -53,17 +53,17 @@ class Flow(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     @property
     def begin(self) -> int:
-        """A nanosecond before the source's end: at the end itself a slice does not enclose it any more."""
+        """The time one nanosecond before the source's end, because a slice does not enclose its end."""
         return self.source.end - 1
 
 
 def chrome_trace(run: RecordedRun) -> Iterator[bytes]:
-    """Yield the trace of a run in the Trace Event Format, piece by piece."""
-    slices, lanes = place(run)
+    """Yield the trace of a run in the Trace Event Format, in pieces."""
+    slices, lanes = assign_lanes(run)
     flows = list(_flows(run, slices))
-    # Of events at the same time a slice comes before the arrows that it encloses.
+    # Among events at the same time, a slice precedes the arrows that it encloses.
     events = heapq.merge(
-        _moments(run),
+        _run_events(run),
         _steals(slices),
         _completes(run, slices),
         _flow_ends(flows),
@@ -71,45 +71,48 @@ def chrome_trace(run: RecordedRun) -> Iterator[bytes]:
         _counters(slices),
         key=attrgetter("ts"),
     )
-    return trace_event.encode(itertools.chain(_names(run, lanes), events), _known(run))
+    return trace_event.encode(itertools.chain(_names(run, lanes), events), _run_data(run))
 
 
-def _us(moment: int) -> float:
-    return moment / 1e3
+def _us(time_ns: int) -> float:
+    return time_ns / 1e3
 
 
 def _tid(lane: int) -> int:
-    return lane + 100  # readers take 0 for an idle thread, and one that is the process's own for its main thread
+    return lane + 100  # viewers interpret 0 as an idle thread, and the id of the process as its main thread
 
 
 def _names(run: RecordedRun, lanes: Sequence[Lane]) -> Iterator[Metadata]:
-    """Name the process and the lanes."""
+    """Yield the names of the process and of the lanes."""
     yield Metadata(name="process_name", tid=_tid(0), args={"name": f"taskrunner {run.name}"})
     for number, lane in enumerate(lanes):
         yield Metadata(name="thread_name", tid=_tid(number), args={"name": f"{lane.kind} {lane.number}"})
         yield Metadata(name="thread_sort_index", tid=_tid(number), args={"sort_index": number})
 
 
-def _moments(run: RecordedRun) -> list[Instant]:
-    """Return what happened to the run as a whole: its parts, its warnings, its end."""
-    told = [(moment, "run", "resumed" if part else "start", "") for part, moment in enumerate(run.parts)]
-    told += [(moment, "warning", "warning", _text(alert)) for moment, alert in run.alerts]
+def _run_events(run: RecordedRun) -> list[Instant]:
+    """Return the events of the run as a whole: the starts of its parts, its warnings, its end."""
+    events = [(time, "run", "resumed" if part else "start", "") for part, time in enumerate(run.parts)]
+    events += [(time, "warning", "warning", _message(alert)) for time, alert in run.alerts]
     if run.done is not None:
-        told.append((run.wall_s, "run", "end", run.state))
+        events.append((run.wall_s, "run", "end", run.state))
     return [
-        Instant(name=name, ts=_us(nanoseconds(moment)), tid=_tid(0), cat=cat, s="p", args={"message": text})
-        for moment, cat, name, text in sorted(told, key=itemgetter(0))
+        Instant(name=name, ts=_us(nanoseconds(time)), tid=_tid(0), cat=cat, s="p", args={"message": message})
+        for time, cat, name, message in sorted(events, key=itemgetter(0))
     ]
 
 
-def _text(alert: RunWarning | GilSwitchedOn) -> str:
+def _message(alert: RunWarning | GilSwitchedOn) -> str:
     if isinstance(alert, RunWarning):
         return alert.message
     return f'importing "{alert.module}" switched the GIL on' if alert.module else "the GIL was switched on"
 
 
 def _steals(slices: Sequence[Slice]) -> Iterator[Instant]:
-    """Yield a moment for each steal, a nanosecond before the slice: within it, Perfetto has its arrows begin there."""
+    """Yield an instant for each steal, a nanosecond before the slice.
+
+    Within the slice, Perfetto would let the arrows of the slice begin at the instant.
+    """
     for each in slices:
         if each.attempt.event.stolen:
             yield Instant(name=STEAL, ts=_us(each.start - 1), tid=_tid(each.lane), cat=STEAL, s="t")
@@ -127,7 +130,7 @@ def _completes(run: RecordedRun, slices: Sequence[Slice]) -> Iterator[Complete]:
             cat="node,critical" if is_critical else "node",
             dur=_us(each.end - each.start),
             args=_args(run, each, is_critical=is_critical),
-            cname=_COLOURS.get(attempt.state, UNSET),
+            cname=_COLORS.get(attempt.state, UNSET),
         )
 
 
@@ -140,7 +143,7 @@ def _args(run: RecordedRun, each: Slice, *, is_critical: bool) -> SliceArgs:
         state=attempt.state,
         queued_us=_us(nanoseconds(attempt.queued_s)),
         call=_call(run, attempt),
-        error=first_line(attempt.failure.error)[:_LONGEST] if attempt.failure else "",
+        error=first_line(attempt.failure.error)[:_MAX_LENGTH] if attempt.failure else "",
         stolen=attempt.event.stolen,
         critical=is_critical,
         timeout_s=attempt.timeout.timeout_s if attempt.timeout else UNSET,
@@ -151,13 +154,13 @@ def _args(run: RecordedRun, each: Slice, *, is_critical: bool) -> SliceArgs:
 
 def _call(run: RecordedRun, attempt: Attempt) -> str:
     vertex = run.vertex(attempt)
-    return "" if vertex is None else vertex.call or label(vertex)[:_LONGEST]
+    return "" if vertex is None else vertex.call or label(vertex)[:_MAX_LENGTH]
 
 
 def _flows(run: RecordedRun, slices: Sequence[Slice]) -> Iterator[Flow]:
-    """Yield the arrows by the start of what they lead to."""
-    placed = {id(each.attempt): each for each in slices}
-    has_few_edges = sum(len(run.needs(each.attempt.node)) for each in slices) <= ALL_EDGES
+    """Yield the arrows, by the start of their target."""
+    slice_of = {id(each.attempt): each for each in slices}
+    has_few_edges = sum(len(run.needs(each.attempt.node)) for each in slices) <= MAX_EDGES
     number = itertools.count(1)
     for each in slices:
         if each.released is None:
@@ -167,8 +170,8 @@ def _flows(run: RecordedRun, slices: Sequence[Slice]) -> Iterator[Flow]:
         if each.attempt.event.stolen and run.stolen_from(each.attempt) == each.released.worker:
             pairs.append((STEAL, each.released))
         for kind, cause in pairs:
-            source = placed[id(cause)]
-            if source.end <= each.start:  # else the times are not those of a run
+            source = slice_of[id(cause)]
+            if source.end <= each.start:  # false only if no run produced these times
                 yield Flow(next(number), kind, source, each)
 
 
@@ -183,23 +186,23 @@ def _flow_ends(flows: Sequence[Flow]) -> Iterator[FlowEnd]:
 
 
 def _counters(slices: Sequence[Slice]) -> Iterator[TraceEvent]:
-    """Count who is ready and who runs, at each moment at which that changes."""
+    """Yield the numbers of ready and running nodes, at each time at which one of them changes."""
     steps = heapq.merge(
-        ((moment, 1, 0) for moment in sorted(map(attrgetter("ready"), slices))),
+        ((time, 1, 0) for time in sorted(map(attrgetter("ready"), slices))),
         ((each.start, -1, 1) for each in slices),
-        ((moment, 0, -1) for moment in sorted(map(attrgetter("end"), slices))),
+        ((time, 0, -1) for time in sorted(map(attrgetter("end"), slices))),
     )
-    before, now = Counts(-1, -1), Counts(0, 0)
-    for moment, group in itertools.groupby(steps, key=itemgetter(0)):
+    previous, counts = Counts(-1, -1), Counts(0, 0)
+    for time, group in itertools.groupby(steps, key=itemgetter(0)):
         for _, ready, running in group:
-            now = Counts(now.ready + ready, now.running + running)
-        if now != before:
-            yield Counter(name="nodes", ts=_us(moment), tid=_tid(0), args=now)
-            before = now
+            counts = Counts(counts.ready + ready, counts.running + running)
+        if counts != previous:
+            yield Counter(name="nodes", ts=_us(time), tid=_tid(0), args=counts)
+            previous = counts
 
 
-def _known(run: RecordedRun) -> dict[str, str | int | float]:
-    """Return what a reader may show of the run as a whole."""
+def _run_data(run: RecordedRun) -> dict[str, str | int | float]:
+    """Return the data of the run as a whole, which a viewer may show."""
     return {
         "run": run.id,
         "graph": run.name,

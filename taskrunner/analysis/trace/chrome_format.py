@@ -1,4 +1,4 @@
-"""The Chrome Trace Event Format, as much of it as is used: what an event holds, and how a file is made of events.
+"""Chrome Trace Event Format: the used subset of its event types, and the encoding of a file.
 
 The format is described in "Trace Event Format" by Google's trace viewer team,
 https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU. Times are microseconds.
@@ -11,16 +11,14 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-# There is one process. Readers take 0 for the idle process of a system.
-PID = 1
-# So many events are encoded at once.
-_BATCH = 4096
+PID = 1  # of the only process; viewers interpret 0 as the idle process of a system
+_BATCH_SIZE = 4096  # events that are encoded together
 
 _encoder = msgspec.json.Encoder()
 
 
 class TraceEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="ph"):
-    """The base of all events; the tag is the phase, ``tid`` the lane."""
+    """The base of all events; the tag is the phase, and ``tid`` is the lane."""
 
     name: str
     ts: float
@@ -29,9 +27,9 @@ class TraceEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field=
 
 
 class SliceArgs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a reader shows of a slice that is chosen. ``ran_us``: where the slice shows only the end of it.
+    """The details of a slice, which a viewer shows when the slice is selected.
 
-    ``cpu_us``: where it was measured.
+    ``ran_us`` is present if the slice shows only the last part of the attempt, ``cpu_us`` if CPU time was measured.
     """
 
     node: str
@@ -48,7 +46,7 @@ class SliceArgs(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Complete(TraceEvent, frozen=True, kw_only=True, tag="X"):
-    """A slice: something that ran from ``ts`` for ``dur``. ``cname``: a reserved colour."""
+    """A slice that starts at ``ts`` and lasts for ``dur``; ``cname`` is the name of a reserved color."""
 
     cat: str
     dur: float
@@ -57,7 +55,7 @@ class Complete(TraceEvent, frozen=True, kw_only=True, tag="X"):
 
 
 class Instant(TraceEvent, frozen=True, kw_only=True, tag="i"):
-    """A moment; ``s`` says for whom: ``t`` a lane, ``p`` the process."""
+    """A point in time; ``s`` is its scope, ``t`` for a lane or ``p`` for the process."""
 
     cat: str
     s: str
@@ -65,14 +63,17 @@ class Instant(TraceEvent, frozen=True, kw_only=True, tag="i"):
 
 
 class FlowStart(TraceEvent, frozen=True, kw_only=True, tag="s"):
-    """An arrow begins at the slice of ``tid`` that encloses ``ts``."""
+    """The start of an arrow, at the slice of ``tid`` that encloses ``ts``."""
 
     cat: str
     id: int
 
 
 class FlowEnd(TraceEvent, frozen=True, kw_only=True, tag="f"):
-    """The arrow of this ``id``, ``cat`` and name ends at the slice that encloses ``ts``: so says ``bp``."""
+    """The end of the arrow with the same ``id``, ``cat`` and name.
+
+    With ``bp`` "e" the arrow ends at the slice that encloses ``ts``.
+    """
 
     cat: str
     id: int
@@ -80,30 +81,30 @@ class FlowEnd(TraceEvent, frozen=True, kw_only=True, tag="f"):
 
 
 class Counts(msgspec.Struct, frozen=True, gc=False):
-    """How many nodes wait for a place, and how many run."""
+    """The number of nodes that wait for a worker or a slot, and the number of running nodes."""
 
     ready: int
     running: int
 
 
 class Counter(TraceEvent, frozen=True, kw_only=True, tag="C"):
-    """Values that are so from ``ts`` on."""
+    """The values of a counter from ``ts`` onward."""
 
     args: Counts
 
 
 class Metadata(TraceEvent, frozen=True, kw_only=True, tag="M"):
-    """The name or the place of a lane or of the process."""
+    """The name or the position of a lane, or the name of the process."""
 
-    ts: float = 0.0  # older releases of speedscope refuse a file with an event that has none
+    ts: float = 0.0  # older releases of speedscope reject a file in which an event has no ``ts``
     args: dict[str, str | int]
 
 
 def encode(events: Iterable[TraceEvent], other: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield a file of these events and of what else is known, piece by piece; it has an event on each line."""
+    """Yield a file with these events and other data, in pieces; each event is on a separate line."""
     yield b'{"traceEvents":[\n'
-    between = b""
-    for batch in itertools.batched(events, _BATCH):  # noqa: B911  the last one may be short
-        yield between + _encoder.encode_lines(batch)[:-1].replace(b"\n", b",\n")
-        between = b",\n"
+    separator = b""
+    for batch in itertools.batched(events, _BATCH_SIZE):  # noqa: B911  the last batch may be shorter
+        yield separator + _encoder.encode_lines(batch)[:-1].replace(b"\n", b",\n")
+        separator = b",\n"
     yield b'\n],"displayTimeUnit":"ms","otherData":' + _encoder.encode(other) + b"}\n"

@@ -1,9 +1,9 @@
-"""A run as OpenTelemetry spans, sent to a collector by OTLP over HTTP.
+"""OpenTelemetry export: the spans of a run, sent to a collector by OTLP over HTTP.
 
-What is told is over: the spans are made whole and given to the exporter, in batches. Nothing of OpenTelemetry
-that works in the background is started, neither its provider of tracers nor its processor of spans.
+The recorded attempts have ended, so complete spans are created and passed to the exporter in batches. No background
+component of OpenTelemetry is started, neither its tracer provider nor its span processor.
 
-Their ids are hashes of the run's id and of the attempt, so a run that is sent twice is one trace.
+The ids of the spans are hashes of the run's id and of the attempt, so a run that is sent twice is one trace.
 """
 
 import bisect
@@ -38,86 +38,86 @@ try:
 except ImportError as error:
     raise TaskrunnerError(f"--otel needs OpenTelemetry: install taskrunner[otel] ({error})") from None
 
-# As OpenTelemetry's own processor of spans and its limits have it where nothing else is said
+# The defaults of OpenTelemetry's span processor and span limits
 # (https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/).
-BATCH = 512
-MOST_LINKS = 128
+BATCH_SIZE = 512
+MAX_LINKS = 128
 
 _PATH = "/v1/traces"
-_REDIRECTED = 300  # HTTP: from here on an answer is no success, though the exporter takes a redirection for one
+_REDIRECTION = 300  # the lowest HTTP status that is not a success; the exporter accepts redirections as success
 
 
-class Sent(msgspec.Struct, frozen=True):
-    """What was sent: how many spans, where to, and the trace's id in hexadecimal."""
+class SentTrace(msgspec.Struct, frozen=True):
+    """A sent trace: the number of its spans, the URL of the collector, and the hexadecimal id of the trace."""
 
     spans: int
     url: str
     trace: str
 
 
-def send(run: RecordedRun, endpoint: str | None = None) -> Sent:
-    """Send a run to a collector whose base URL is ``endpoint``; None: to where OTEL_EXPORTER_OTLP_ENDPOINT says.
+def send(run: RecordedRun, endpoint: str | None = None) -> SentTrace:
+    """Send a run to the collector with the base URL ``endpoint``, by default OTEL_EXPORTER_OTLP_ENDPOINT.
 
     Raises:
-        TaskrunnerError: the collector cannot be reached, or does not take the spans.
+        TaskrunnerError: the collector cannot be reached, or does not accept the spans.
 
     """
     session = _Session()
     url = None if endpoint is None else endpoint.rstrip("/").removesuffix(_PATH) + _PATH
     count = 0
     with _silence(), contextlib.closing(_Exporter(session, url)) as exporter:
-        for batch in itertools.batched(Spans(run), BATCH):  # noqa: B911  the last one may be short
+        for batch in itertools.batched(Spans(run), BATCH_SIZE):  # noqa: B911  the last batch may be shorter
             exporter.send(batch)
             count += len(batch)
-    return Sent(count, session.place, f"{_trace_id(run):032x}")
+    return SentTrace(count, session.url, f"{_trace_id(run):032x}")
 
 
 class _Session(requests.Session):
-    """Remembers what became of the last request: the exporter tells no more than that it failed."""
+    """A session that stores the URL and the problem of the last request; the exporter reports only that it failed."""
 
-    place = problem = ""
+    url = problem = ""
 
     def request(self, method: str, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send a request as requests does."""
-        self.place, self.problem = _without_user(str(url)), ""
+        """Send a request, as the base class does."""
+        self.url, self.problem = _without_credentials(str(url)), ""
         try:
             response = super().request(method, url, *args, **kwargs)
         except Exception as error:
-            self.problem = _reason(error)
+            self.problem = _error_message(error)
             raise
-        if response.status_code >= _REDIRECTED:
-            self.problem = f"it answers {response.status_code} {response.reason}"
+        if response.status_code >= _REDIRECTION:
+            self.problem = f"the response is {response.status_code} {response.reason}"
         else:
             self.problem = _rejection(response.content)
         return response
 
 
 class _Exporter:
-    """OpenTelemetry's exporter, whose failures are errors."""
+    """OpenTelemetry's exporter, with exceptions for its failures."""
 
     def __init__(self, session: _Session, url: str | None) -> None:
         self._session = session
         self._exporter = OTLPSpanExporter(endpoint=url, session=session)
 
     def send(self, spans: Sequence[ReadableSpan]) -> None:
-        """Send a batch. The exporter tries again while that may help, for OTEL_EXPORTER_OTLP_TIMEOUT seconds at most.
+        """Send a batch; the exporter retries transient failures for at most OTEL_EXPORTER_OTLP_TIMEOUT seconds.
 
         Raises:
-            TaskrunnerError: the batch was not taken.
+            TaskrunnerError: the batch was not accepted.
 
         """
         result = self._exporter.export(spans)
         if result is not SpanExportResult.SUCCESS or self._session.problem:
-            place = self._session.place or "OpenTelemetry's endpoint"
-            raise TaskrunnerError(f"cannot send spans to {place}: {self._session.problem or 'they cannot be encoded'}")
+            url = self._session.url or "OpenTelemetry's endpoint"
+            raise TaskrunnerError(f"cannot send spans to {url}: {self._session.problem or 'they cannot be encoded'}")
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections of the exporter."""
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
 
 class Spans:
-    """The spans of a run, made one by one: that of the run first, then one for each attempt."""
+    """The spans of a run, created on iteration: first the span of the run, then one for each attempt."""
 
     def __init__(self, run: RecordedRun) -> None:
         self._run = run
@@ -127,7 +127,7 @@ class Spans:
         self._scope = InstrumentationScope("taskrunner", metadata.version("taskrunner"))
 
     def __iter__(self) -> Iterator[ReadableSpan]:
-        """Yield them in the order of their starts."""
+        """Yield the spans in the order of their starts."""
         yield self._root_span()
         yield from map(self._span, self._run.attempts)
 
@@ -140,14 +140,14 @@ class Spans:
             "taskrunner.workers": run.start.workers,
             "taskrunner.gil": run.has_gil,
         }
-        is_well = run.state in (OK, RUNNING)
+        has_succeeded = run.state in (OK, RUNNING)
         return ReadableSpan(
             name=f"run {run.name}",
             context=self._root,
             resource=self._resource,
             instrumentation_scope=self._scope,
             attributes=attributes,
-            status=Status(StatusCode.UNSET) if is_well else Status(StatusCode.ERROR, run.state),
+            status=Status(StatusCode.UNSET) if has_succeeded else Status(StatusCode.ERROR, run.state),
             start_time=self._time(0, 0.0),
             end_time=self._time(len(run.parts) - 1, run.wall_s),
         )
@@ -170,16 +170,16 @@ class Spans:
         )
 
     def _links(self, attempt: Attempt) -> Sequence[Link]:
-        """Link to what the node needs: of very many to those that ended last."""
+        """Return links to the dependencies of the node; of more than MAX_LINKS, to those that ended last."""
         awaited = sorted(self._run.awaited(attempt), key=lambda each: (each.ended, each.node))
-        links: Sequence[Link] = BoundedList.from_seq(  # keeps the last, and counts the others
-            MOST_LINKS, [Link(self._context(_key(each))) for each in awaited]
+        links: Sequence[Link] = BoundedList.from_seq(  # retains the last links, and counts the others
+            MAX_LINKS, [Link(self._context(_key(each))) for each in awaited]
         )
         return links
 
-    def _time(self, part: int, moment: float) -> int:
-        """Return a time of day in nanoseconds since 1970; parts of a run lie as far apart as they did."""
-        return round(self._run.starts[part].at * 1e9) + round((moment - self._run.parts[part]) * 1e9)
+    def _time(self, part: int, time: float) -> int:
+        """Return a time in nanoseconds since 1970; it includes the actual time between the parts of a run."""
+        return round(self._run.starts[part].at * 1e9) + round((time - self._run.parts[part]) * 1e9)
 
     def _context(self, key: str) -> SpanContext:
         span = int.from_bytes(_digest(f"{self._run.id}\n{key}", 8))
@@ -187,7 +187,7 @@ class Spans:
 
 
 def _trace_id(run: RecordedRun) -> int:
-    return int.from_bytes(_digest(run.id, 16)) or 1  # 0 is no id
+    return int.from_bytes(_digest(run.id, 16)) or 1  # 0 is an invalid id
 
 
 def _digest(text: str, size: int) -> bytes:
@@ -195,7 +195,7 @@ def _digest(text: str, size: int) -> bytes:
 
 
 def _key(attempt: Attempt) -> str:
-    """Return what no other attempt of the run has: a resumed run may run a node's first attempt again."""
+    """Return a unique key of an attempt; a resumed run may repeat the first attempt of a node."""
     return f"{attempt.node}\n{attempt.event.attempt}\n{round(attempt.started * 1e9)}"
 
 
@@ -217,8 +217,8 @@ def _attributes(run: RecordedRun, attempt: Attempt) -> Mapping[str, str | int | 
     return attributes
 
 
-def _exception(failure: BrokenAttempt, moment: int) -> Event:
-    """Tell of an error as OpenTelemetry's conventions have it."""
+def _exception(failure: BrokenAttempt, time_ns: int) -> Event:
+    """Return the event of an error, according to OpenTelemetry's semantic conventions."""
     kind, _, message = failure.error.partition(": ")
     is_type = kind.replace(".", "_").isidentifier()
     attributes = {
@@ -226,12 +226,12 @@ def _exception(failure: BrokenAttempt, moment: int) -> Event:
         "exception.message": message if is_type else failure.error,
         "exception.stacktrace": failure.traceback,
     }
-    return Event("exception", {name: text for name, text in attributes.items() if text}, moment)
+    return Event("exception", {name: text for name, text in attributes.items() if text}, time_ns)
 
 
 def _resource(run: RecordedRun) -> Resource:
-    """Say who tells; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have the last word."""
-    known = {
+    """Return the source of the spans; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have precedence."""
+    defaults = {
         "service.name": "taskrunner",
         "service.version": metadata.version("taskrunner"),
         "process.runtime.description": run.start.python,
@@ -239,11 +239,11 @@ def _resource(run: RecordedRun) -> Resource:
         "telemetry.sdk.name": "opentelemetry",
         "telemetry.sdk.version": metadata.version("opentelemetry-sdk"),
     }
-    return Resource(known).merge(OTELResourceDetector().detect())
+    return Resource(defaults).merge(OTELResourceDetector().detect())
 
 
-def _without_user(url: str) -> str:
-    """Return a URL without the name and the password that may stand in it."""
+def _without_credentials(url: str) -> str:
+    """Return a URL without user name, password and query."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -251,10 +251,10 @@ def _without_user(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
 
 
-def _reason(error: Exception) -> str:
-    """Say in words why a request was not answered: the innermost error does, those around it repeat it."""
+def _error_message(error: Exception) -> str:
+    """Return the reason for a request without a response: the innermost error, which the outer errors repeat."""
     if isinstance(error, requests.Timeout):
-        return "there is no answer in time"
+        return "the request timed out"
     inner: BaseException = error
     while inner.__context__ is not None:
         inner = inner.__context__
@@ -262,17 +262,17 @@ def _reason(error: Exception) -> str:
 
 
 def _rejection(content: bytes) -> str:
-    """Say whether the answer to a request tells that spans were rejected."""
+    """Return the problem that a response reports if the collector rejected spans, else ""."""
     try:
-        told = ExportTraceServiceResponse.FromString(content).partial_success
-    except Exception:  # noqa: BLE001  an answer that is none of OTLP's, which is nothing to complain of
+        result = ExportTraceServiceResponse.FromString(content).partial_success
+    except Exception:  # noqa: BLE001  a response that is not OTLP does not report a rejection
         return ""
-    return f"it rejects {told.rejected_spans} of them: {told.error_message}" if told.rejected_spans else ""
+    return f"{result.rejected_spans} spans were rejected: {result.error_message}" if result.rejected_spans else ""
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keep the exporter from writing what it does to standard error, where nobody has set up logging."""
+    """Suppress the exporter's log messages, which are written to standard error if logging is not configured."""
     logger = logging.getLogger("opentelemetry")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,9 +1,9 @@
-"""Attempts as the slices of a trace: each on a lane, where no two overlap. All times are whole nanoseconds.
+"""Slices of a trace: the attempts of a run on lanes, without overlap. All times are whole nanoseconds.
 
-Every worker has a lane. What waits on the event loop overlaps, and gets as many lanes as it needs.
+Every worker has a lane. Attempts on the event loop overlap, so they get as many lanes as necessary.
 
-Before each slice of a lane there is a nanosecond at least. Who reads a trace turns microseconds into
-floating point or into whole nanoseconds; two slices that touch could overlap by an error of rounding then.
+There is a gap of at least one nanosecond before each slice of a lane. Trace viewers convert microseconds to floating
+point or to whole nanoseconds, so a rounding error could make adjacent slices overlap.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from taskrunner.analysis.recorded_run import RecordedRun
 
 
 class Slice(msgspec.Struct, frozen=True, gc=False, eq=False):
-    """When and where an attempt is shown. ``released``: the attempt whose end made it ready, if it is known."""
+    """The times and the lane of an attempt; ``released`` is the attempt whose end made it ready, if known."""
 
     attempt: Attempt
     lane: int
@@ -28,11 +28,11 @@ class Slice(msgspec.Struct, frozen=True, gc=False, eq=False):
     released: Attempt | None
 
 
-def place(run: RecordedRun) -> tuple[list[Slice], Sequence[Lane]]:
-    """Return the attempts of a run in the order of their starts, and the lanes that they are on."""
-    found = lanes_of(run, _kind_of, gap=1)
-    slices = [_slice(run, number, piece) for number, lane in enumerate(found) for piece in lane.slices]
-    return sorted(slices, key=attrgetter("start")), found
+def assign_lanes(run: RecordedRun) -> tuple[list[Slice], Sequence[Lane]]:
+    """Return the slices of a run in the order of their starts, and their lanes."""
+    run_lanes = lanes_of(run, _kind_of, gap=1)
+    slices = [_slice(run, number, piece) for number, lane in enumerate(run_lanes) for piece in lane.slices]
+    return sorted(slices, key=attrgetter("start")), run_lanes
 
 
 def _kind_of(_run: RecordedRun, attempt: Attempt) -> str:

@@ -349,8 +349,8 @@ def test_with_many_edges_each_node_has_the_arrow_from_what_made_it_ready(monkeyp
     ends = {"a": 0.1, "b": 0.3, "c": 0.2}
     events = [start(3), *[done(n, i, 0.0, t) for i, (n, t) in enumerate(ends.items())], done("d", 0, 0.4, 0.1), end(1)]
     assert len(arrows(traced(recorded(events, nodes)))) == 3
-    assert f"more than\n  {trace.ALL_EDGES} edges" in RUNNING
-    monkeypatch.setattr(trace, "ALL_EDGES", 2)
+    assert f"more than\n  {trace.MAX_EDGES} edges" in RUNNING
+    monkeypatch.setattr(trace, "MAX_EDGES", 2)
     assert arrows(traced(recorded(events, nodes))) == [("dependency", "b", "d")]
 
 

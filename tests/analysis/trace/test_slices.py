@@ -1,6 +1,6 @@
 """Attempts as slices: lanes on which none overlaps another, in whole nanoseconds."""
 
-from taskrunner.analysis.trace.slices import place
+from taskrunner.analysis.trace.slices import assign_lanes
 
 
 def run_of(recording, *attempts, workers=1):
@@ -13,7 +13,7 @@ def run_of(recording, *attempts, workers=1):
 
 
 def placed(recording, *attempts, workers=1):
-    slices, _ = place(run_of(recording, *attempts, workers=workers))
+    slices, _ = assign_lanes(run_of(recording, *attempts, workers=workers))
     return [(each.attempt.node, each.lane, each.ready, each.start, each.end) for each in slices]
 
 
@@ -39,5 +39,5 @@ def test_a_slice_lasts_a_nanosecond_at_least_and_none_starts_at_nothing(recordin
 
 
 def test_a_worker_that_no_part_of_the_run_knew_has_a_lane(recording):
-    _, lanes = place(run_of(recording, ("a", 3, 0, 1, 2), workers=2))
+    _, lanes = assign_lanes(run_of(recording, ("a", 3, 0, 1, 2), workers=2))
     assert len(lanes) == 4
