@@ -1,1 +1,1 @@
-"""One node: finding its callable, filling in its arguments, running its command."""
+"""Execution of one node: callable resolution, argument binding, commands, and the shared event loop."""

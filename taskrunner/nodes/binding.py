@@ -1,4 +1,4 @@
-"""From templates to arguments: fill in results and items, and take the parts that paths lead to."""
+"""Argument binding: templates become arguments. Results and items are inserted, and paths select their parts."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,11 +11,11 @@ type ResultOf = Callable[[str], Any]
 
 
 class BindingError(TaskrunnerError):
-    """A reference's path leads nowhere in the result that it refers to."""
+    """A reference whose path does not exist in the referenced result."""
 
 
 class BoundValue:
-    """A value to be passed as it is, in a template that is otherwise still to be filled in."""
+    """A final value in a template whose other parts are still unbound; it is passed unchanged."""
 
     __slots__ = ("value",)
 
@@ -23,16 +23,16 @@ class BoundValue:
         self.value = value
 
 
-MISSING = BoundValue(None)  # the result of what failed or was skipped: null, and so is every part of it
+MISSING = BoundValue(None)  # the result of a failed or skipped node: null, and so is every part of it
 
 
 def bind(template: Any, result_of: ResultOf, item: Any = None) -> Any:
-    """Return the value of a template; lists and objects in it are new ones.
+    """Return the value of a template; its lists and objects are new ones.
 
-    ``result_of`` gives a node's result, ``item`` is what an Item stands for.
+    ``result_of`` returns the result of a node, and ``item`` is the value of an ``Item``.
 
     Raises:
-        BindingError: a path leads nowhere.
+        BindingError: a path does not exist.
 
     """
     build = _BUILDERS.get(type(template))
@@ -40,10 +40,10 @@ def bind(template: Any, result_of: ResultOf, item: Any = None) -> Any:
 
 
 def partially_bind(template: Any, result_of: ResultOf) -> Any:
-    """Return a template in which every reference to a node has become its result; items are still open.
+    """Return a template in which results replace all references to nodes; items remain unbound.
 
     Raises:
-        BindingError: a path leads nowhere.
+        BindingError: a path does not exist.
 
     """
     kind = type(template)
@@ -56,10 +56,10 @@ def partially_bind(template: Any, result_of: ResultOf) -> Any:
 
 
 def resolve_path(value: Any, path: Path, name: str) -> Any:
-    """Return the part of ``value`` that ``path`` leads to: items by key or index, else attributes.
+    """Return the part of ``value`` at ``path``: items by key or index, else attributes.
 
     Raises:
-        BindingError: there is no such part.
+        BindingError: the part does not exist.
 
     """
     if value is MISSING:
@@ -68,9 +68,9 @@ def resolve_path(value: Any, path: Path, name: str) -> Any:
         try:
             value = _part(value, step)
         except (LookupError, TypeError, AttributeError) as error:
-            so_far = "".join(f"[{s!r}]" for s in path[: depth + 1])
-            why = f"{type(value).__name__} there gave {type(error).__name__}: {error}"
-            raise BindingError(f"the result of {name} has no part {so_far}: {why}") from None
+            prefix = "".join(f"[{part!r}]" for part in path[: depth + 1])
+            cause = f"{type(value).__name__} raised {type(error).__name__}: {error}"
+            raise BindingError(f"the result of {name} has no part {prefix}: {cause}") from None
     return value
 
 
@@ -88,8 +88,8 @@ def _bind_item(template: Item, _: ResultOf, item: Any) -> Any:
     return resolve_path(item, template.path, "the item") if template.path else item
 
 
-def _return_value(given: BoundValue, _: ResultOf, __: Any) -> Any:
-    return given.value
+def _return_value(bound: BoundValue, _: ResultOf, __: Any) -> Any:
+    return bound.value
 
 
 def _bind_list(template: ListOf, result_of: ResultOf, item: Any) -> list[Any]:

@@ -1,7 +1,7 @@
-"""One command node: start the process, wait for it on the event loop, read what it wrote.
+"""Command execution: start the process, wait for it on the event loop, and read its output.
 
-Its output goes straight to files and its input comes from one, so there is no pipe to be read, no
-thread that reads it, and nothing to be lost when anything dies.
+The process writes its output straight to files and reads its input from a file. So there is no pipe, no
+reader thread, and no output to lose when either process dies.
 """
 
 import asyncio
@@ -29,81 +29,81 @@ MAX_TAIL_CHARS = 2000
 
 
 class CommandStartError(TaskrunnerError):
-    """A command could not be started: no such program, no such folder."""
+    """A command that could not be started: for example, its program or its directory does not exist."""
 
 
 class Command:
-    """A command with everything filled in. ``argv`` is a text for the shell, or a list."""
+    """A command whose templates are bound. ``argv`` is a string for the shell, or a list."""
 
     __slots__ = ("argv", "capture", "cwd", "env", "stdin")
 
     def __init__(
         self, argv: str | Sequence[Any], env: Mapping[str, Any], cwd: str | None, stdin: Any, capture: Capture
     ) -> None:
-        self.argv = argv if isinstance(argv, str) else [_text(part) for part in argv]
-        self.env = {name: _text(value) for name, value in env.items()}
+        self.argv = argv if isinstance(argv, str) else [_format_value(part) for part in argv]
+        self.env = {name: _format_value(value) for name, value in env.items()}
         self.cwd = cwd
         self.stdin = stdin
         self.capture = capture
 
     def input(self) -> bytes | None:
-        """Return the bytes that the command reads; None: it reads nothing."""
+        """Return the bytes for standard input; None if the command reads nothing."""
         if self.stdin is UNSET or self.stdin is None:
             return None
-        return self.stdin if isinstance(self.stdin, bytes) else _text(self.stdin).encode()
+        return self.stdin if isinstance(self.stdin, bytes) else _format_value(self.stdin).encode()
 
     def __str__(self) -> str:
         return self.argv if isinstance(self.argv, str) else " ".join(self.argv)
 
     def mask(self, text: str) -> str:
-        """Take the values of the command's secret variables out of a text; some came from other nodes."""
+        """Mask the values of the command's secret variables in a string; some are results of other nodes."""
         return Mask([value for name, value in self.env.items() if looks_secret(name)])(text)
 
 
-async def run_command(command: Command, folder: Path, name: str) -> Any:
-    """Run a command and return what it wrote to standard output, as ``capture`` says.
+async def run_command(command: Command, directory: Path, name: str) -> Any:
+    """Run a command and return its standard output, in the form that ``capture`` specifies.
 
-    Its output is kept in ``folder`` as ``<name>.out`` and ``<name>.err``. Cancelling ends its whole
-    process group: SIGTERM, a grace, SIGKILL.
+    The output is stored in ``directory`` as ``<name>.out`` and ``<name>.err``. Cancellation ends the whole
+    process group: SIGTERM, a grace period, SIGKILL.
 
     Raises:
         CommandError: the command failed.
-        CommandStartError: it could not be started.
+        CommandStartError: the command could not be started.
 
     """
-    out, err = output_files(folder, name)
+    out, err = output_files(directory, name)
     with contextlib.ExitStack() as files:
         stdin = files.enter_context(_open_stdin(command.input()))
-        command.stdin = UNSET  # it is in a file now
+        command.stdin = UNSET  # the file holds it now
         stdout = files.enter_context(_open_output(out))
         stderr = files.enter_context(_open_output(err))
         try:
-            process = await _start_whole(command, stdin, stdout, stderr)
+            process = await _start_or_end(command, stdin, stdout, stderr)
         except OSError as error:
             raise CommandStartError(command.mask(f"cannot start {command}: {error}")) from error
     try:
         code = await process.wait()
     except asyncio.CancelledError:
-        await _end(process)
+        await _end_group(process)
         raise
     finally:
         groups.discard(process.pid)
     if code:
         raise CommandError(command.mask(str(command)), code, command.mask(_tail(err) or _tail(out)))
-    return _read(out, command)
+    return _read_output(out, command)
 
 
-async def _start_whole(
+async def _start_or_end(
     command: Command, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
 ) -> asyncio.subprocess.Process:
-    """Start a process; if this is cancelled half-way, end its whole group, not only the process."""
+    """Start a process; on cancellation during the start, end its whole group and not only the process."""
     start = asyncio.ensure_future(_start(command, stdin, stdout, stderr))
     try:
         return await asyncio.shield(start)
     except asyncio.CancelledError:
         process = await start
         try:
-            await _end(process)
+            await _end_group(process)
         finally:
             groups.discard(process.pid)
         raise
@@ -112,7 +112,7 @@ async def _start_whole(
 async def _start(
     command: Command, stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
 ) -> asyncio.subprocess.Process:
-    """Start a process, whose group is among ``groups`` from then on."""
+    """Start a process and register its group in ``groups``."""
     environment = {**os.environ, **command.env}
     with starting():
         if isinstance(command.argv, str):
@@ -129,22 +129,22 @@ async def _start(
     return process
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """End a process and all of its group, and reap it."""
+async def _end_group(process: asyncio.subprocess.Process) -> None:
+    """End a process and its whole group, and reap the process."""
     _signal_group(process, signal.SIGTERM)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(GRACE_PERIOD_S):
             await process.wait()
-            while _signal_group(process, 0):  # noqa: ASYNC110  nobody tells when the last of a group is gone
+            while _signal_group(process, 0):  # noqa: ASYNC110  no event reports that a group is empty
                 await asyncio.sleep(POLL_INTERVAL_S)
     _signal_group(process, signal.SIGKILL)
     await process.wait()
 
 
 def _signal_group(process: asyncio.subprocess.Process, number: int) -> bool:
-    """Signal a process group, and say whether there is one; 0 only asks.
+    """Send a signal to a process group, and return whether the group exists; 0 only checks.
 
-    Its number is that of the process, which leads a session of its own.
+    The group has the number of its process, which leads a separate session.
     """
     try:
         os.killpg(process.pid, number)
@@ -166,7 +166,7 @@ def _open_output(path: Path) -> IO[bytes]:
     return open(path, "wb", opener=open_private)
 
 
-def _read(path: Path, command: Command) -> Any:
+def _read_output(path: Path, command: Command) -> Any:
     capture = command.capture
     if capture == "none":
         return None
@@ -177,27 +177,27 @@ def _read(path: Path, command: Command) -> Any:
         try:
             return msgspec.json.decode(data)
         except msgspec.DecodeError as error:
-            told = f"the output is not JSON: {error}; it begins with {data[:60]!r}"
-            raise TaskrunnerError(command.mask(told)) from None
+            message = f"the output is not JSON: {error}; it begins with {data[:60]!r}"
+            raise TaskrunnerError(command.mask(message)) from None
     text = data.decode(errors="replace")
-    return _lines(text) if capture == "lines" else text
+    return _split_lines(text) if capture == "lines" else text
 
 
-def _lines(text: str) -> list[str]:
-    """Split a text where a file would be split: splitlines knows ten more separators."""
+def _split_lines(text: str) -> list[str]:
+    """Split a string at the line ends of a file; ``splitlines`` has ten more separators."""
     lines = text.replace("\r\n", "\n").split("\n")
     return lines if lines[-1] else lines[:-1]
 
 
 def _tail(path: Path) -> str:
     with path.open("rb") as file:
-        file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - MAX_TAIL_CHARS))
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - MAX_TAIL_CHARS))
         return file.read().decode(errors="replace").strip()
 
 
-def _text(value: Any) -> str:
-    """Write a value for a command: text and paths as they are, anything else as JSON."""
+def _format_value(value: Any) -> str:
+    """Format a value for a command: strings and paths unchanged, all other values as JSON."""
     if isinstance(value, os.PathLike):
         return str(value)
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,7 +1,7 @@
-"""What a function may ask about itself while it runs as a node: ``taskrunner.current()``.
+"""Current node: the information about its own node that a running function gets from ``taskrunner.current()``.
 
-A worker's thread knows its runner, and the runner knows the task: so a node costs nothing more for it. What
-waits on the event loop has a variable of its context instead, which ``asyncio.to_thread`` hands on as well.
+A worker's thread has its runner, and the runner has the task, so a node costs nothing more. A coroutine on the
+event loop has a context variable instead, which ``asyncio.to_thread`` also passes to its thread.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from taskrunner.errors import UsageError
 
 
 class Current:
-    """A running node as its own function sees it."""
+    """A running node, as seen by its own function."""
 
     __slots__ = ("_cancelled", "attempt", "node")
 
@@ -24,13 +24,13 @@ class Current:
 
     @property
     def cancelled(self) -> bool:
-        """Whether nobody waits for this node any more: it timed out, or the run was stopped."""
+        """Whether the run no longer waits for this node: the node timed out, or the run was stopped."""
         return self._cancelled.is_set()
 
     def sleep(self, seconds: float) -> bool:
-        """Wait so long, or until the node is cancelled; say whether the whole time went by.
+        """Wait for ``seconds``, or until the node is cancelled; return whether the whole time passed.
 
-        It holds its thread: an async function awaits ``asyncio.sleep`` instead.
+        It blocks its thread: an async function awaits ``asyncio.sleep`` instead.
         """
         return not self._cancelled.wait(seconds)
 
@@ -39,7 +39,7 @@ class Current:
 
 
 class ThreadContext(threading.local):
-    """Each thread's own: how to find what it runs."""
+    """The function that returns the node of a thread, separate for each thread."""
 
     find: Callable[[], Current | None] | None = None
 
@@ -56,15 +56,15 @@ def current() -> Current:
         UsageError: the calling thread runs no node.
 
     """
-    found = _find()
-    if found is None:
+    node = _find()
+    if node is None:
         raise UsageError("current() is called outside of a node")
-    return found
+    return node
 
 
 @contextlib.contextmanager
 def resolving(node: str) -> Iterator[None]:
-    """While entered, what this thread does is done for a node that does not run yet: its callable is imported."""
+    """Attribute the actions of this thread to a node that does not run yet, while its callable is imported."""
     token = _RESOLVED.set(node)
     try:
         yield
@@ -73,11 +73,11 @@ def resolving(node: str) -> Iterator[None]:
 
 
 def current_node_id() -> str:
-    """Return the node that this thread runs, or resolves; "" if there is none."""
+    """Return the id of the node that this thread runs or resolves; "" if there is none."""
     if node := _RESOLVED.get():
         return node
-    found = _find()
-    return found.node if found else ""
+    running = _find()
+    return running.node if running else ""
 
 
 def _find() -> Current | None:

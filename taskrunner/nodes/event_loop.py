@@ -1,4 +1,4 @@
-"""The shared event loop: one thread on which every async node and every command waits."""
+"""Shared event loop: one thread on which all async nodes and all commands wait."""
 
 import asyncio
 import contextlib
@@ -10,18 +10,21 @@ from taskrunner.errors import InternalError
 
 
 class LoopThread:
-    """An asyncio event loop in a thread of its own.
+    """An asyncio event loop in a separate thread.
 
-    ``submit`` and ``cancel_all`` may be called by any thread, signal handlers included:
-    ``call_soon_threadsafe`` is the one way in. The two sets are touched on the loop's thread alone:
-    ``_tasks`` keeps what runs from being collected, ``_cancellable`` is what ``cancel_all`` cancels.
+    Thread safety:
+
+    - Any thread may call ``submit`` and ``cancel_all``, and so may a signal handler. Both enter the loop only
+      through ``call_soon_threadsafe``.
+    - Only the loop's thread accesses the two sets. ``_tasks`` keeps running asyncio tasks from being collected.
+      ``_cancellable`` holds the asyncio tasks that ``cancel_all`` cancels.
     """
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancellable: set[asyncio.Task[Any]] = set()
-        self._leaving = False
+        self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="taskrunner-loop", daemon=True)
 
     def start(self) -> None:
@@ -34,10 +37,10 @@ class LoopThread:
 
     @contextlib.contextmanager
     def cancellable(self) -> Iterator[None]:
-        """Let ``cancel_all`` cancel the asyncio task that is inside.
+        """Allow ``cancel_all`` to cancel the asyncio task that enters this context.
 
-        A task that has not begun is never cancelled from outside: its coroutine would be closed
-        without a step, and whoever waits for its end would wait for ever.
+        An asyncio task that has not begun is never cancelled from outside. Its coroutine would be closed
+        without a step, and a thread that waits for its end would wait forever.
         """
         task = asyncio.current_task()
         if task is None:
@@ -49,12 +52,12 @@ class LoopThread:
             self._cancellable.discard(task)
 
     def cancel_all(self) -> None:
-        """Cancel all that is cancellable; a loop that is over has nothing to cancel."""
+        """Cancel all cancellable asyncio tasks; a closed loop has none."""
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self._cancel)
 
     def stop(self) -> None:
-        """Stop the loop, when all that was submitted is done, and end the thread."""
+        """Stop the loop and end its thread; call it when all submitted coroutines are done."""
         self.loop.call_soon_threadsafe(self._shut_down)
         while self._thread.is_alive():
             self._thread.join(1.0)
@@ -65,7 +68,7 @@ class LoopThread:
         task.add_done_callback(self._tasks.discard)
 
     def _shut_down(self) -> None:
-        self._leaving = True
+        self._is_stopping = True
         self.loop.stop()
 
     def _cancel(self) -> None:
@@ -75,8 +78,8 @@ class LoopThread:
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         try:
-            while not self._leaving:
-                # asyncio lets these two out of the loop, besides giving them to whoever waits for the task
+            while not self._is_stopping:
+                # asyncio raises these two out of the loop, and also passes them to the waiters of the asyncio task
                 with contextlib.suppress(SystemExit, KeyboardInterrupt):
                     self.loop.run_forever()
             self._cancel_stray_tasks()
@@ -86,7 +89,7 @@ class LoopThread:
             self.loop.close()
 
     def _cancel_stray_tasks(self) -> None:
-        """Cancel the tasks that users' functions have left behind, as asyncio.run does."""
+        """Cancel the asyncio tasks that user functions left behind, as ``asyncio.run`` does."""
         strays = asyncio.all_tasks(self.loop)
         for task in strays:
             task.cancel()

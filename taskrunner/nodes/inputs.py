@@ -1,4 +1,4 @@
-"""A node's inputs: from its templates to what its function or command is given."""
+"""Inputs of a node: the arguments, the command, the paths and the items that its templates yield."""
 
 import os
 from collections.abc import Callable
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class ChildTemplates:
-    """The templates of a mapped node's children: all filled in but for the item.
+    """The templates of a mapped node's children, bound except for the item.
 
-    The children share it, and with it the results that it holds, until the last of them is done.
+    The children share one object, and with it the results that it holds, until the last child is done.
     """
 
     __slots__ = ("args", "templates")
@@ -39,7 +39,7 @@ def arguments(source: Vertex | ChildTemplates, result_of: ResultOf, item: Any) -
     """Return the positional and the keyword arguments of a call.
 
     Raises:
-        BindingError: a reference leads nowhere.
+        BindingError: the path of a reference does not exist.
 
     """
     args = [bind(template, result_of, item) for template in source.args]
@@ -47,13 +47,13 @@ def arguments(source: Vertex | ChildTemplates, result_of: ResultOf, item: Any) -
 
 
 def command(options: Node, source: Vertex | ChildTemplates, result_of: ResultOf, item: Any) -> "Command":
-    """Return the command with everything filled in.
+    """Return the command with all its templates bound.
 
     Raises:
-        BindingError: a reference leads nowhere.
+        BindingError: the path of a reference does not exist.
 
     """
-    from taskrunner.nodes.command import Command  # only commands need it, and what it imports
+    from taskrunner.nodes.command import Command  # only commands need this module and its imports
 
     templates = source.templates
     return Command(
@@ -66,11 +66,11 @@ def command(options: Node, source: Vertex | ChildTemplates, result_of: ResultOf,
 
 
 def paths(template: Any, result_of: Callable[[], ResultOf], item: Any) -> list[str]:
-    """Return the paths that a template of paths stands for; a reference may yield one, or a list of them.
+    """Return the paths that a template of paths yields; a reference may yield one path, or a list of them.
 
     Raises:
-        BindingError: a reference leads nowhere.
-        TypeError: it yields something else.
+        BindingError: the path of a reference does not exist.
+        TypeError: a reference yields another type.
         ValueError: a path is empty.
 
     """
@@ -78,8 +78,8 @@ def paths(template: Any, result_of: Callable[[], ResultOf], item: Any) -> list[s
     for value in () if template is None else bind(template, result_of(), item):
         for path in value if isinstance(value, list | tuple) else (value,):
             if not isinstance(path, str | os.PathLike):
-                raise TypeError(f"a path is a text, not {type(path).__name__}")
-            if not path:  # which would stand for the working directory
+                raise TypeError(f"a path must be a string, not {type(path).__name__}")
+            if not path:  # an empty path would mean the working directory
                 raise ValueError("a path is empty")
             found.append(os.fspath(path))
     return found
@@ -89,7 +89,7 @@ def items(template: Any, result_of: ResultOf) -> list[Any]:
     """Return the items of a mapped node.
 
     Raises:
-        TypeError: what the reference yields is no collection of items.
+        TypeError: the reference does not yield a collection of items.
 
     """
     value = bind(template, result_of)

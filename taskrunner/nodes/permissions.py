@@ -1,4 +1,7 @@
-"""What a graph may name: which callables, and whether commands. It is looked at before anything is imported."""
+"""Permissions of a graph: the callables that it may name, and whether it may contain commands.
+
+They are checked before anything is imported.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,24 +11,24 @@ import msgspec
 from taskrunner.errors import GraphError, Problem
 from taskrunner.graph.dag import Dag
 
-_SHOWN = 5
+_MAX_HINT_PATTERNS = 5
 
 
 class Permissions(msgspec.Struct, frozen=True):
-    """What the nodes of a graph may be.
+    """The permitted nodes of a graph.
 
-    ``allow``: patterns, as ``fnmatch`` has them, of which a call's ``package.module:qualified.name`` must
-    match one; none: anything may be called. ``commands``: whether there may be nodes with ``run``.
+    ``allow``: ``fnmatch`` patterns. The ``package.module:qualified.name`` of each call must match at least one.
+    Without patterns every callable is permitted. ``commands``: whether nodes with ``run`` are permitted.
     """
 
     allow: tuple[str, ...] = ()
     commands: bool = True
 
     def check(self, dag: Dag, local_functions: Mapping[str, Any]) -> None:
-        """Look at every node of a graph; the calls of ``local_functions`` are the program's own functions.
+        """Check every node of a graph; calls of ``local_functions`` are the program's own functions.
 
         Raises:
-            GraphError: with each node that is not permitted.
+            GraphError: lists each node that is not permitted.
 
         """
         if self.allow or not self.commands:
@@ -35,7 +38,8 @@ class Permissions(msgspec.Struct, frozen=True):
 
     def _problems(self, dag: Dag, local_functions: Mapping[str, Any]) -> Iterator[Problem]:
         refused = self._refused({vertex.call for vertex in dag.vertices if vertex.id not in local_functions})
-        hint = f"allowed: {', '.join(self.allow[:_SHOWN])}{', …' if len(self.allow) > _SHOWN else ''}"
+        patterns = ", ".join(self.allow[:_MAX_HINT_PATTERNS])
+        hint = f"allowed: {patterns}{', …' if len(self.allow) > _MAX_HINT_PATTERNS else ''}"
         for vertex in dag.vertices:
             if vertex.call in refused and vertex.id not in local_functions:
                 yield Problem(("nodes", vertex.index, "call"), f'"{vertex.call}" is not allowed', hint)
@@ -43,9 +47,9 @@ class Permissions(msgspec.Struct, frozen=True):
                 yield Problem(("nodes", vertex.index, "run"), "commands are not allowed")
 
     def _refused(self, names: set[str]) -> set[str]:
-        """Return those of the names that match no pattern."""
+        """Return the names that match none of the patterns."""
         if not self.allow:
             return set()
-        from fnmatch import fnmatchcase  # only such runs need it
+        from fnmatch import fnmatchcase  # only runs with patterns need it
 
         return {name for name in names if name and not any(fnmatchcase(name, pattern) for pattern in self.allow)}

@@ -1,7 +1,7 @@
-"""From ``package.module:name`` to the callable, and whether it accepts its arguments.
+"""Callable resolution: import ``package.module:name``, and check that the callable accepts its arguments.
 
-Everything is imported before the run, on the main thread: an import during the run would make
-workers wait for each other, and its errors would come late.
+All imports precede the run, on the main thread. An import during the run would make workers wait
+for each other, and its errors would come late.
 """
 
 import contextlib
@@ -22,98 +22,99 @@ from taskrunner.nodes.context import resolving
 type Function = Callable[..., Any]
 
 
-@contextlib.contextmanager
-def import_paths(source: str) -> Iterator[None]:
-    """Look modules up in the working directory first, then in the folder of the graph file."""
-    folders = [str(Path.cwd())]
-    if source and not source.startswith("<"):
-        folders.append(str(Path(source).resolve().parent))
-    # Each user of this function takes out as many entries as it put in: two runs may overlap.
-    sys.path[:0] = folders
-    for folder in folders:  # what was written since somebody looked
-        if finder := sys.path_importer_cache.get(folder):
-            finder.invalidate_caches()  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        for folder in folders:
-            with contextlib.suppress(ValueError):  # a module may have taken it out
-                sys.path.remove(folder)
-
-
 class Functions(msgspec.Struct, frozen=True):
-    """The callables of a graph: by the name that they have in the file, and those given in Python by node."""
+    """The callables of a graph: by their names in the file, and the functions passed in Python by node."""
 
     by_call: Mapping[str, Function]
     by_node: Mapping[str, Function]
 
 
-def resolve_all(dag: Dag, local_functions: Mapping[str, Function], selected: set[int] | None = None) -> Functions:
-    """Return the callables of a graph's vertices; ``local_functions`` are those given in Python, by node.
+@contextlib.contextmanager
+def import_paths(source: str) -> Iterator[None]:
+    """Search modules in the working directory first, then in the directory of the graph file."""
+    directories = [str(Path.cwd())]
+    if source and not source.startswith("<"):
+        directories.append(str(Path(source).resolve().parent))
+    # Each user of this function removes as many entries as it inserted: two runs may overlap.
+    sys.path[:0] = directories
+    for directory in directories:  # the finder's listing may be older than a new module
+        if finder := sys.path_importer_cache.get(directory):
+            finder.invalidate_caches()  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for directory in directories:
+            with contextlib.suppress(ValueError):  # a module may have removed it
+                sys.path.remove(directory)
 
-    Most graphs call a few functions in a few ways: each of these is looked at once.
+
+def resolve_all(dag: Dag, local_functions: Mapping[str, Function], selected: set[int] | None = None) -> Functions:
+    """Return the callables of a graph's vertices; ``local_functions`` are those passed in Python, by node.
+
+    Most graphs call a few functions with a few signatures. Each combination is checked once.
 
     Raises:
-        GraphError: modules that cannot be imported, names that are not there, calls whose arguments
+        GraphError: modules that cannot be imported, names that do not exist, calls whose arguments
             do not fit.
 
     """
-    chosen = dag.vertices if selected is None else [dag.vertices[index] for index in sorted(selected)]
-    ways = (
+    vertices = dag.vertices if selected is None else [dag.vertices[index] for index in sorted(selected)]
+    signatures = (
         dag.call_signatures
-        if chosen is dag.vertices and not local_functions
-        else {_call_signature(v, local_functions): v for v in chosen if v.call}
+        if vertices is dag.vertices and not local_functions
+        else {_call_signature(v, local_functions): v for v in vertices if v.call}
     )
-    found: dict[str, Function | Problem] = {}
-    wrong: dict[Any, Problem] = {}
-    for way, vertex in ways.items():
-        if len(wrong) > MAX_PROBLEMS:
+    imported: dict[str, Function | Problem] = {}
+    problems: dict[Any, Problem] = {}
+    for signature, vertex in signatures.items():
+        if len(problems) > MAX_PROBLEMS:
             break
-        if vertex.id not in local_functions and vertex.call not in found:
+        if vertex.id not in local_functions and vertex.call not in imported:
             with resolving(vertex.id):
-                found[vertex.call] = resolve(vertex.call, may_guess=len(wrong) < MAX_HINTS)
-        function = local_functions[vertex.id] if vertex.id in local_functions else found[vertex.call]
-        if problem := _problem(function, vertex):
-            wrong[way] = problem
-    if wrong:
-        calls = ((vertex, way) for vertex in chosen if (way := _call_signature(vertex, local_functions)) in wrong)
-        raise GraphError(_at(vertex, wrong[way]) for vertex, way in calls)
-    return Functions({name: f for name, f in found.items() if not isinstance(f, Problem)}, local_functions)
+                imported[vertex.call] = resolve(vertex.call, may_guess=len(problems) < MAX_HINTS)
+        function = local_functions[vertex.id] if vertex.id in local_functions else imported[vertex.call]
+        if problem := _find_problem(function, vertex):
+            problems[signature] = problem
+    if problems:
+        calls = ((vertex, _call_signature(vertex, local_functions)) for vertex in vertices)
+        raise GraphError(_locate(vertex, problems[signature]) for vertex, signature in calls if signature in problems)
+    by_call = {name: function for name, function in imported.items() if not isinstance(function, Problem)}
+    return Functions(by_call, local_functions)
 
 
 def _call_signature(vertex: Vertex, local_functions: Mapping[str, Function]) -> tuple[Any, int, Any]:
-    """Return what decides whether a callable accepts a vertex's arguments."""
+    """Return the values that determine whether a callable accepts a vertex's arguments."""
     called = id(local_functions[vertex.id]) if vertex.id in local_functions else vertex.call
     return called, len(vertex.args), vertex.templates.keywords
 
 
-def _problem(function: Function | Problem, vertex: Vertex) -> Problem | None:
-    """Say what is wrong with a vertex's call, if anything is, and in which field."""
+def _find_problem(function: Function | Problem, vertex: Vertex) -> Problem | None:
+    """Return the problem of a vertex's call, with its field, or None."""
     if isinstance(function, Problem):
         return Problem(("call",), function.message, function.hint)
-    why = _signature_mismatch(function, len(vertex.args), vertex.templates.keywords)
-    return Problem(("args",), f"{vertex.call} {why}") if why else None
+    mismatch = _signature_mismatch(function, len(vertex.args), vertex.templates.keywords)
+    return Problem(("args",), f"{vertex.call} {mismatch}") if mismatch else None
 
 
-def _at(vertex: Vertex, problem: Problem) -> Problem:
+def _locate(vertex: Vertex, problem: Problem) -> Problem:
     return msgspec.structs.replace(problem, path=("nodes", vertex.index, *problem.path))
 
 
 def resolve_attribute(name: str) -> Any:
-    """Import whatever ``package.module:qualified.name`` names.
+    """Import the object with the name ``package.module:qualified.name``.
 
     Raises:
-        UsageError: it cannot be imported, or is not there.
+        UsageError: it cannot be imported, or does not exist.
 
     """
-    found = _import(name)
-    if isinstance(found, Problem):
-        raise UsageError(f"{found.message}; {found.hint}" if found.hint else found.message)
-    return found
+    value = _import(name)
+    if isinstance(value, Problem):
+        raise UsageError(f"{value.message}; {value.hint}" if value.hint else value.message)
+    return value
 
 
 def resolve(name: str, *, may_guess: bool = True) -> Function | Problem:
-    """Import the callable that a name stands for, or say why not, and what may have been meant."""
+    """Import and return the named callable, or return a problem with its reason and a guess at the right name."""
     value = _import(name, may_guess=may_guess)
     return value if callable(value) or isinstance(value, Problem) else Problem((), f'"{name}" is not callable')
 
@@ -142,7 +143,7 @@ def _import(name: str, *, may_guess: bool = True) -> Any:
 
 
 def is_async(function: Function) -> bool:
-    """Say whether calling ``function`` gives something to await, also if it is an object's call."""
+    """Return whether a call of ``function`` returns an awaitable; objects with an async ``__call__`` count."""
     inner = function
     while hasattr(inner, "func") and hasattr(inner, "args"):  # functools.partial
         inner = inner.func
@@ -150,10 +151,10 @@ def is_async(function: Function) -> bool:
 
 
 def _signature_mismatch(function: Function, count: int, names: tuple[str, ...]) -> str:
-    """Say why a function does not accept so many arguments and these names; empty if it does."""
+    """Return why a function does not accept ``count`` arguments and these keyword names; empty if it does."""
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # a builtin that does not tell
+    except (TypeError, ValueError):  # a builtin without a signature
         return ""
     try:
         signature.bind(*range(count), **dict.fromkeys(names))
@@ -163,13 +164,13 @@ def _signature_mismatch(function: Function, count: int, names: tuple[str, ...]) 
 
 
 def _similar_module(name: str) -> str:
-    """Look among the neighbours of a module that was not found."""
+    """Return a hint from the siblings of a missing module."""
     parent = name.rpartition(".")[0]
-    places = None
+    search_path = None
     if parent:
         module = sys.modules.get(parent)
-        places = list(getattr(module, "__path__", []))
+        search_path = list(getattr(module, "__path__", []))
     import pkgutil
 
     prefix = f"{parent}." if parent else ""
-    return did_you_mean(name, [f"{prefix}{found.name}" for found in pkgutil.iter_modules(places)])
+    return did_you_mean(name, [f"{prefix}{module.name}" for module in pkgutil.iter_modules(search_path)])

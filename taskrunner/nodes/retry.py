@@ -1,26 +1,26 @@
-"""Whether a failed node is to be tried again, and when."""
+"""Retry policy: whether a failed node is retried, and after which delay."""
 
 import random
 
 from taskrunner.graph.spec import Retry
 from taskrunner.nodes.errors import CommandError
 
-MAX_DELAY_S = 10.0**6  # seconds: a factor makes any wait as long as one likes
+MAX_DELAY_S = 10.0**6  # a factor can make any delay arbitrarily long
 
 
 def delay_before(retry: Retry, attempt: int, error: BaseException) -> float | None:
-    """Return the seconds before the next attempt after one that failed, counted from 1; None: there is none."""
-    if attempt > retry.max or not is_worth(retry, error):
+    """Return the seconds between failed attempt number ``attempt``, from 1, and the next; None: there is none."""
+    if attempt > retry.max or not is_retryable(retry, error):
         return None
     try:
-        wait = retry.backoff * retry.factor ** (attempt - 1)
+        delay_s = retry.backoff * retry.factor ** (attempt - 1)
     except OverflowError:
-        wait = MAX_DELAY_S
-    return min(wait, MAX_DELAY_S) + random.uniform(0, retry.jitter)  # noqa: S311  no secret
+        delay_s = MAX_DELAY_S
+    return min(delay_s, MAX_DELAY_S) + random.uniform(0, retry.jitter)  # noqa: S311  not used for secrets
 
 
-def is_worth(retry: Retry, error: BaseException) -> bool:
-    """Say whether an error is named in ``on``: by its class or one above it, or by a command's exit code."""
+def is_retryable(retry: Retry, error: BaseException) -> bool:
+    """Return whether ``on`` names an error: by its class or a base class, or by a command's exit code."""
     if not retry.on:
         return True
     code = error.code if isinstance(error, CommandError) else None

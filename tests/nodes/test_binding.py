@@ -74,22 +74,22 @@ def test_missing_result_is_null_and_so_is_every_part_of_it(path):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        (["x"], "the result of \"a\" has no part ['x']: dict there gave KeyError: 'x'"),
+        (["x"], "the result of \"a\" has no part ['x']: dict raised KeyError: 'x'"),
         (
             ["rows", 2],
-            "the result of \"a\" has no part ['rows'][2]: list there gave IndexError: list index out of range",
+            "the result of \"a\" has no part ['rows'][2]: list raised IndexError: list index out of range",
         ),
         (
             ["rows", "x"],
-            "the result of \"a\" has no part ['rows']['x']: list there gave TypeError: list indices must be",
+            "the result of \"a\" has no part ['rows']['x']: list raised TypeError: list indices must be",
         ),
         (
             ["none", "x"],
-            "the result of \"a\" has no part ['none']['x']: NoneType there gave AttributeError: 'NoneType'",
+            "the result of \"a\" has no part ['none']['x']: NoneType raised AttributeError: 'NoneType'",
         ),
         (
             ["rows", 0, 0],
-            "the result of \"a\" has no part ['rows'][0][0]: int there gave TypeError: 'int' object is not",
+            "the result of \"a\" has no part ['rows'][0][0]: int raised TypeError: 'int' object is not",
         ),
     ],
 )
@@ -100,7 +100,7 @@ def test_path_that_leads_nowhere_is_told(path, message):
 
 
 def test_path_of_the_item_that_leads_nowhere_is_told():
-    with pytest.raises(BindingError, match=r"^the result of the item has no part \['x'\]: int there gave"):
+    with pytest.raises(BindingError, match=r"^the result of the item has no part \['x'\]: int raised"):
         filled({"$item": True, "path": ["x"]}, 5)
 
 

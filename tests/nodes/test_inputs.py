@@ -70,7 +70,7 @@ def test_paths_of_children():
 @pytest.mark.parametrize("value", [None, 1, [[]], [1], {"a": 1}])
 def test_what_is_no_path_is_refused(value):
     made = vertex(call="m:f", cache=True, files=[{"$ref": "a"}])
-    with pytest.raises(TypeError, match="a path is a text, not"):
+    with pytest.raises(TypeError, match="a path must be a string, not"):
         paths(made.templates.files, lambda: {"a": value}.get, None)
 
 
