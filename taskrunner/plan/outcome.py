@@ -1,4 +1,4 @@
-"""What became of a node that did not simply end with its result."""
+"""Outcomes of a node other than a result: failure, skip and retry."""
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +17,13 @@ RETRIED = "retried"
 
 
 class Skip(msgspec.Struct, frozen=True, gc=False):
-    """Why a node was not run.
+    """The reason why a node did not run.
 
-    ``reason`` is ``when`` (its guard was falsy), ``needs`` (``because`` names the node that failed
-    or was skipped) or ``stopped`` (the run was stopped; ``because`` names the failed node, if any).
+    ``reason`` is one of:
+
+    - ``when``: the condition of the node was falsy.
+    - ``needs``: ``because`` names the node that failed or was skipped.
+    - ``stopped``: the run was stopped; ``because`` names the failed node, if any.
     """
 
     reason: str
@@ -28,10 +31,11 @@ class Skip(msgspec.Struct, frozen=True, gc=False):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A node's failure: the error, without its frames, and its traceback from the user's own frame on.
+    """The failure of a node: the error without its frames, and its traceback from the user's first frame on.
 
-    ``path`` leads from a node that needs nothing to this one, along what needs what. ``arguments`` are
-    what it was called with, cut. ``allowed``: it fails neither the run nor what needs the node.
+    - ``path``: a chain of dependencies, from a node without dependencies to this one.
+    - ``arguments``: the arguments of the call, truncated.
+    - ``allowed``: neither the run nor the successors of the node fail.
     """
 
     node: str
@@ -45,16 +49,16 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Retried(msgspec.Struct, frozen=True):
-    """The end of an attempt that failed and is not the last: the next one begins after ``wait_s`` seconds."""
+    """A failed attempt that is not the last one: the next attempt begins after ``wait_s`` seconds."""
 
     failure: Failure
     wait_s: float
 
 
 class FailedCall(msgspec.Struct, frozen=True):
-    """Which call it is that failed: its node, attempt and arguments, as ``Failure`` tells of them.
+    """A call that failed, with the node, the attempt and the arguments for its ``Failure``.
 
-    ``is_running``: it still has them in use, and may hold a lock that one's own ``repr`` would wait for.
+    ``is_running``: the call still uses the arguments, and may hold a lock for which a user-defined ``repr`` would wait.
     """
 
     node: str
@@ -65,58 +69,57 @@ class FailedCall(msgspec.Struct, frozen=True):
     is_running: bool = False
 
 
-def state_of(why: Failure | Skip | Retried | None) -> str:
-    """Return the state of a node that ended so: ``done``, ``failed``, ``skipped``, or ``retried`` for an attempt."""
-    if why is None:
+def state_of(outcome: Failure | Skip | Retried | None) -> str:
+    """Return the state for an outcome: ``done``, ``failed`` or ``skipped``, or ``retried`` for an attempt."""
+    if outcome is None:
         return DONE
-    if isinstance(why, Retried):
+    if isinstance(outcome, Retried):
         return RETRIED
-    return SKIPPED if isinstance(why, Skip) else FAILED
+    return SKIPPED if isinstance(outcome, Skip) else FAILED
 
 
 def describe(call: FailedCall, error: BaseException, mask: Callable[[str], str] = str) -> Failure:
-    """Describe an error that a node raised. It never raises, whatever the error's methods do.
+    """Describe an error that a node raised. It never raises, whatever the methods of the error do.
 
-    ``mask`` takes secrets out of the texts; the error itself is the node's, and stays as it is.
-
-    The error loses its frames: they would keep the node's arguments alive, and all that it made.
+    ``mask`` removes secrets from the strings. The error itself belongs to the node, so its content is unchanged.
+    Only its frames are removed: they would keep the node's arguments alive, and every object that it created.
     """
-    message, text = _message_and_traceback(error)
+    message, trace = _message_and_traceback(error)
     _drop_frames(error)
     arguments = "" if call.arguments is None else format_arguments(*call.arguments, is_in_use=call.is_running)
-    texts = mask(message), mask(text), call.path, mask(arguments)
-    return Failure(call.node, call.attempt, error, *texts, call.allowed)
+    descriptions = mask(message), mask(trace), call.path, mask(arguments)
+    return Failure(call.node, call.attempt, error, *descriptions, call.allowed)
 
 
 def _message_and_traceback(error: BaseException) -> tuple[str, str]:
     """Return the message and the traceback."""
-    first_own = _skip_frames(error.__traceback__)
+    first_user_frame = _skip_frames(error.__traceback__)
     try:
-        if isinstance(error, TaskrunnerError) and first_own is None:  # our own words say all
+        if isinstance(error, TaskrunnerError) and first_user_frame is None:  # our own message is complete
             return str(error), str(error)
-        whole = traceback.TracebackException(type(error), error, first_own)
+        whole = traceback.TracebackException(type(error), error, first_user_frame)
         return "".join(whole.format_exception_only()).strip(), "".join(whole.format())
     except BaseException:  # noqa: BLE001  an error's own methods may raise anything
         return type(error).__name__, ""
 
 
 def _drop_frames(error: BaseException) -> None:
-    """Take the frames from an error, from those behind it and from those that it groups."""
-    waiting: list[BaseException | None] = [error]
+    """Remove the frames from an error, from its causes and contexts, and from the errors of its group."""
+    remaining: list[BaseException | None] = [error]
     seen: set[int] = set()
-    while waiting:
-        current = waiting.pop()
+    while remaining:
+        current = remaining.pop()
         if current is None or id(current) in seen:
             continue
         seen.add(id(current))
         current.__traceback__ = None
-        waiting += [current.__cause__, current.__context__]
+        remaining += [current.__cause__, current.__context__]
         if isinstance(current, BaseExceptionGroup):
-            waiting += current.exceptions
+            remaining += current.exceptions
 
 
 def _skip_frames(frames: TracebackType | None) -> TracebackType | None:
-    """Skip the frames of taskrunner, which stand first; keep none rather than those."""
+    """Skip the leading frames of taskrunner; return None if there are no others."""
     while frames is not None and str(frames.tb_frame.f_globals.get("__name__", "")).startswith("taskrunner."):
         frames = frames.tb_next
     return frames

@@ -1,22 +1,12 @@
-"""The plan of one run: the state of every node, and who may change it.
+"""Plan: the tasks of one run, their edges and their ranks.
 
-Who touches what
-----------------
-A task belongs to one thread at a time: to the one that made it ready, then to the one that runs it.
-It is handed over through a deque, the inbox, or the event loop. Three things are shared beyond that:
+Guarantees:
 
-* ``waits``: an ``itertools.count(1 - k)``, where k is how many tasks come before this one. Each of them
-  takes a number once, when it is finished; the one that gets 0 is the last, and makes the task ready.
-  ``count`` gives each number to one caller (CPython 3.13 free-threaded: a compare-and-swap; with a GIL, by
-  the interpreter). None: there is at most one before.
-* ``inputs``: a list with a place for each result that the task takes. The task that has the result puts
-  it there before it takes its number, each into a place of its own; so whoever gets 0 sees them all.
-  The results live there and nowhere else: when the last task that takes one is done with it, it is gone.
-  The lists themselves stay until the run is over: an object that another thread than its maker drops is
-  freed by its maker, when that one wakes.
-* ``blocked``, and ``special`` with it: set to the same kind of value by any task before it that failed
-  or was skipped, always before that task takes its number; so the one that gets 0 sees it, whichever
-  store it was.
+- One thread creates the plan and its tasks. The plan is shared afterwards.
+- From then on each task belongs to one thread at a time: first to the thread that makes it ready, then to the thread
+  that runs it. The handover goes through a deque, the global queue, or the event loop.
+- Threads share three more things, ``pending``, ``inputs`` and ``blocked`` of a task. The module ``task`` defines
+  the rules for them and explains why no lock is necessary.
 """
 
 import itertools
@@ -45,13 +35,13 @@ from taskrunner.plan.task import (
 )
 from taskrunner.storage.journal import Entry
 
-# What a runner notes when a task has ended: the task, when it was ready, when it began and ended (nanoseconds of
-# the run's clock), and why it failed, is tried again or was skipped. A plain tuple: it is made for every node.
+# The record that a runner appends after each attempt: the task, the times at which it became ready, began and ended
+# (nanoseconds of the run's clock), and its failure, retry or skip. It is a tuple because every node creates one.
 type AttemptRecord = tuple[Task, int, int, int, Failure | Retried | Skip | None]
 
 
 class Plan:
-    """The tasks of one run. Made on one thread, then shared as the module's text says."""
+    """The tasks of one run. One thread creates it; then threads share it by the rules of this module."""
 
     def __init__(
         self,
@@ -77,44 +67,48 @@ class Plan:
             self._by_index[index].is_output = True
 
     def _create_tasks(self, functions: Functions, selected: set[int] | None) -> None:
-        """Make the tasks, those that wait for others before these: so each can be told of them at once.
+        """Create the tasks, successors first, so that each task gets its successors at once.
 
-        This is done for every node of every run: a plain call is made here, without another call.
+        This loop visits every node of every run, so it creates a synchronous call inline, without a function call.
         """
-        vertices, tasks, after, slots = self.dag.vertices, self._by_index, self.dag.successors, self.dag.input_positions
+        vertices, tasks = self.dag.vertices, self._by_index
+        all_successors, all_positions = self.dag.successors, self.dag.input_positions
         by_call, by_node = _with_kinds(functions.by_call), _with_kinds(functions.by_node)
         by_call[""] = (None, COMMAND)
-        is_plain = self._default == (None, 0.0)
+        has_no_defaults = self._default == (None, 0.0)
         order = self.dag.order if selected is None else [index for index in self.dag.order if index in selected]
         for index in reversed(order):
             vertex = vertices[index]
-            name, before = vertex.id, vertex.predecessors
+            name, predecessors = vertex.id, vertex.predecessors
             function, kind = by_call[vertex.call] if name not in by_node else by_node[name]
-            waits = itertools.count(1 - len(before)) if len(before) > 1 else None  # as countdown does
+            count = len(predecessors)
+            pending = itertools.count(1 - count) if count > 1 else None  # as in countdown
             if (
-                is_plain
+                has_no_defaults
                 and kind == CALL
                 and vertex.input_positions is not None
                 and vertex.options is DEFAULT_OPTIONS
                 and not vertex.pools
             ):
-                inputs = [*vertex.args] if before else vertex.args
-                task = Task(name, vertex, function, inputs, NO_DETAILS, False, False, waits)  # noqa: FBT003
+                inputs = [*vertex.args] if predecessors else vertex.args
+                task = Task(name, vertex, function, inputs, NO_DETAILS, False, False, pending)  # noqa: FBT003
             else:
-                task = self._create_special(vertex, function, kind, waits)
+                task = self._create_special(vertex, function, kind, pending)
             tasks[index] = task
-            if not (successors := after[index]):
+            if not (successors := all_successors[index]):
                 continue
+            positions = all_positions[index]
             if selected is None:
-                task.successors, task.input_positions = [tasks[i] for i in successors], slots[index]
+                task.successors, task.input_positions = [tasks[i] for i in successors], positions
             else:
-                chosen = [pair for pair in zip(successors, slots[index], strict=True) if pair[0] in selected]
-                task.successors, task.input_positions = [tasks[i] for i, _ in chosen], [slot for _, slot in chosen]
+                edges = [edge for edge in zip(successors, positions, strict=True) if edge[0] in selected]
+                task.successors = [tasks[i] for i, _ in edges]
+                task.input_positions = [position for _, position in edges]
 
     def restore(self, results: Mapping[int, Any], children: Mapping[str, Entry]) -> None:
-        """Take nodes as finished that an earlier run has finished, with their results.
+        """Mark the nodes that an earlier run has finished as finished, with their results.
 
-        ``children`` are those of mapped nodes that had not finished: each is taken as finished when its
+        ``children`` are the children of mapped nodes that had not finished. Each is marked as finished when its
         node is expanded.
         """
         number = self.dag.index
@@ -126,21 +120,22 @@ class Plan:
                 continue
             self._restored.add(index)
             task.value = results[index]
-            for successor, slot in zip(task.successors, task.input_positions, strict=True):
-                if slot is not None:
-                    successor.inputs[slot] = results[index]
+            for successor, position in zip(task.successors, task.input_positions, strict=True):
+                if position is not None:
+                    successor.inputs[position] = results[index]
                 if successor.pending is None or not next(successor.pending):
                     self._ready.add(successor.vertex.index)
         self.tasks = [task for task in self.tasks if task.vertex.index not in self._restored]
-        for task in self.tasks:  # one that runs again leads only to those that run as well
-            ahead = zip(task.successors, task.input_positions, strict=True)
-            remaining = [(after, slot) for after, slot in ahead if after.vertex.index not in self._restored]
-            task.successors, task.input_positions = [after for after, _ in remaining], [slot for _, slot in remaining]
+        for task in self.tasks:  # a task that runs again keeps only the successors that run as well
+            edges = zip(task.successors, task.input_positions, strict=True)
+            remaining = [edge for edge in edges if edge[0].vertex.index not in self._restored]
+            task.successors = [successor for successor, _ in remaining]
+            task.input_positions = [position for _, position in remaining]
 
     def _create_special(
-        self, vertex: Vertex, function: Function | None, kind: int, waits: Iterator[int] | None
+        self, vertex: Vertex, function: Function | None, kind: int, pending: Iterator[int] | None
     ) -> Task:
-        """Make the task of a vertex that is more than a plain call; it leads nowhere yet."""
+        """Create the task of a vertex that is more than a synchronous call; its successors are not set yet."""
         if vertex.input_positions is None:
             inputs: Any = [MISSING] * len(vertex.data_predecessors)
         else:
@@ -150,13 +145,13 @@ class Plan:
         details.retry = retry if options.retries is UNSET else _retry(options.retries)
         details.timeout = timeout if options.timeout is UNSET else _timeout(options.timeout)
         details.is_timed = bool(details.timeout) and kind == CALL
-        if vertex.is_mapped:  # its pools are those of its children, and so is the effect of its priority
+        if vertex.is_mapped:  # its pools and the effect of its priority apply to its children
             details.kind, details.pools = MAP, ()
-        routed = needs_routing(details) and not vertex.is_mapped
-        return Task(vertex.id, vertex, function, inputs, details, True, routed, waits)  # noqa: FBT003
+        is_routed = needs_routing(details) and not vertex.is_mapped
+        return Task(vertex.id, vertex, function, inputs, details, True, is_routed, pending)  # noqa: FBT003
 
     def make_all_abandonable(self) -> None:
-        """Make every call one that may be given up: the run itself has a time-out."""
+        """Make every call abandonable, because the run itself has a timeout."""
         for task in self.tasks:
             if task.details is NO_DETAILS:
                 task.details = TaskDetails()
@@ -164,7 +159,10 @@ class Plan:
             task.is_special = True
 
     def apply_ranks(self, ranks: Sequence[int]) -> None:
-        """Give each task a rank, not 0, by its vertex's index: of equal priority, the higher goes first."""
+        """Set the rank of each task, by the index of its vertex; no rank may be 0.
+
+        Among ready tasks of equal priority, the task with the highest rank starts first.
+        """
         self.is_ranked = True
         for task in self.tasks:
             if task.details is NO_DETAILS:
@@ -173,9 +171,10 @@ class Plan:
             task.is_routed = True
 
     def apply_order(self, rank: Rank, seed: int | None = None) -> None:
-        """Give each task a rank by its id, children as well: the higher goes first, whatever the file's priorities.
+        """Set the rank of each task by its id, children included, and ignore the priorities of the graph file.
 
-        A task of rank 0 goes its way as one without a priority. With a seed the pool makes its own choices by it.
+        The ready task with the highest rank starts first. A task of rank 0 is treated as a task without a priority.
+        With a seed, the pool derives its own choices from it.
         """
         self.is_ranked, self.rank, self.seed = False, rank, seed
         for task in self.tasks:
@@ -184,7 +183,7 @@ class Plan:
         self.rank_all(self.tasks)
 
     def rank_all(self, tasks: Iterable[Task]) -> None:
-        """Give these tasks their ranks, if the plan was arranged."""
+        """Set the ranks of these tasks if the plan has an order."""
         if self.rank is not None:
             for task in tasks:
                 task.details.priority = self.rank(task.id)
@@ -192,17 +191,17 @@ class Plan:
 
     @property
     def restored(self) -> int:
-        """How many nodes were taken as finished, children of mapped nodes among them."""
+        """The number of nodes restored as finished, children of mapped nodes included."""
         return len(self._restored) + len(self.children)
 
     def roots(self) -> list[Task]:
-        """Return the tasks that need nothing any more: higher priority first, then in the graph's order."""
+        """Return the tasks without pending dependencies: higher priority first, then in the order of the graph."""
         ready = self._ready
         roots = [task for task in self.tasks if not task.vertex.predecessors or task.vertex.index in ready]
         return sorted(roots, key=lambda task: -task.details.priority)
 
     def path_to(self, task: Task) -> tuple[str, ...]:
-        """Return the ids of a shortest chain of needs from a node that needs nothing to this task."""
+        """Return the ids of a shortest chain of dependencies, from a node without dependencies to this task."""
         path = [task.id]
         index = task.vertex.index
         while (index := self.dag.nearest_predecessors[index]) >= 0:
@@ -210,7 +209,7 @@ class Plan:
         return tuple(reversed(path))
 
     def task_of(self, vertex: Vertex) -> Task | None:
-        """Return the task of a vertex; None: it is not to be run."""
+        """Return the task of a vertex; None if it is not to run."""
         task: Task | None = self._by_index[vertex.index]
         return task
 
@@ -219,26 +218,26 @@ class Plan:
         return [self._by_index[index] for index in self.outputs]
 
     def take_outputs(self) -> dict[str, Any]:
-        """Return the results of the outputs that have one; the plan drops them."""
-        found: dict[str, Any] = {}
+        """Return the results of the outputs that have one, and drop them from the plan."""
+        results: dict[str, Any] = {}
         for index in self.outputs:
             task = self._by_index[index]
             if (value := task.value) is not MISSING:
-                found[task.id] = value
+                results[task.id] = value
                 task.value = MISSING
-        return found
+        return results
 
 
 def _with_kinds(functions: Mapping[str, Function]) -> dict[str, tuple[Function | None, int]]:
-    """Return each function with its kind of task; each function is looked at once."""
+    """Return each function with its kind of task; each function is examined once."""
     kinds = {id(f): ASYNC if is_async(f) else CALL for f in {id(f): f for f in functions.values()}.values()}
     return {name: (function, kinds[id(function)]) for name, function in functions.items()}
 
 
-def _retry(asked: int | Retry | UnsetType) -> Retry | None:
-    found = Retry(asked) if isinstance(asked, int) else asked
-    return None if isinstance(found, UnsetType) or not found.max else found
+def _retry(option: int | Retry | UnsetType) -> Retry | None:
+    retry = Retry(option) if isinstance(option, int) else option
+    return None if isinstance(retry, UnsetType) or not retry.max else retry
 
 
-def _timeout(asked: float | UnsetType) -> float:
-    return 0.0 if isinstance(asked, UnsetType) else asked
+def _timeout(option: float | UnsetType) -> float:
+    return 0.0 if isinstance(option, UnsetType) else option

@@ -73,7 +73,7 @@ class Ordering:
     def apply(self, plan: Plan, workers: int) -> None:
         """Apply the order to a plan. Under a seed, several workers also get tasks that can be stolen."""
         if self.seed is not None:
-            plan.apply_order(shuffled(self.seed, by_deques=workers > 1), self.seed)
+            plan.apply_order(shuffled(self.seed, allow_stealing=workers > 1), self.seed)
         elif self.replay:
             plan.apply_order(replayed(self._nodes, {v.id for v in plan.dag.vertices if v.is_mapped}))
 

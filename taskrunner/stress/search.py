@@ -104,7 +104,7 @@ class _Search:
             return self._run(CallLog(), shuffled(seed), 1)
         pair = self.shared.pick(Random(f"pair {seed}")) or ("", "")  # noqa: S311  no secret
         meeting = Interleaving(pair, seed)
-        rank = _last(pair, shuffled(seed, by_deques=True))
+        rank = _last(pair, shuffled(seed, allow_stealing=True))
         watch = self._run(CallLog(meeting), rank, self._choices.workers, seed)
         self.met += meeting.has_happened
         return watch

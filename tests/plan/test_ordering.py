@@ -60,7 +60,7 @@ def test_with_one_worker_every_node_has_its_rank():
 def test_with_several_workers_about_half_of_the_nodes_have_no_rank_and_the_others_keep_theirs():
     nodes = [f"n{number}" for number in range(1000)]
     for seed in range(3):
-        all_ranks, some = shuffled(seed), shuffled(seed, by_deques=True)
+        all_ranks, some = shuffled(seed), shuffled(seed, allow_stealing=True)
         ranked = [node for node in nodes if some(node) != UNRANKED]
         assert 400 < len(ranked) < 600
         assert list(map(some, ranked)) == list(map(all_ranks, ranked))
@@ -69,7 +69,7 @@ def test_with_several_workers_about_half_of_the_nodes_have_no_rank_and_the_other
 
 SEED = 5
 IN_DEQUES, IN_INBOX = (
-    [node for node in map(str, range(40)) if bool(shuffled(SEED, by_deques=True)(node)) is is_ranked]
+    [node for node in map(str, range(40)) if bool(shuffled(SEED, allow_stealing=True)(node)) is is_ranked]
     for is_ranked in (False, True)
 )
 
