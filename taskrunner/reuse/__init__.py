@@ -1,1 +1,1 @@
-"""Reuse."""
+"""Reuse of earlier results: the result cache, up-to-date commands, and fingerprints of callables."""

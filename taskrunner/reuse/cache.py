@@ -1,14 +1,15 @@
-"""The cache: what was computed, by the digest of all that it was computed from. Several runs may share it.
+"""Result cache: each result by the digest of everything that it was computed from. Several runs may share it.
 
-An entry is a file ``<first 2 digits>/<64 digits>`` in the cache's folder:
+An entry is a file ``<first 2 digits>/<64 digits>`` in the directory of the cache:
 
     magic
     SHA-256 of the key and the payload      32 bytes
     payload
 
-It is written to a file of another name and then renamed: a reader finds a whole entry or none, whoever
-writes. If two runs write the same one, the later replaces the earlier, which says the same. What is damaged,
-or stands under another's name, is as good as not there. When it was used last is the file's own time.
+It is written to a file with another name and then renamed. So a reader finds a whole entry or none, regardless of
+the number of writers. If two runs write the same entry, the later one replaces the earlier one, which is equal.
+A damaged entry counts as missing, and so does an entry under the name of another. The modification time of the
+file is the time of the last use.
 """
 
 import contextlib
@@ -24,15 +25,15 @@ import msgspec
 from taskrunner.safe.private_files import make_private, write_private
 
 MAGIC = b"taskrunner cache 1\n"
-_START = len(MAGIC) + hashlib.sha256().digest_size
+_HEADER_BYTES = len(MAGIC) + hashlib.sha256().digest_size
 _KEY = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = ".new"
-# Seconds after which a file that was never renamed belongs to a run that is no more.
+# Age from which a file that was never renamed belongs to a run that no longer exists.
 _STALE_AFTER_S = 3600.0
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One entry: its file, its size in bytes, and when it was used last, in seconds since 1970."""
+    """One entry: its file, its size in bytes, and the time of its last use, in seconds since 1970."""
 
     path: Path
     size: int
@@ -40,36 +41,36 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Cache:
-    """The entries in one folder, which is made when there is something to put into it."""
+    """The entries in one directory, which the first ``put`` creates."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
 
     def get(self, key: str) -> bytes | None:
-        """Return what was put under a key, None if there is no good entry; it counts as used now."""
+        """Return the payload under a key, or None if there is no valid entry; this counts as a use."""
         path = self._path(key)
         try:
             data = path.read_bytes()
         except OSError:
             return None
-        payload = data[_START:]
-        if data[:_START] != MAGIC + _checksum(key, payload):
+        payload = data[_HEADER_BYTES:]
+        if data[:_HEADER_BYTES] != MAGIC + _checksum(key, payload):
             return None
-        with contextlib.suppress(OSError):  # somebody else's cache, or an entry that was just removed
+        with contextlib.suppress(OSError):  # the cache of another user, or an entry that was just removed
             os.utime(path)
         return payload
 
     def put(self, key: str, payload: bytes) -> None:
-        """Put an entry, in place of the one that is there.
+        """Store an entry, and replace an existing one.
 
         Raises:
-            OSError: it cannot be written; what was there before is still there.
+            OSError: the entry cannot be written; an existing one is unchanged.
 
         """
         path = self._path(key)
-        for folder in (self.folder, path.parent):
-            if not folder.is_dir():
-                make_private(folder)
+        for directory in (self.directory, path.parent):
+            if not directory.is_dir():
+                make_private(directory)
         new = path.with_name(f"{key}.{os.urandom(8).hex()}{_UNFINISHED}")
         try:
             write_private(new, MAGIC + _checksum(key, payload) + payload)
@@ -79,20 +80,22 @@ class Cache:
             raise
 
     def remove(self, key: str) -> None:
-        """Remove an entry, if there is one.
+        """Remove an entry, if it exists.
 
         Raises:
-            OSError: it is there and cannot be removed.
+            OSError: the entry exists and cannot be removed.
 
         """
         self._path(key).unlink(missing_ok=True)
 
     def entries(self) -> list[Entry]:
-        """Return all entries, the one that was used longest ago first."""
+        """Return all entries, the least recently used one first."""
         return sorted(self._files(whole=True), key=lambda entry: (entry.used, entry.path))
 
     def prune(self, *, older_than: float | None = None, max_bytes: int | None = None) -> list[Entry]:
-        """Remove what was not used for so many seconds, and then as much as is too much; return what was removed.
+        """Remove entries without a use for ``older_than`` seconds, then those in excess of ``max_bytes``.
+
+        The least recently used entries are removed first. Return the removed entries.
 
         Raises:
             OSError: an entry cannot be removed.
@@ -108,18 +111,18 @@ class Cache:
         for entry in entries:
             is_old = older_than is not None and now - entry.used > older_than
             if not is_old and (max_bytes is None or total <= max_bytes):
-                break  # so are all that follow: they were used later
+                break  # the same is true of all later entries, which were used more recently
             entry.path.unlink(missing_ok=True)
             total -= entry.size
             removed.append(entry)
         return removed
 
     def _path(self, key: str) -> Path:
-        return self.folder / key[:2] / key
+        return self.directory / key[:2] / key
 
     def _files(self, *, whole: bool) -> Iterator[Entry]:
-        """Yield the whole entries, or those that are still being written; other files are none of ours."""
-        for path in self.folder.glob("[0-9a-f][0-9a-f]/*"):
+        """Yield the whole entries, or the unfinished ones; skip all files that the cache did not create."""
+        for path in self.directory.glob("[0-9a-f][0-9a-f]/*"):
             if whole:
                 is_ours = _KEY.fullmatch(path.name) and path.name[:2] == path.parent.name
             else:
@@ -131,6 +134,6 @@ class Cache:
 
 
 def _checksum(key: str, payload: bytes) -> bytes:
-    found = hashlib.sha256(key.encode())
-    found.update(payload)
-    return found.digest()
+    checksum = hashlib.sha256(key.encode())
+    checksum.update(payload)
+    return checksum.digest()

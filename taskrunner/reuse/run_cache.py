@@ -1,7 +1,11 @@
-"""What a run need not do because it was done before: calls whose results are cached, commands that are up to date.
+"""Run cache: the results and commands that one run reuses instead of running them again.
 
-Any worker calls it. What it keeps is shared so: ``_codes``, by the vertex, is made before the workers start and before
-anything is put around a function, ``hits`` is appended to and counted at the end, ``_told`` is guarded by a lock.
+Thread safety: any worker may call it. Its shared state is safe as follows.
+
+- ``_fingerprints``, by the index of the vertex, is complete before the workers start, and before any function is
+  wrapped.
+- ``hits`` is only appended to, and counted at the end.
+- ``_warned`` is protected by a lock.
 """
 
 import hashlib
@@ -30,35 +34,37 @@ type ResultsOf = Callable[[Task], ResultOf]
 
 
 class RunCache:
-    """The cache as one run uses it. ``note`` is told why a node is not cached; ``force``: write it only.
+    """The cache from the view of one run.
 
-    ``hits``: the ids of the nodes whose results came from the cache.
+    - ``emit`` receives a warning for each node that is not cached.
+    - ``force``: the cache is only written.
+    - ``hits``: the ids of the nodes whose results came from the cache.
     """
 
-    def __init__(self, cache: Cache, plan: Plan, note: Callable[[Event], None], *, force: bool = False) -> None:
+    def __init__(self, cache: Cache, plan: Plan, emit: Callable[[Event], None], *, force: bool = False) -> None:
         self.cache = cache
         self.hits: list[str] = []
         self.contents = Contents()
         self._force = force
-        self._note: Callable[[Event], None] | None = note
+        self._emit: Callable[[Event], None] | None = emit
         self._lock = threading.Lock()
-        self._told: set[tuple[str, str]] = set()
-        self._codes: dict[int, str] = {}
-        self._read_codes(plan)
+        self._warned: set[tuple[str, str]] = set()
+        self._fingerprints: dict[int, str] = {}
+        self._compute_fingerprints(plan)
 
-    def _read_codes(self, plan: Plan) -> None:
-        """Read the code of all that is called with ``cache``, before any of it runs and may change its module."""
+    def _compute_fingerprints(self, plan: Plan) -> None:
+        """Compute the fingerprint of every callable with ``cache``, before any of them runs and changes its module."""
         known: dict[int, str] = {}
         for vertex in plan.dag.special:
             task = plan.task_of(vertex) if vertex.options.cache else None
             if task is None:
                 continue
             if id(task.function) not in known:
-                known[id(task.function)] = self._read_code(task)
-            self._codes[vertex.index] = known[id(task.function)]
+                known[id(task.function)] = self._fingerprint(task)
+            self._fingerprints[vertex.index] = known[id(task.function)]
 
-    def _read_code(self, task: Task) -> str:
-        """Return what stands for a task's code; empty if nothing does, as is told."""
+    def _fingerprint(self, task: Task) -> str:
+        """Return the fingerprint of a task's function; if it has none, emit a warning and return an empty string."""
         try:
             return fingerprint(task.function)
         except UnknownCodeError as error:
@@ -66,46 +72,47 @@ class RunCache:
             return ""
 
     def close(self) -> None:
-        """Let go of what leads back here: then a run is freed when nobody holds it, without the collector."""
-        self._note = None
+        """Break the reference cycle, so that reference counting alone frees the run."""
+        self._emit = None
 
     def function(self, task: Task, results_of: ResultsOf) -> Function:
-        """Return what is called in place of a task's function, with the same arguments.
+        """Return the replacement of a task's function, to be called with the same arguments.
 
         Raises:
-            BindingError, TypeError, ValueError: what stands in ``files`` leads nowhere, or to no paths.
+            BindingError, TypeError, ValueError: a reference in ``files`` does not exist, or yields no paths.
 
         """
         files = self._paths(task, "files", results_of)
-        code = self._codes[task.vertex.index]
+        code = self._fingerprints[task.vertex.index]
         if not code:
-            function: Function = task.function  # as was told when the run began
+            function: Function = task.function  # the warning was emitted when the run began
             return function
-        call = _Call(self, task, code, files)
+        call = _CachedCall(self, task, code, files)
         return call.run_async if task.details.call_kind == ASYNC else call.run
 
     def command(self, task: Task, results_of: ResultsOf) -> Callable[["Command", Path, str], Coroutine[Any, Any, Any]]:
-        """Return what runs a task's command unless it is up to date.
+        """Return a coroutine function that runs a task's command, unless the command is up to date.
 
         Raises:
-            BindingError, TypeError, ValueError: ``files`` or ``creates`` lead nowhere, or to no paths.
+            BindingError, TypeError, ValueError: a reference in ``files`` or ``creates`` does not exist, or yields
+                no paths.
 
         """
         files, creates = self._paths(task, "files", results_of), self._paths(task, "creates", results_of)
 
-        async def run(command: "Command", folder: Path, name: str) -> Any:
-            from taskrunner.nodes.command import run_command  # only commands need it, and what it imports
+        async def run(command: "Command", directory: Path, name: str) -> Any:
+            from taskrunner.nodes.command import run_command  # only commands need this module and its imports
 
             try:
                 outputs = CommandOutputs(self.cache, command, files, creates)
-                found = MISSING if self._force else outputs.result()
-                if found is not MISSING:
-                    return self.hit(task, found)
-                outputs.begin()
+                result = MISSING if self._force else outputs.result()
+                if result is not MISSING:
+                    return self.hit(task, result)
+                outputs.invalidate()
             except (SerializationError, OSError) as error:
-                self.warn(task, _reason(error))
-                return await run_command(command, folder, name)
-            value = await run_command(command, folder, name)
+                self.warn(task, _describe_error(error))
+                return await run_command(command, directory, name)
+            value = await run_command(command, directory, name)
             self._write(task, lambda: outputs.store(value))
             return value
 
@@ -113,14 +120,14 @@ class RunCache:
 
     def find(self, key: str) -> Any:
         """Return the result under a key, or MISSING."""
-        found = None if self._force else self.cache.get(key)
+        data = None if self._force else self.cache.get(key)
         try:
-            return MISSING if found is None else deserialize(found)
-        except SerializationError:  # its type is not what it was
+            return MISSING if data is None else deserialize(data)
+        except SerializationError:  # its type has changed
             return MISSING
 
     def store(self, task: Task, key: str, value: Any) -> None:
-        """Keep a result, if it can be kept."""
+        """Store a result, if it can be serialized and written."""
 
         def put() -> str:
             self.cache.put(key, serialize(value))
@@ -129,30 +136,30 @@ class RunCache:
         self._write(task, put)
 
     def hit(self, task: Task, value: Any) -> Any:
-        """Note that a task's result came from the cache; return it."""
+        """Record that a task's result came from the cache; return the result."""
         task.details.cached = True
         self.hits.append(task.id)
         return value
 
-    def warn(self, task: Task, why: str) -> None:
-        """Say why a node is not cached: once for all that call the same, and for all children of a node."""
+    def warn(self, task: Task, reason: str) -> None:
+        """Emit why a node is not cached, once for all nodes with the same call and all children of a node."""
         node, call = task.vertex.id, task.vertex.call
-        told = (call or node, why)
+        warning = (call or node, reason)
         with self._lock:
-            is_known = told in self._told
-            self._told.add(told)
-        if not is_known and self._note is not None:
-            what = f'node "{node}" ({call})' if call else f'node "{node}"'
-            self._note(RunWarning(f"{what} is not cached: {why}"))
+            is_known = warning in self._warned
+            self._warned.add(warning)
+        if not is_known and self._emit is not None:
+            subject = f'node "{node}" ({call})' if call else f'node "{node}"'
+            self._emit(RunWarning(f"{subject} is not cached: {reason}"))
 
     def _write(self, task: Task, write: Callable[[], str]) -> None:
-        """Write to the cache; a cache that cannot be written fails no node."""
+        """Write to the cache, and emit a warning if this fails; the node does not fail."""
         try:
-            why = write()
+            reason = write()
         except (SerializationError, OSError) as error:
-            why = _reason(error, "its result")
-        if why:
-            self.warn(task, why)
+            reason = _describe_error(error, "its result")
+        if reason:
+            self.warn(task, reason)
 
     @staticmethod
     def _paths(task: Task, name: str, results_of: ResultsOf) -> list[str]:
@@ -160,11 +167,11 @@ class RunCache:
         return inputs.paths(getattr(templates, name), lambda: results_of(task), task.details.item)
 
 
-class _Call:
+class _CachedCall:
     """One call of a function whose results are cached."""
 
-    def __init__(self, reuse: RunCache, task: Task, code: str, files: list[str]) -> None:
-        self._reuse = reuse
+    def __init__(self, cache: RunCache, task: Task, code: str, files: list[str]) -> None:
+        self._cache = cache
         self._task = task
         self._function = task.function
         self._code = code
@@ -172,47 +179,47 @@ class _Call:
         self._stamps: dict[str, Stamp] = {}
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the result, from the cache if it is there."""
+        """Return the result, from the cache if possible."""
         key = self._key(args, kwargs)
-        if (found := self._find(key)) is not MISSING:
-            return found
+        if (result := self._find(key)) is not MISSING:
+            return result
         value = self._function(*args, **kwargs)
         self._store(key, value)
         return value
 
     async def run_async(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the result of an async function, from the cache if it is there."""
+        """Return the result of an async function, from the cache if possible."""
         key = self._key(args, kwargs)
-        if (found := self._find(key)) is not MISSING:
-            return found
+        if (result := self._find(key)) is not MISSING:
+            return result
         value = await self._function(*args, **kwargs)
         self._store(key, value)
         return value
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-        """Return the key of this call; empty if it has none."""
+        """Return the key of this call; if it has none, emit a warning and return an empty string."""
         self._stamps = stamps(expand(self._files))
-        named = list(kwargs.items()) if _sees_order(self._function) else sorted(kwargs.items())
+        named = list(kwargs.items()) if _observes_order(self._function) else sorted(kwargs.items())
         try:
-            files = [(path, self._reuse.contents.digest(path, stamp)) for path, stamp in self._stamps.items()]
+            files = [(path, self._cache.contents.digest(path, stamp)) for path, stamp in self._stamps.items()]
             return hashlib.sha256(serialize(["call", self._code, args, named, files])).hexdigest()
         except (SerializationError, OSError) as error:
-            self._reuse.warn(self._task, _reason(error, "an argument"))
+            self._cache.warn(self._task, _describe_error(error, "an argument"))
             return ""
 
     def _find(self, key: str) -> Any:
-        found = self._reuse.find(key) if key else MISSING
-        return found if found is MISSING else self._reuse.hit(self._task, found)
+        result = self._cache.find(key) if key else MISSING
+        return result if result is MISSING else self._cache.hit(self._task, result)
 
     def _store(self, key: str, value: Any) -> None:
-        if key and stamps(expand(self._files)) != self._stamps:  # it may have read what was there later
-            self._reuse.warn(self._task, "a file that it reads was written to while it ran")
+        if key and stamps(expand(self._files)) != self._stamps:  # the call may have read the later content
+            self._cache.warn(self._task, "an input file changed while the node ran")
         elif key:
-            self._reuse.store(self._task, key, value)
+            self._cache.store(self._task, key, value)
 
 
-def _sees_order(function: Function) -> bool:
-    """Say whether a function can see in which order it was given its keyword arguments."""
+def _observes_order(function: Function) -> bool:
+    """Return whether a function can observe the order of its keyword arguments."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -220,7 +227,7 @@ def _sees_order(function: Function) -> bool:
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
-def _reason(error: Exception, what: str = "it") -> str:
+def _describe_error(error: Exception, subject: str = "it") -> str:
     if isinstance(error, OSError):
         return f"{error.filename or 'the cache'}: {error.strerror}"
-    return f"{what} cannot be stored: {error}"
+    return f"{subject} cannot be stored: {error}"

@@ -1,9 +1,14 @@
-"""What a command makes, and whether it is up to date, as a build tool would see it.
+"""Up-to-date check of commands, by the rules of a build tool.
 
-It is, if every file that the command creates is there, none is older than any of the files that it reads,
-and each was made by the same command out of files of the same names. The cache knows by which: it has an
-entry for each file that was made, which names the command, and one for each command, with its result. Those of
-the files are removed before the command starts: if it dies half-way, what it leaves is not taken for good.
+A command is up to date if
+
+- every file that it creates exists,
+- none of these files is older than any file that it reads,
+- and the same command created each of them, from files with the same names.
+
+The cache records this command. It has an entry for each created file, which names the command, and an entry for each
+command, with its result. The entries of the files are removed before the command starts. So if it dies halfway,
+its incomplete files do not count as up to date.
 """
 
 import hashlib
@@ -21,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class CommandOutputs:
-    """The files that one command creates, and those that it reads.
+    """The files that one command creates, and the files that it reads.
 
     Raises:
-        NotStorableError: its arguments are no Unicode.
+        SerializationError: the arguments of the command are not valid Unicode.
 
     """
 
@@ -32,48 +37,49 @@ class CommandOutputs:
         self._cache = cache
         self._sources = stamps(expand(files))
         self._created = list(creates)
-        made = sorted(map(_absolute, self._created))
+        outputs = sorted(map(_absolute, self._created))
         environment = sorted(command.env.items())
-        given = [command.argv, environment, command.cwd, command.input(), command.capture]
-        self._command = _key("command", given, list(self._sources), made)
-        self._records = [_key("output", path) for path in made]
+        definition = [command.argv, environment, command.cwd, command.input(), command.capture]
+        self._command_key = _key("command", definition, list(self._sources), outputs)
+        self._output_keys = [_key("output", path) for path in outputs]
 
     def result(self) -> Any:
-        """Return the command's result if all is up to date, else MISSING."""
-        if not self._is_new_enough() or any(self._cache.get(r) != self._command.encode() for r in self._records):
+        """Return the command's result if the command is up to date, else MISSING."""
+        creator = self._command_key.encode()
+        if not self._is_new_enough() or any(self._cache.get(key) != creator for key in self._output_keys):
             return MISSING
         try:
-            found = self._cache.get(self._command)
-            return MISSING if found is None else deserialize(found)
+            data = self._cache.get(self._command_key)
+            return MISSING if data is None else deserialize(data)
         except SerializationError:
             return MISSING
 
-    def begin(self) -> None:
-        """Forget what has been made: it is about to be written to.
+    def invalidate(self) -> None:
+        """Remove the entries of the created files, because the command is about to write to them.
 
         Raises:
             OSError: the cache cannot be written.
 
         """
-        for record in self._records:
-            self._cache.remove(record)
+        for key in self._output_keys:
+            self._cache.remove(key)
 
     def store(self, result: Any) -> str:
-        """Remember what the command has made, and its result; say why not, if not.
+        """Store the command's result and the entries of its files; return the reason if it does not, else "".
 
         Raises:
             OSError: the cache cannot be written.
-            NotStorableError: the result cannot be stored.
+            SerializationError: the result cannot be stored.
 
         """
         missing = [path for path, stamp in stamps(self._created).items() if stamp is None]
         if missing:
             return f"it did not create {missing[0]}"
         if stamps(self._sources) != self._sources:
-            return "a file that it reads was written to while it ran"
-        self._cache.put(self._command, serialize(result))
-        for record in self._records:
-            self._cache.put(record, self._command.encode())
+            return "an input file changed while the node ran"
+        self._cache.put(self._command_key, serialize(result))
+        for key in self._output_keys:
+            self._cache.put(key, self._command_key.encode())
         return ""
 
     def _is_new_enough(self) -> bool:
@@ -85,7 +91,7 @@ class CommandOutputs:
 
 
 def _absolute(path: str) -> str:
-    return os.path.abspath(path)  # noqa: PTH100  without a look at links: the name counts
+    return os.path.abspath(path)  # noqa: PTH100  it does not resolve links: the name counts
 
 
 def _key(*parts: Any) -> str:

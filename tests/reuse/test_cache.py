@@ -20,7 +20,7 @@ def cache(tmp_path):
 
 
 def file_of(cache, key=KEY):
-    return cache.folder / key[:2] / key
+    return cache.directory / key[:2] / key
 
 
 def used(cache, key, days_ago):
@@ -38,7 +38,7 @@ def test_what_was_put_is_found_under_its_key_and_no_other(cache, payload):
     assert cache.get(KEY) is None
     cache.put(KEY, payload)
     assert cache.get(KEY) == payload
-    assert Cache(cache.folder).get(KEY) == payload
+    assert Cache(cache.directory).get(KEY) == payload
     assert cache.get(OTHER) is None
     cache.put(KEY, b"anew")
     assert cache.get(KEY) == b"anew"
@@ -53,7 +53,7 @@ def test_what_was_removed_is_gone(cache):
 
 def test_nothing_is_made_before_there_is_something_to_put(cache):
     assert (cache.get(KEY), cache.entries(), cache.prune(max_bytes=0)) == (None, [], [])
-    assert not cache.folder.exists()
+    assert not cache.directory.exists()
 
 
 def test_an_entry_is_damaged_wherever_it_is_changed(cache):
@@ -87,7 +87,7 @@ def test_nobody_else_may_look_into_it(cache):
         cache.put(KEY, b"x")
     finally:
         os.umask(before)
-    modes = [stat.S_IMODE(path.stat().st_mode) for path in (cache.folder, file_of(cache).parent, file_of(cache))]
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (cache.directory, file_of(cache).parent, file_of(cache))]
     assert modes == [0o700, 0o700, 0o600]
 
 
@@ -130,7 +130,7 @@ def test_two_processes_write_and_read_the_same_entries(cache):
 import sys
 from pathlib import Path
 from taskrunner.reuse.cache import Cache
-cache = Cache(Path({str(cache.folder)!r}))
+cache = Cache(Path({str(cache.directory)!r}))
 for _ in range(20):
     for number in range(20):
         key = f"{{number:02x}}" * 32
@@ -142,7 +142,7 @@ for _ in range(20):
     processes = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
     assert [process.wait(60) for process in processes] == [0, 0]
     assert len(cache.entries()) == 20
-    assert len(list(cache.folder.glob("*/*"))) == 20
+    assert len(list(cache.directory.glob("*/*"))) == 20
 
 
 def test_entries_come_in_the_order_of_their_last_use(cache):
@@ -184,11 +184,11 @@ def test_what_was_used_longest_ago_is_pruned_first(cache, days, entries, left):
 def test_what_is_no_entry_is_left_alone(cache):
     cache.put(KEY, b"x")
     others = [
-        cache.folder / "notes.txt",
-        cache.folder / "ab" / "notes.txt",
-        cache.folder / "ab" / OTHER,
-        cache.folder / "ab" / f"{KEY}.young.new",
-        cache.folder / "deep" / KEY,
+        cache.directory / "notes.txt",
+        cache.directory / "ab" / "notes.txt",
+        cache.directory / "ab" / OTHER,
+        cache.directory / "ab" / f"{KEY}.young.new",
+        cache.directory / "deep" / KEY,
     ]
     for path in others:
         path.parent.mkdir(exist_ok=True)
@@ -199,7 +199,7 @@ def test_what_is_no_entry_is_left_alone(cache):
 
 def test_what_a_killed_run_was_writing_is_pruned(cache):
     cache.put(KEY, b"x")
-    torn = cache.folder / "ab" / f"{KEY}.0123.new"
+    torn = cache.directory / "ab" / f"{KEY}.0123.new"
     torn.write_bytes(b"half")
     at = time.time() - 7200
     os.utime(torn, (at, at))

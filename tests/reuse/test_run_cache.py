@@ -410,14 +410,14 @@ def test_files_that_are_no_paths_fail_the_node(runs):
         graph.call(note, 1, cache=True, files=[graph.call(lambda: 5, id="five")], id="a")
 
     assert runs(build) == 0
-    assert [failure.message for failure in runs.last.failures] == ["TypeError: a path is a text, not int"]
+    assert [failure.message for failure in runs.last.failures] == ["TypeError: a path must be a string, not int"]
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_taken_for_what_was_read(runs):
     Path("log").touch()
     build = calling(append_to, "log", files=["log"], id="a")
     (told,) = warnings_of(runs, build)
-    assert told.endswith(" is not cached: a file that it reads was written to while it ran")
+    assert told.endswith(" is not cached: an input file changed while the node ran")
     assert (runs(build), Path("log").read_text()) == (1, "xx")
 
 

@@ -35,7 +35,7 @@ class Make:
     def make(self, result="made", **given):
         """Run the command, in effect."""
         outputs = self.outputs(**given)
-        outputs.begin()
+        outputs.invalidate()
         for name in self.creates:
             self.write(name, 50)
         return outputs.store(result)
@@ -112,14 +112,14 @@ def test_a_file_that_has_come_into_a_glob_though_it_is_old(make):
 def test_what_another_command_has_made_in_the_meantime_is_not_up_to_date(make):
     make.make()
     other = CommandOutputs(make.cache, Command(["touch", "a.d"], {}, None, UNSET, "text"), [], ["a.d"])
-    other.begin()
+    other.invalidate()
     other.store("")
     assert not make.is_up_to_date()
 
 
 def test_what_a_command_left_that_died_half_way_is_not_up_to_date(make):
     make.make()
-    make.outputs().begin()
+    make.outputs().invalidate()
     make.write("a.o", 0, "half")
     assert not make.is_up_to_date()
 
@@ -147,7 +147,7 @@ def test_what_was_written_to_while_the_command_ran_is_told_and_not_kept(make):
     for name in make.creates:
         make.write(name, 50)
     make.write("a.c", 100, "other")
-    assert outputs.store("") == "a file that it reads was written to while it ran"
+    assert outputs.store("") == "an input file changed while the node ran"
     assert not make.is_up_to_date()
 
 
