@@ -114,7 +114,25 @@ def test_it_hands_over_to_uv_with_the_managed_interpreter(machine):
     python = machine.python("cpython-3.13.9+freethreaded-linux-x86_64-gnu", "python3.13t")
     code, out, err = machine.run("pytest", "-k", "a b")
     assert (code, err) == (0, "")
-    assert out == f"run --project {ROOT} --python {python} pytest -k a b\nenv=\n"
+    assert out == f"run --project {ROOT} --python {python} --group test pytest -k a b\nenv=\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("taskrunner", "exec", "pytest"), "taskrunner exec pytest"),
+        (("ruff", "check", "."), "--group dev ruff check ."),
+        (("mypy",), "--group dev mypy"),
+        (("--group", "polars", "--group", "duckdb", "pytest"), "--group test --group polars --group duckdb pytest"),
+        (("-q", "pytest"), "--group test -q pytest"),
+        (("--group", "test", "true"), "--group test true"),
+    ],
+)
+def test_command_gets_the_dependency_group_that_it_needs(machine, command, words):
+    machine.tool("uv", UV)
+    machine.python("cpython-3.13.9+freethreaded-linux-x86_64-gnu", "python3.13t")
+    code, out, _ = machine.run(*command)
+    assert (code, out.partition("python3.13t ")[2]) == (0, f"{words}\nenv=\n")
 
 
 def test_another_build_gets_an_environment_of_its_own(machine):
