@@ -1,1 +1,1 @@
-"""What comes from elsewhere and goes elsewhere: names on a terminal, files that are one user's, secrets."""
+"""Safe handling of untrusted and private data: names on a terminal, files of one user, secrets."""

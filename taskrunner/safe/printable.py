@@ -1,29 +1,32 @@
-"""Names and texts of somebody else, fit for a terminal: what could move its cursor is shown as an escape.
+"""Terminal-safe strings: control characters of untrusted names and messages are shown as escapes.
 
-Ids, messages and what commands wrote come from a file or from another program. Written as they are, they
-could colour a screen, change its title, or pass for a line of our own.
+Ids, messages and the output of commands come from a file or from another program. Unescaped, they could color a
+screen, move its cursor, change its title, or imitate a line of taskrunner.
 """
 
-_STAYS = frozenset("\n\t")
+_UNESCAPED = frozenset("\n\t")
 
 
 def printable(text: str) -> str:
-    r"""Return a text on one line: ``\x1b`` stands for an escape, ``\n`` for a newline, ``\u202e`` for what turns it."""
+    r"""Return a string as one line, with escapes for non-printable characters: ``\x1b``, ``\n``, ``\u202e``."""
     return text if text.isprintable() else "".join([c if c.isprintable() else _escape(c) for c in text])
 
 
 def printable_lines(text: str) -> str:
-    """Return a text whose lines and tabs stay, and in which all else is as in ``printable``."""
+    """Return a string with newlines and tabs unchanged, and all other characters as in ``printable``."""
     if text.isprintable():
         return text
-    return "".join([c if c.isprintable() or c in _STAYS else _escape(c) for c in text])
+    return "".join([c if c.isprintable() or c in _UNESCAPED else _escape(c) for c in text])
 
 
-def printable_name(text: str, room: int) -> str:
-    """Return a name on one line of at most so many characters; of a long one both ends stay, where names differ."""
-    shown = printable(text)
-    half = (room - len("...")) // 2
-    return shown if len(shown) <= room else f"{shown[:half]}...{shown[len(shown) - half :]}"
+def printable_name(text: str, max_length: int) -> str:
+    """Return a name as one line of at most ``max_length`` characters.
+
+    A longer name keeps both ends, because names differ there.
+    """
+    line = printable(text)
+    half = (max_length - len("...")) // 2
+    return line if len(line) <= max_length else f"{line[:half]}...{line[len(line) - half :]}"
 
 
 def _escape(character: str) -> str:

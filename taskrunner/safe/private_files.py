@@ -1,4 +1,7 @@
-"""Files and folders for the user alone, whatever the umask is: a run's arguments and results lie in them."""
+"""Private files and directories: only the user has access, for any umask.
+
+They hold the arguments and results of runs.
+"""
 
 import contextlib
 import os
@@ -9,29 +12,29 @@ DIRECTORY_MODE = 0o700
 
 
 def open_private(path: str | Path, flags: int) -> int:
-    """Open a file, and make it for the user alone if it is not there; one that is there keeps its mode.
+    """Open a file. A new file is private; an existing one keeps its mode.
 
-    It is an opener, as ``open`` takes one. What is there may be a device, or somebody's own choice.
+    This is an ``opener`` for ``open``. An existing file may be a device, or the user may have chosen its mode.
     """
     try:
         file = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
     except FileExistsError:
         return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
-    os.fchmod(file, FILE_MODE)  # a umask may have taken more than it should
+    os.fchmod(file, FILE_MODE)  # the umask may have removed permissions of the user
     return file
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a whole file for the user alone."""
+    """Write a whole file. A new file is private."""
     with open(path, "wb", opener=open_private) as file:
         file.write(data)
 
 
-def make_private(folder: Path) -> None:
-    """Make a folder for the user alone, and those above it that are not there; one that is there becomes so."""
-    missing = [path for path in folder.parents if not path.exists()]
-    for path in [*reversed(missing), folder]:
+def make_private(directory: Path) -> None:
+    """Create a private directory and its missing parents. An existing directory becomes private."""
+    missing = [path for path in directory.parents if not path.exists()]
+    for path in [*reversed(missing), directory]:
         with contextlib.suppress(FileExistsError):
             path.mkdir(DIRECTORY_MODE)
             path.chmod(DIRECTORY_MODE)
-    folder.chmod(DIRECTORY_MODE)
+    directory.chmod(DIRECTORY_MODE)
