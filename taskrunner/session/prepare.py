@@ -39,7 +39,7 @@ def prepare(graph: Graph, options: RunOptions) -> Iterator[Plan]:
         functions = resolve_all(dag, graph.functions, selected)
     except GraphError as error:
         raise graph.error(error) from None
-    with gc_tuning.spared(len(dag.vertices)):
+    with gc_tuning.raised_threshold(len(dag.vertices)):
         yield Plan(dag, functions, selected, outputs)
 
 

@@ -90,7 +90,7 @@ class Session:
             culprit = self.gil_watch.culprit
             with recording.running(self._start_events() if observers else ()):
                 self.backend.execute(self.plan, state, self._commands, emit, self.options.timeout)
-            self.gil_watch.settle()
+            self.gil_watch.recheck()
             result = build_result(self._facts(state), self.plan, state)
             if self.gil_watch.culprit not in (culprit, ""):
                 recording.recorder.emit([GilSwitchedOn(self.gil_watch.culprit, self.gil_watch.node)])

@@ -1,9 +1,9 @@
-"""Is the GIL on, and which import switched it on.
+"""State of the GIL, and detection of the import that switched it on.
 
-A free-threaded interpreter switches its GIL on for good when it loads an extension module that does
-not declare itself safe without it. The watch gives every extension module a loader that looks at
-the GIL before and after. It is a finder in front of ``sys.meta_path``: no function is replaced, and
-it sees imports from every thread.
+A free-threaded interpreter switches its GIL on permanently when it loads an extension module that does not declare
+support for running without it. ``GilWatch`` gives every extension module a loader that checks the GIL before and
+after the load. It is a finder at the front of ``sys.meta_path``: it replaces no function, and it sees the imports
+of all threads.
 """
 
 import sys
@@ -12,28 +12,27 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Self
 
+# Free-threaded builds have the ABI flag "t" (PEP 703). ``sysconfig`` has it as well, but takes longer to import.
+IS_FREE_THREADED = "t" in sys.abiflags
+
 
 def describe_culprit(module: str, node: str) -> str:
-    """Say which import switched the GIL on, and for which node, if that is known."""
+    """Return a phrase that names the import that switched the GIL on, and its node if ``node`` is not empty."""
     return f'importing "{module}"{f' for node "{node}"' if node else ""} switched it on'
 
 
 def culprit_suffix(module: str | None, node: str) -> str:
-    """Say that behind the word that the GIL is on; nothing where nobody knows."""
+    """Return the phrase in parentheses, as a suffix of a message; empty if the module is unknown."""
     return f" ({describe_culprit(module, node)})" if module else ""
 
 
-# PEP 703 gives such a build the ABI flag "t"; ``sysconfig`` knows it as well, but takes longer to import.
-IS_FREE_THREADED = "t" in sys.abiflags
-
-
 def is_enabled() -> bool:
-    """Say whether the GIL is on in this process, now."""
+    """Return whether the GIL is currently on in this process."""
     return sys._is_gil_enabled()  # noqa: SLF001  its documented name
 
 
 class _WatchedLoader(ExtensionFileLoader):
-    """Loads an extension module and notes whether that switched the GIL on."""
+    """A loader that loads an extension module and records whether the load switched the GIL on."""
 
     def __init__(self, watch: "GilWatch", loader: ExtensionFileLoader) -> None:
         super().__init__(loader.name, loader.path)
@@ -52,30 +51,31 @@ class _WatchedLoader(ExtensionFileLoader):
 
 
 class GilWatch:
-    """While entered, ``culprit`` is the name of the module whose import switched the GIL on.
+    """A context manager that records the import that switches the GIL on.
 
-    ``node`` is what ``who`` said then: for which node that was. It is called for the culprit alone.
+    ``culprit`` is the name of the imported module, empty if there is none. ``node`` is the return value of
+    ``get_node`` at that time: the id of the node that required the import. ``get_node`` is called only for the culprit.
     """
 
-    def __init__(self, who: Callable[[], str] = lambda: "") -> None:
+    def __init__(self, get_node: Callable[[], str] = lambda: "") -> None:
         self.culprit = ""
         self.node = ""
-        self._who = who
+        self._get_node = get_node
 
     def record(self, module: str, *, was_on: bool) -> None:
-        """Note what the GIL did while ``module`` was loaded.
+        """Record ``module`` as the culprit if its load switched the GIL on.
 
-        The interpreter holds the import lock of the module, not of all: two threads may note at
-        once, but only one of them can have seen the GIL go from off to on.
+        Thread safety: the interpreter holds the import lock of this module only, so two threads may call this method
+        concurrently. Only one of them can have observed the transition of the GIL from off to on.
         """
         if not was_on and is_enabled() and not self.culprit:
-            self.culprit, self.node = module, self._who()
+            self.culprit, self.node = module, self._get_node()
 
-    def settle(self) -> None:
-        """Take a blame back that was none, when all is at rest.
+    def recheck(self) -> None:
+        """Clear the culprit if the GIL is off. Call this when no imports are in progress.
 
-        While one thread loads an extension module, the interpreter has the GIL on for a moment (3.13:
-        ``_PyEval_EnableGILTransient``); another one that was loading a harmless module may have seen that.
+        During the load of an extension module, the interpreter switches the GIL on temporarily (3.13:
+        ``_PyEval_EnableGILTransient``). Another thread that loads a harmless module may have observed this.
         """
         if not is_enabled():
             self.culprit = self.node = ""
@@ -83,7 +83,7 @@ class GilWatch:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find a module as the import system would, with a watched loader if it is an extension."""
+        """Find a module like the import system, with a watched loader if it is an extension."""
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or type(spec.loader) is not ExtensionFileLoader:
             return None
@@ -91,12 +91,12 @@ class GilWatch:
         return spec
 
     def __enter__(self) -> Self:
-        """Start to watch; on a build that always has the GIL there is nothing to see."""
+        """Start to watch. On a build that always has the GIL, do nothing."""
         if IS_FREE_THREADED:
             sys.meta_path.insert(0, self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop to watch."""
+        """Stop the watch."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)

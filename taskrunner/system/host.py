@@ -1,4 +1,7 @@
-"""What a run runs on: interpreter, system, memory. Asked of ``sys`` and ``os``: ``platform`` reads files."""
+"""Properties of the host: interpreter, system, memory.
+
+The functions use ``sys`` and ``os``, because ``platform`` reads files.
+"""
 
 import contextlib
 import os
@@ -11,14 +14,14 @@ _NAMES = {"cpython": "CPython", "pypy": "PyPy"}
 
 
 def python_build() -> str:
-    """Name the interpreter, as ``CPython 3.13.15 free-threading``."""
+    """Return the name of the interpreter, as ``CPython 3.13.15 free-threading``."""
     name = _NAMES.get(sys.implementation.name, sys.implementation.name)
     version = sys.version.partition(" ")[0]
     return f"{name} {version}" + (" free-threading" if gil.IS_FREE_THREADED else "")
 
 
 def system() -> str:
-    """Name the operating system, its release and the processor's kind."""
+    """Return the name of the operating system, its release and the processor architecture."""
     names = os.uname()
     return f"{names.sysname}-{names.release}-{names.machine}"
 
@@ -30,20 +33,20 @@ def peak_memory() -> int:
 
 
 def processors() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process may use."""
     return os.process_cpu_count() or 1
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the distributions whose own name has been imported, by name.
+    """Return the versions of the distributions with an imported module of the same name, by name.
 
-    They are read from the names of the folders that installers leave behind: ``importlib.metadata`` reads files.
+    The versions come from the names of the ``.dist-info`` directories. ``importlib.metadata`` would read files.
     """
-    found: dict[str, str] = {}
-    for folder in sys.path:
+    by_name: dict[str, str] = {}
+    for directory in sys.path:
         with contextlib.suppress(OSError):
-            for entry in os.listdir(folder or "."):  # noqa: PTH208  without its objects
+            for entry in os.listdir(directory or "."):  # noqa: PTH208  strings only, no path objects
                 name, _, version = entry.removesuffix(".dist-info").partition("-")
                 if version and entry.endswith(".dist-info") and name.lower() in sys.modules:
-                    found.setdefault(name.lower(), version)
-    return dict(sorted(found.items()))
+                    by_name.setdefault(name.lower(), version)
+    return dict(sorted(by_name.items()))

@@ -1,4 +1,4 @@
-"""The processes of commands: what must not outlive this one, and how one failed."""
+"""Process groups of commands: they must not outlive this process. Also the names of signals."""
 
 import contextlib
 import os
@@ -6,27 +6,22 @@ import signal
 import time
 from collections.abc import Iterator
 
-GRACE_PERIOD_S = 5.0  # seconds that what is to end has for it, before it is killed or left
+# Seconds between the request to end and the kill of a process, or the abandonment of a call.
+GRACE_PERIOD_S = 5.0
 
-
-# The process groups of all runs, and the starts that have not told of theirs yet. Adding, discarding and copying are
-# atomic, each by itself.
-groups: set[int] = set()
-
-
-_starts: set[object] = set()
-
-
-# Seconds for which ``kill_all`` waits for them, and between two looks.
+# Seconds for which ``kill_all`` waits for starts in progress, and the interval of its checks.
 _START_TIMEOUT_S = 1.0
-
-
 _POLL_INTERVAL_S = 0.005
+
+# The process groups of all runs, and the starts in progress, whose groups are not added yet.
+# Thread safety: adding, discarding and copying are atomic operations.
+groups: set[int] = set()
+_starts: set[object] = set()
 
 
 @contextlib.contextmanager
 def starting() -> Iterator[None]:
-    """Have a process started inside, which adds its group: whoever leaves meanwhile waits for that."""
+    """Mark a start in progress, in a scope that starts a process and adds its group. ``kill_all`` waits for it."""
     start = object()
     _starts.add(start)
     try:
@@ -36,12 +31,12 @@ def starting() -> Iterator[None]:
 
 
 def kill_all() -> None:
-    """Kill every command's process group at once: the program is about to leave without waiting.
+    """Kill the process groups of all commands immediately. The program is about to exit.
 
-    It does wait for a process that another thread is just starting: nobody knows its number yet.
+    This function waits only for starts in progress on other threads, because the ids of their groups are unknown.
     """
-    end = time.monotonic() + _START_TIMEOUT_S
-    while _starts and time.monotonic() < end:
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while _starts and time.monotonic() < deadline:
         time.sleep(_POLL_INTERVAL_S)
     for group in list(groups):
         with contextlib.suppress(ProcessLookupError, PermissionError):

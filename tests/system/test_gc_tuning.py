@@ -51,14 +51,14 @@ def fail():
 # -- the two scopes ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scope", [collector.paused, lambda: collector.spared(10)], ids=["paused", "spared"])
+@pytest.mark.parametrize("scope", [collector.paused, lambda: collector.raised_threshold(10)], ids=["paused", "spared"])
 def test_settings_are_put_back(before, scope):
     with scope():
         pass
     assert settings() == before
 
 
-@pytest.mark.parametrize("scope", [collector.paused, lambda: collector.spared(10)], ids=["paused", "spared"])
+@pytest.mark.parametrize("scope", [collector.paused, lambda: collector.raised_threshold(10)], ids=["paused", "spared"])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_settings_are_put_back_after_an_error(before, scope, error):
     with pytest.raises(error), scope():
@@ -66,7 +66,7 @@ def test_settings_are_put_back_after_an_error(before, scope, error):
     assert settings() == before
 
 
-@pytest.mark.parametrize("scope", [collector.paused, lambda: collector.spared(10)], ids=["paused", "spared"])
+@pytest.mark.parametrize("scope", [collector.paused, lambda: collector.raised_threshold(10)], ids=["paused", "spared"])
 @pytest.mark.parametrize("first_out", [0, 1])
 def test_settings_are_put_back_when_the_last_of_overlapping_scopes_is_left(before, scope, first_out):
     with scope():
@@ -87,17 +87,17 @@ def test_a_paused_collector_rests():
 
 def test_a_spared_collector_leaves_the_graph_alone_and_goes_on_with_the_rest():
     before = gc.get_threshold()
-    with collector.spared(1000):
+    with collector.raised_threshold(1000):
         assert gc.isenabled()
-        assert gc.get_threshold() == (collector.SPARE + 1000 * collector.OF_NODE, *before[1:])
-        with collector.spared(2000):
-            assert gc.get_threshold() == (collector.SPARE + 2000 * collector.OF_NODE, *before[1:])
+        assert gc.get_threshold() == (collector.BASE_THRESHOLD + 1000 * collector.CONTAINERS_PER_NODE, *before[1:])
+        with collector.raised_threshold(2000):
+            assert gc.get_threshold() == (collector.BASE_THRESHOLD + 2000 * collector.CONTAINERS_PER_NODE, *before[1:])
 
 
 @pytest.mark.parametrize("threshold", [(0, 10, 10), (10**8, 5, 7)], ids=["off", "high"])
 def test_a_collector_that_looks_less_often_anyway_is_not_made_to_look_more_often(threshold):
     gc.set_threshold(*threshold)
-    with collector.spared(1000):
+    with collector.raised_threshold(1000):
         assert gc.get_threshold() == threshold
 
 
@@ -109,8 +109,8 @@ def test_scopes_on_many_threads_leave_the_settings_as_they_were():
         for number in range(25):
             with collector.paused():
                 assert not gc.isenabled()
-            with collector.spared(number):
-                assert gc.get_threshold()[0] >= collector.SPARE
+            with collector.raised_threshold(number):
+                assert gc.get_threshold()[0] >= collector.BASE_THRESHOLD
 
     threads = [threading.Thread(target=act) for _ in range(4)]
     for thread in threads:
@@ -201,7 +201,7 @@ def test_the_collector_works_while_nodes_run():
     seen = graph.call(settings)
     enabled, (threshold, *_), frozen = taskrunner.run(graph, workers=1)[seen]
     assert (enabled, frozen) == (True, False)
-    assert threshold > collector.SPARE
+    assert threshold > collector.BASE_THRESHOLD
 
 
 # -- what a user's own code sets -----------------------------------------------------------------------

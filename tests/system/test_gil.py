@@ -189,5 +189,5 @@ def test_a_gil_that_is_off_in_the_end_was_switched_on_by_nobody(monkeypatch, is_
     watch = GilWatch(lambda: "a")
     watch.record("m", was_on=False)
     monkeypatch.setattr(gil, "is_enabled", lambda: is_on)
-    watch.settle()
+    watch.recheck()
     assert (watch.culprit, watch.node) == blamed
