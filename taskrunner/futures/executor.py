@@ -1,4 +1,4 @@
-"""An executor as those of ``concurrent.futures`` are, on the work-stealing pool."""
+"""Executor with the interface of ``concurrent.futures``, on a work-stealing thread pool."""
 
 import itertools
 import os
@@ -15,14 +15,14 @@ from taskrunner.pool.platform import Platform, Thread
 
 
 class ExecutorThreads(Platform):
-    """Threads as ``ThreadPoolExecutor`` has them: named ``prefix_0``, ``prefix_1``, …, and waited for at exit."""
+    """Threads as in ``ThreadPoolExecutor``: named ``prefix_0``, ``prefix_1``, …, and joined at interpreter exit."""
 
     def __init__(self, prefix: str) -> None:
         self.started: list[threading.Thread] = []
         self._prefix = prefix
 
     def spawn(self, target: Callable[[], None], name: str) -> Thread:
-        """Start a thread; of the name that the pool gives it, only the worker's number is used."""
+        """Start a thread; only the worker number is taken from the name."""
         number = name.rpartition("-")[2]
         thread = threading.Thread(target=target, name=f"{self._prefix}_{number}", daemon=False)
         thread.start()
@@ -31,23 +31,23 @@ class ExecutorThreads(Platform):
 
 
 class WorkStealingExecutor(Executor):
-    """Make calls in a pool of threads; in the place of ``concurrent.futures.ThreadPoolExecutor``.
+    """Drop-in replacement for ``concurrent.futures.ThreadPoolExecutor`` on a work-stealing thread pool.
 
-    The interface is the same, and so is what happens to futures, at shutdown, at the interpreter's exit
-    and to an executor that is not used any more. What differs:
+    The interface is the same. So is the behavior of futures, of shutdown, of interpreter exit, and of an executor
+    that is no longer referenced. The differences are:
 
-    * A task may wait for another task of the same executor, also with one worker. While it waits its
-      thread runs that task, or others that belong to it.
-    * Tasks that a task submits go before those from outside, newest first. Tasks from outside start in
-      the order in which they were submitted. Neither waits for ever for the other.
-    * All workers start with the first task, and the first task starts when all are there.
+    * A task may wait for another task of the same executor, even with one worker. Meanwhile its thread runs
+      that task, or tasks related to it.
+    * Tasks submitted by a task precede tasks submitted from outside, newest first. Tasks from outside start in
+      submission order. Neither kind starves the other.
+    * The first task starts all workers, and begins when all of them have started.
     * ``map`` has the ``buffersize`` of Python 3.14.
 
     Args:
         max_workers: the number of threads; default: one for each core that this process may use.
         thread_name_prefix: threads are named ``prefix_N``.
-        initializer: called in each thread first. If it raises, the executor is broken: tasks that are
-            queued end with ``BrokenThreadPool``, and ``submit`` raises it.
+        initializer: called in each thread first. If it raises, the executor is broken: queued tasks
+            fail with ``BrokenThreadPool``, and ``submit`` raises it.
         initargs: the initializer's arguments.
 
     Raises:
@@ -76,10 +76,10 @@ class WorkStealingExecutor(Executor):
         self._tasks = TaskPool(max_workers, self._platform, initializer, initargs, owner=self)
 
     def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Have ``fn(*args, **kwargs)`` called, and return the future of its result.
+        """Schedule ``fn(*args, **kwargs)``, and return the future of its result.
 
         Raises:
-            RuntimeError: the executor is shut down, or the interpreter is, or there are no threads to be had.
+            RuntimeError: the executor or the interpreter is shut down, or the system cannot start the threads.
             BrokenThreadPool: an initializer failed.
 
         """
@@ -96,16 +96,16 @@ class WorkStealingExecutor(Executor):
         """Return an iterator over the results of ``map(fn, *iterables)``, in that order.
 
         Args:
-            fn: is called with one item of each iterable.
-            *iterables: are read at once, unless there is a ``buffersize``.
-            timeout: seconds from this call in which all results must come.
-            chunksize: means nothing to threads.
-            buffersize: how many calls are submitted whose results have not been taken; when one is
-                taken, the next items are read.
+            fn: called with one item of each iterable.
+            *iterables: consumed immediately, unless there is a ``buffersize``.
+            timeout: the seconds from this call within which all results must be available.
+            chunksize: ignored, because the workers are threads.
+            buffersize: the maximum number of submitted calls whose results the caller has not consumed. When the
+                caller consumes a result, the next items are read.
 
         Raises:
-            TimeoutError: by the iterator, when the time is up.
-            TypeError: ``buffersize`` is no integer.
+            TimeoutError: raised by the iterator when the timeout expires.
+            TypeError: ``buffersize`` is not an integer.
             ValueError: ``buffersize`` is not positive.
 
         """
@@ -115,21 +115,21 @@ class WorkStealingExecutor(Executor):
             raise TypeError("buffersize must be an integer or None")
         if buffersize < 1:
             raise ValueError("buffersize must be None or > 0")
-        clock = Deadline(timeout)
+        deadline = Deadline(timeout)
         calls = zip(*iterables, strict=False)
         futures = deque(self.submit(fn, *args) for args in itertools.islice(calls, buffersize))
-        return _buffered_results(weakref.ref(self), fn, calls, futures, clock)
+        return _buffered_results(weakref.ref(self), fn, calls, futures, deadline)
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT002  as the base has it
-        """Take no more tasks.
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT002  as in the base class
+        """Accept no more tasks.
 
         Args:
-            wait: return when all tasks that were queued have been run and the threads have ended.
-            cancel_futures: cancel those that have not started; whoever waits for them is told. The first one
-                of all counts as started: the workers start for it.
+            wait: return when all queued tasks have run and the threads have exited.
+            cancel_futures: cancel the tasks that have not started, and wake the threads that wait for them. The
+                executor's first task counts as started, because the workers start for it.
 
         Raises:
-            RuntimeError: with ``wait``, when a task of this executor calls it: it would wait for itself.
+            RuntimeError: a task of this executor calls this with ``wait``; it would wait for itself.
 
         """
         self._tasks.close()
@@ -138,7 +138,7 @@ class WorkStealingExecutor(Executor):
         if wait:
             self._tasks.join()
 
-    # Not public, but looked at in ThreadPoolExecutor by more than its own tests.
+    # Not public, but other code than the tests of ThreadPoolExecutor reads these two attributes.
 
     @property
     def _threads(self) -> list[threading.Thread]:
@@ -150,26 +150,26 @@ class WorkStealingExecutor(Executor):
 
 
 def _buffered_results[T](
-    executor: "weakref.ref[Executor]",  # results that nobody takes do not keep it alive
+    executor: "weakref.ref[Executor]",  # unconsumed results do not keep it alive
     fn: Callable[..., T],
     calls: Iterator[tuple[Any, ...]],
     futures: deque[Future[T]],
-    clock: Deadline,
+    deadline: Deadline,
 ) -> Iterator[T]:
     try:
         while futures:
             if (owner := executor()) is not None and (args := next(calls, None)) is not None:
                 futures.append(owner.submit(fn, *args))
             del owner
-            yield _result_or_cancel(futures.popleft(), clock)
+            yield _result_or_cancel(futures.popleft(), deadline)
     finally:
         for future in futures:
             future.cancel()
 
 
-def _result_or_cancel[T](future: Future[T], clock: Deadline) -> T:
+def _result_or_cancel[T](future: Future[T], deadline: Deadline) -> T:
     try:
-        return future.result(clock.left())
+        return future.result(deadline.remaining())
     finally:
         future.cancel()
-        del future  # an error that is raised knows this frame
+        del future  # the traceback of a raised error references this frame

@@ -1,11 +1,11 @@
-"""What happens to the pools of executors when the interpreter exits, and when the process is forked.
+"""Lifetime of executor pools: their shutdown at interpreter exit, and their reset in a forked child.
 
-As with ``ThreadPoolExecutor``: before the interpreter joins its threads it has all pools finish what is
-queued, and takes no more. It uses the same hook, which is not public (``threading._register_atexit``):
-``atexit`` would be too late, since threads that still wait for work are joined before.
+Before the interpreter joins its threads, all pools finish their queued tasks and accept no more, as in
+``ThreadPoolExecutor``. The hook is the same one, ``threading._register_atexit``, which is not public. ``atexit`` runs
+too late: the interpreter joins threads that still wait for tasks before that.
 
-In a forked child the pools' threads are gone. Each pool starts over there: what was queued is the
-parent's business, and the locks that another thread held while the process was forked are made anew.
+A forked child does not have the threads of the pools. Each pool is reset there: the queued tasks belong to the parent,
+and locks that another thread held during the fork are replaced.
 """
 
 import contextlib
@@ -18,23 +18,23 @@ AFTER_EXIT = "cannot schedule new futures after interpreter shutdown"
 
 
 class Pool(Protocol):
-    """What has threads."""
+    """An object that owns threads."""
 
-    def close(self, why: str) -> None:
-        """Take no more tasks, and say why; let the threads end when all is done."""
+    def close(self, reason: str) -> None:
+        """Accept no more tasks, with this reason; let the threads exit when all tasks are done."""
 
     def join(self) -> None:
-        """Wait until the threads have ended."""
+        """Wait until the threads have exited."""
 
-    def start_over(self) -> None:
-        """Forget the threads and what was queued."""
+    def reset_after_fork(self) -> None:
+        """Drop the threads and the queued tasks."""
 
 
 class Lifetime:
-    """The pools that have threads, until the interpreter exits.
+    """The pools that own threads, until the interpreter exits.
 
-    ``_lock`` guards ``_is_over`` and additions to ``_pools``. A set of weak references may lose members
-    at any time.
+    Thread safety: ``_lock`` protects ``_is_over`` and additions to ``_pools``. A set of weak references may lose
+    members at any time.
     """
 
     def __init__(self) -> None:
@@ -42,8 +42,8 @@ class Lifetime:
         self._pools: weakref.WeakSet[Pool] = weakref.WeakSet()
         self._is_over = False
 
-    def enroll(self, pool: Pool) -> None:
-        """Add a pool that is about to start threads.
+    def register(self, pool: Pool) -> None:
+        """Register a pool that is about to start threads.
 
         Raises:
             RuntimeError: the interpreter exits.
@@ -54,36 +54,36 @@ class Lifetime:
                 raise RuntimeError(AFTER_EXIT)
             self._pools.add(pool)
 
-    def end(self) -> None:
-        """Let all pools finish, and wait for them."""
+    def shut_down(self) -> None:
+        """Close all pools, and wait until they have finished."""
         with self._lock:
             self._is_over = True
             pools = list(self._pools)
-        with contextlib.ExitStack() as stack:  # each has its turn, whatever another one raises
+        with contextlib.ExitStack() as stack:  # every pool is closed and joined, even if another one raises
             for pool in pools:
                 stack.callback(pool.join)
             for pool in pools:
                 stack.callback(pool.close, AFTER_EXIT)
 
     def before_fork(self) -> None:
-        """Keep additions out while the process is forked."""
+        """Prevent additions during a fork."""
         self._lock.acquire()
 
     def after_fork_in_parent(self) -> None:
-        """Go on."""
+        """Allow additions again."""
         self._lock.release()
 
     def after_fork_in_child(self) -> None:
-        """Have all pools start over."""
+        """Reset all pools."""
         self._lock = threading.Lock()
         pools = list(self._pools)
         self._pools.clear()
         for pool in pools:
-            pool.start_over()
+            pool.reset_after_fork()
 
 
 LIFETIME = Lifetime()
-threading._register_atexit(LIFETIME.end)  # type: ignore[attr-defined]  # noqa: SLF001  see above
+threading._register_atexit(LIFETIME.shut_down)  # type: ignore[attr-defined]  # noqa: SLF001  see above
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=LIFETIME.before_fork,

@@ -1,46 +1,48 @@
-"""One worker of an executor: it runs tasks, and while one of them waits for another one, it helps.
+"""Task worker: one worker of an executor, which helps with other tasks while its current task waits.
 
-Waiting inside a task
----------------------
-A worker that only slept while its task waits could sleep for ever: what it waits for may be queued
-behind it. So it does what it can, in this order:
+Waits inside a task
+-------------------
+A worker that only sleeps while its task waits could sleep forever: the awaited task may be queued behind the waiting
+task. So the worker performs the first possible step of these:
 
-1. The awaited task is queued: run it here and now, wherever in the pool it is queued.
-2. It runs in another worker: run a task that belongs to the wait. That is one that the waiting task has
-   submitted (from the worker's own deque, newest first), or one that the awaited task has submitted (from
-   the deque of the worker that runs it, oldest first: Wagner and Calder, "Leapfrogging: a portable
-   technique for implementing efficient futures", 1993).
-3. There is none: sleep until the awaited task is done, or its worker pushes something.
+1. The awaited task is queued: run it immediately on this worker, wherever in the pool it is queued.
+2. Another worker runs the awaited task: run a task that is related to the wait. This is a task that the waiting task
+   has submitted (from the worker's own deque, newest first), or one that the awaited task has submitted (from the deque
+   of the worker that runs it, oldest first: Wagner and Calder, "Leapfrogging: a portable technique for implementing
+   efficient futures", 1993).
+3. There is no such task: sleep until the awaited task is done, or its worker pushes an item.
 
-A task that is run in this way is claimed where it lies. Its husk stays in the deque, and whoever takes
-it out finds nothing to do. A worker takes husks off the end of its own deque.
+A worker claims such a task at its position in the deque. A stale entry remains there, and the worker that dequeues it
+has nothing to run. A worker removes stale entries from the end of the deque that it owns.
 
-Why only these and not any queued task: what is run here lies on top of the waiting task, which cannot go
-on before it returns. If it waits in turn for something that lies below it, neither ends, though the
-program may be sound: let ``a`` wait for a part of itself that runs elsewhere, and run ``b`` on top of it,
-which was submitted with ``a`` as its argument. With step 1, each task on a stack waits for the one above
-it. So workers that all wait for each other are tasks that wait for each other in a circle, which nobody
-can run. With step 2 the same holds for programs whose tasks wait for what they submit.
+Why only related tasks, and not any queued task:
 
-How deep
---------
-What is run here stands on this thread's stack, so waits can nest as deep as Python's recursion limit
-allows. Deeper, a wait for a queued task raises RecursionError, before it has claimed anything: HEADROOM
-frames are kept back, so that a task that was claimed can be brought to its end. Step 2 is just left out.
+* A helped task runs above the waiting task on the stack, which cannot continue before the helped task returns. If the
+  helped task in turn waits for a task below it, neither ends, though the program may be sound.
+* Example: ``a`` waits for a part of itself that runs on another worker, and runs ``b`` above itself. ``b`` was
+  submitted with ``a`` as its argument.
+* With step 1, each task on a stack waits for the one above it. So workers that all wait for each other are tasks that
+  wait for each other in a cycle. No scheduler can run such a program.
+* With step 2, the same holds for programs whose tasks wait for the tasks that they submit.
 
-The words that are shared
--------------------------
-``_base`` and ``_nested`` are written by the worker's own thread. Other workers look in them for the one
-that runs a task: it is in one of the two, and at one place there, from before it is claimed until after it
-is done.
+Depth
+-----
+A helped task uses this thread's stack, so waits can nest as deep as Python's recursion limit allows. Beyond this depth,
+a wait for a queued task raises RecursionError before it has claimed the task. STACK_HEADROOM frames are reserved, so
+that a claimed task can always be completed. Step 2 is skipped at this depth.
 
-``watchers``, a dict, is changed by anybody, one atomic operation at a time. A watcher announces itself and
-then looks at the deque; a pusher pushes and then looks at the watchers: as a sleeper and a pusher do in
-``pool/parking.py``. Should both miss each other, a worker helps less; nobody waits for ever, since the end
-of the awaited task wakes it under the rules of ``pool/future.py``.
+Shared state
+------------
+The worker's own thread writes ``_base`` and ``_nested``. Other workers search them to find the worker that runs a task.
+A task is in one of the two, at a fixed position, from before it is claimed until after it is done.
 
-``items``, a deque, is read at any place by anybody: an atomic operation, too. What was found there may
-have been taken meanwhile; the claim decides.
+``watchers`` is a dict that any thread changes, one atomic operation at a time. A watcher announces itself and
+then checks the deque. A pusher pushes and then checks the watchers. This is the order of the idle worker and the pusher
+in ``pool/parking.py``. If both miss each other, a worker helps less. No worker waits forever, because the end of the
+awaited task wakes it under the rules of ``futures/future.py``.
+
+``items`` is a deque that any thread reads at any position, also by an atomic operation. Another thread may have taken
+the task in the meantime; the claim decides.
 """
 
 import contextlib
@@ -60,14 +62,17 @@ from taskrunner.pool.local_queue import LocalQueue
 from taskrunner.pool.platform import Lock
 from taskrunner.pool.worker import Execute
 
+# Stack frames that are reserved to complete a claimed task.
 STACK_HEADROOM = 16
+# The search for a related task ends before this position, counted from the end of a deque.
 MAX_LOOK_BACK = 64
+# Executed items after which a worker inverts the preference between its own tasks and tasks from outside.
 GLOBAL_QUEUE_INTERVAL = 61
 
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """What the workers of one executor share: the injector holds tasks from outside, in their order."""
+    """State shared by the workers of one executor. ``injector`` holds the tasks from outside, in submission order."""
 
     injector: deque[TaskFuture]
     locks: tuple[Lock, ...]
@@ -75,54 +80,57 @@ class SharedState:
 
 
 class TaskWorker:
-    """A worker, as its tasks and the other workers see it. ``gate`` is a lock of its own, acquired."""
+    """A worker, with the interface for its tasks and for the other workers.
 
-    def __init__(self, shared: SharedState, find_queue: Callable[[], LocalQueue], gate: Lock) -> None:
+    ``wake_lock`` is the worker's own wake-up lock, acquired in advance.
+    """
+
+    def __init__(self, shared: SharedState, find_queue: Callable[[], LocalQueue], wake_lock: Lock) -> None:
         self.items: deque[Any] = deque()
         self.locks = shared.locks
         self.watchers: dict[TaskWorker, None] = {}
         self._shared = shared
         self._find_queue = find_queue
         self._queue: LocalQueue
-        self._gate = gate
+        self._wake_lock = wake_lock
         self._lock_set = frozenset(shared.locks)
         self._next_lock = itertools.cycle(shared.locks).__next__
         self._base: TaskFuture | None = None
         self._nested: list[TaskFuture] = []
-        self._own_wake = self.wake  # one object, by which a future knows it again
+        self._wake_callback = self.wake  # one object, so that a future recognizes a repeated registration
 
     def bind(self) -> Execute:
-        """Return what the hot loop calls with each item.
+        """Return the function that the hot loop calls with each item.
 
-        It goes on with the worker's own tasks, and with those from outside when there are none. Every
-        TURNS-th time it is the other way round, so that neither waits for ever: to return nothing sends the
-        loop round by all queues.
+        It continues with the worker's own tasks, and with tasks from outside when there are none. After every
+        GLOBAL_QUEUE_INTERVAL items the preference is inverted once, so that neither kind starves. If the function
+        returns None, the loop checks all queues.
         """
-        turn = 0
-        mine: deque[Any] | None = None
-        take = self._shared.injector.popleft
+        count = 0
+        items: deque[Any] | None = None
+        take_injected = self._shared.injector.popleft
 
         def execute(item: Any) -> Any:
-            nonlocal mine, turn
-            if mine is None:
-                mine = self._arrive()
+            nonlocal items, count
+            if items is None:
+                items = self._attach_to_thread()
             self._base = item
             try:
-                following = item.run()
-            except BaseException:  # noqa: BLE001  a callback's; the worker goes on
+                next_task = item.run()
+            except BaseException:  # noqa: BLE001  raised by a callback; the worker continues
                 LOGGER.critical("Exception in worker", exc_info=True)
-                following = None
-            if following is not None:
-                return following
-            turn += 1
-            if turn == GLOBAL_QUEUE_INTERVAL:
-                turn = 0
-                is_next = bool(mine)
+                next_task = None
+            if next_task is not None:
+                return next_task
+            count += 1
+            if count == GLOBAL_QUEUE_INTERVAL:
+                count = 0
+                is_injector_first = bool(items)
             else:
-                is_next = not mine
-            if is_next:
+                is_injector_first = not items
+            if is_injector_first:
                 try:
-                    return take()
+                    return take_injected()
                 except IndexError:
                     pass
             self._base = None  # keeps no result alive
@@ -130,16 +138,16 @@ class TaskWorker:
 
         return execute
 
-    def _arrive(self) -> deque[Any]:
+    def _attach_to_thread(self) -> deque[Any]:
         self._queue = self._find_queue()
         self.items = self._queue.items
         CURRENT.helper = self
         return self.items
 
-    # -- called by the tasks that run here -----------------------------------------------------------
+    # -- called by the tasks that this worker runs ---------------------------------------------------
 
     def submit(self, fn: Callable[..., Any], args: Args, kwargs: Kwargs) -> TaskFuture:
-        """Make a task of a call, and push it to the worker's own deque."""
+        """Create a task for a call, and push it onto the worker's own deque."""
         current = self._nested[-1] if self._nested else self._base
         parent = None if current is None else weakref.ref(current)
         future = TaskFuture(self._next_lock(), fn, args, kwargs, parent)
@@ -147,42 +155,42 @@ class TaskWorker:
         while self.watchers:
             try:
                 self.watchers.popitem()[0].wake()
-            except KeyError:  # it went by itself
+            except KeyError:  # the last watcher removed itself
                 break
         return future
 
-    def leave(self, item: Any) -> None:
-        """Put an item into the own deque, and wake nobody for it."""
+    def push_silently(self, item: Any) -> None:
+        """Push an item onto the worker's own deque, and wake no worker for it."""
         self.items.append(item)
 
     def join(self, future: TaskFuture, timeout: float | None) -> float | None:
-        """Run tasks until a future is done or the time is up; return what is left of the time.
+        """Run tasks until a future is done or the timeout expires; return the remaining time.
 
-        The time is looked at between tasks. With no time at all, and for a future of another executor,
-        nothing is run.
+        The deadline is checked between tasks. No task runs if the timeout is zero, or if the future belongs to another
+        executor.
 
         Raises:
-            RecursionError: the future's task is queued, and there is no room on the stack to run it.
+            RecursionError: the future's task is queued, and the stack has no space to run it.
 
         """
         if not future.shares(self._lock_set):
             return timeout
-        if timeout is None and future.is_pending():  # mostly so; the rest is the same, in general
+        if timeout is None and future.is_pending():  # the common case; the loop below handles it as well
             self.run_queued(future)
             if future.done():
                 return None
-        clock = Deadline(timeout)
-        while not future.done() and not clock.is_up():
+        deadline = Deadline(timeout)
+        while not future.done() and not deadline.has_passed():
             if future.is_pending():
                 self.run_queued(future)
-            elif task := self._related_task(future):
+            elif task := self._find_related_task(future):
                 self._run_inside(task)
             else:
-                self._sleep(future, clock)
-        return clock.left()
+                self._sleep(future, deadline)
+        return deadline.remaining()
 
     def assist(self, waiter: Any, future: TaskFuture) -> None:
-        """Have a waiter of ``concurrent.futures``, which waits for a future, run queued tasks before it sleeps."""
+        """Make a ``concurrent.futures`` waiter for a future run queued tasks before it blocks."""
         if not future.shares(self._lock_set):
             return
         if type(waiter.event) is threading.Event:
@@ -191,10 +199,10 @@ class TaskWorker:
             waiter.event.add(future)
 
     def run_queued(self, task: TaskFuture) -> None:
-        """Run a task that the current one waits for, unless somebody else has claimed it.
+        """Run a task that the current one waits for, unless another thread has claimed it.
 
         Raises:
-            RecursionError: there is no room on the stack to run it.
+            RecursionError: the stack has no space to run the task.
 
         """
         if not has_headroom():
@@ -202,95 +210,95 @@ class TaskWorker:
         self._run_inside(task)
 
     def _run_inside(self, task: TaskFuture) -> None:
-        self._clear_end(task)
+        self._drop_stale_entries(task)
         self._nested.append(task)
         try:
             task.run()
-        except BaseException:  # noqa: BLE001  a callback's, not for the task that waits
+        except BaseException:  # noqa: BLE001  raised by a callback; it does not concern the waiting task
             LOGGER.critical("Exception in worker", exc_info=True)
         finally:
             self._nested.pop()
 
-    def _clear_end(self, task: TaskFuture | None) -> None:
-        """Take husks off the end of the own deque, and the task that is about to run."""
+    def _drop_stale_entries(self, task: TaskFuture | None) -> None:
+        """Remove stale entries from the end of the worker's own deque, and the task that is about to run."""
         items = self.items
         try:
             while items and (items[-1] is task or not items[-1].is_pending()):
-                items.pop()  # still the same: thieves take from the other end
-        except IndexError:  # a thief took the last one
+                items.pop()  # still the checked entry: thieves take from the other end
+        except IndexError:  # a thief took the last entry
             pass
 
-    def _related_task(self, future: TaskFuture) -> TaskFuture | None:
-        """Return a queued task that belongs to the wait for a running one, if there is room to run it."""
+    def _find_related_task(self, future: TaskFuture) -> TaskFuture | None:
+        """Return a queued task that is related to the wait for a running one, if the stack has space to run it."""
         if not has_headroom():
             return None
-        return self._own_child() or self._child_of(future)
+        return self._find_own_child() or self._find_child_of(future)
 
-    def _own_child(self) -> TaskFuture | None:
-        """Return the newest task of the own deque, if the waiting task has submitted it."""
-        self._clear_end(None)
+    def _find_own_child(self) -> TaskFuture | None:
+        """Return the newest task of the worker's own deque, if the waiting task has submitted it."""
+        self._drop_stale_entries(None)
         current = self._nested[-1] if self._nested else self._base
         newest = self.peek(1)
         return newest if newest and current and newest.descends_from(current) else None
 
-    def _child_of(self, future: TaskFuture) -> TaskFuture | None:
+    def _find_child_of(self, future: TaskFuture) -> TaskFuture | None:
         """Return the oldest task that a running one has submitted, from the deque of the worker that runs it.
 
-        All that it has submitted stands together at the end, and has husks in it.
+        Its submissions are contiguous at the end of the deque, and may include stale entries.
         """
-        runner = self._runner_of(future)
+        runner = self._find_runner_of(future)
         if runner is None or runner is self:
             return None
         oldest = None
-        for place in range(1, MAX_LOOK_BACK):
-            task = runner.peek(place)
+        for position in range(1, MAX_LOOK_BACK):
+            task = runner.peek(position)
             if task is None or not task.descends_from(future):
                 break
             if task.is_pending():
                 oldest = task
         return oldest
 
-    def _sleep(self, future: TaskFuture, clock: Deadline) -> None:
-        """Sleep until a future is done, the worker that runs it has pushed something, or the time is up."""
-        future.wake_when_done(self._own_wake)
-        runner = self._runner_of(future)
-        if runner is None:  # it has just ended, or a stranger runs it
-            self._gate.acquire(timeout=clock.left_for_lock())
+    def _sleep(self, future: TaskFuture, deadline: Deadline) -> None:
+        """Sleep until a future is done, the worker that runs it has pushed an item, or the deadline has passed."""
+        future.wake_when_done(self._wake_callback)
+        runner = self._find_runner_of(future)
+        if runner is None:  # it has just ended, or a thread outside the pool runs it
+            self._wake_lock.acquire(timeout=deadline.lock_timeout())
             return
         runner.watchers[self] = None  # announce first,
         try:
-            if not future.done() and self._child_of(future) is None:  # then look again
-                self._gate.acquire(timeout=clock.left_for_lock())
+            if not future.done() and self._find_child_of(future) is None:  # then recheck
+                self._wake_lock.acquire(timeout=deadline.lock_timeout())
         finally:
             runner.watchers.pop(self, None)
 
-    # -- called by anybody ---------------------------------------------------------------------------
+    # -- called by any thread ------------------------------------------------------------------------
 
     def wake(self, _: object = None) -> None:
-        """End the worker's sleep, or its next one if it is awake: then it looks again for nothing."""
-        with contextlib.suppress(RuntimeError):  # open already
-            self._gate.release()
+        """End the worker's sleep, or its next sleep if it is awake; that wake-up is then spurious."""
+        with contextlib.suppress(RuntimeError):  # already released
+            self._wake_lock.release()
 
     def is_running(self, task: TaskFuture) -> bool:
-        """Say whether the worker runs a task, or another one on top of it."""
+        """Return whether the worker runs a task, or another one above it on the stack."""
         return task is self._base or any(task is nested for nested in self._nested)
 
-    def _runner_of(self, task: TaskFuture) -> "TaskWorker | None":
+    def _find_runner_of(self, task: TaskFuture) -> "TaskWorker | None":
         return next((worker for worker in self._shared.workers if worker.is_running(task)), None)
 
-    def peek(self, place: int) -> TaskFuture | None:
-        """Return the task at a place of the deque, counted from its end."""
+    def peek(self, position: int) -> TaskFuture | None:
+        """Return the task at a position of the deque, counted from its end."""
         try:
-            item = self.items[-place]
+            item = self.items[-position]
         except IndexError:
             return None
         return item if isinstance(item, TaskFuture) else None
 
 
 def has_headroom() -> bool:
-    """Say whether a task can be run here, and be brought to its end whatever happens in it."""
+    """Return whether the stack of this thread has space to run a task and to complete it in any case."""
     try:
-        sys._getframe(sys.getrecursionlimit() - STACK_HEADROOM)  # noqa: SLF001  nothing else counts frames
-    except ValueError:  # the stack is not so deep
+        sys._getframe(sys.getrecursionlimit() - STACK_HEADROOM)  # noqa: SLF001  no public function counts frames
+    except ValueError:  # the stack has fewer frames
         return True
     return False

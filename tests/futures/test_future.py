@@ -27,7 +27,7 @@ def fail(error):
 
 
 def lazy_parts(future):
-    return {name for name in vars(future) if name.startswith("_made")}
+    return {name for name in vars(future) if name.startswith("_lazy_")}
 
 
 def test_it_is_a_future():
@@ -58,7 +58,7 @@ def test_a_callback_makes_no_condition():
     future.add_done_callback(called.append)
     future.run()
     assert called == [future]
-    assert lazy_parts(future) == {"_made_callbacks"}
+    assert lazy_parts(future) == {"_lazy_callbacks"}
 
 
 def test_who_asks_for_the_condition_gets_one_and_always_the_same():

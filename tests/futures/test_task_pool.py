@@ -76,18 +76,18 @@ def test_what_is_taken_before_the_end_is_run(cooperative, workers):
 class ClosesWithoutTheLock(TaskPool):
     """A submit may be between its check and its put."""
 
-    def close(self, why=AFTER_SHUTDOWN):
+    def close(self, reason=AFTER_SHUTDOWN):
         self._posted = False
-        self._refusal = (RuntimeError, why)
+        self._refusal = (RuntimeError, reason)
         self.release()
 
 
 class LetsGoFirst(TaskPool):
     """The pool is let go of while tasks are still taken."""
 
-    def close(self, why=AFTER_SHUTDOWN):
+    def close(self, reason=AFTER_SHUTDOWN):
         self.release()
-        super().close(why)
+        super().close(reason)
 
 
 @pytest.mark.parametrize("broken", [ClosesWithoutTheLock, LetsGoFirst])

@@ -105,7 +105,7 @@ def any_task(self, _):
 
 
 def test_to_help_with_any_task_would_bury_what_it_waits_for(play, monkeypatch):
-    monkeypatch.setattr(TaskWorker, "_related_task", any_task)
+    monkeypatch.setattr(TaskWorker, "_find_related_task", any_task)
     with pytest.raises(AssertionError, match=r"deadlock|lost wake-up"):
         for seed in range(SEEDS):
             play(pipeline, 3, seed)
@@ -190,17 +190,17 @@ class Silent(TaskWorker):
 class LooksThenAnnounces(TaskWorker):
     """A waiting worker that looks for work first and announces then that it will sleep."""
 
-    def _sleep(self, future, clock):
-        future.wake_when_done(self._own_wake)
-        runner = self._runner_of(future)
-        if runner is not None and self._child_of(future) is None and not future.done():
+    def _sleep(self, future, deadline):
+        future.wake_when_done(self._wake_callback)
+        runner = self._find_runner_of(future)
+        if runner is not None and self._find_child_of(future) is None and not future.done():
             len(runner.items)  # a step in between
             runner.watchers[self] = None
-            self._gate.acquire(timeout=clock.left_for_lock())
+            self._wake_lock.acquire(timeout=deadline.lock_timeout())
 
 
 class HelpsNobody(TaskWorker):
-    def _related_task(self, _):
+    def _find_related_task(self, _):
         return None
 
 
@@ -220,7 +220,7 @@ class NeverRunsIt(TaskWorker):
 
 
 class Forever:
-    def left_for_lock(self):
+    def lock_timeout(self):
         return -1
 
 
