@@ -67,13 +67,14 @@ BANNED = {
 ALLOWED = (
     r"[\"'.`]kept\b|\bkept(=|: int)",  # run.done, run.resumed and summary.json
     r"[\"`]site\.(joined|left)|Site(Joined|Left)|site[-_]packages|getsitepackages|import site\b|\bsite\.",  # events
-    r"\bsites\b(?=[\"'])|[\"']sites?\b|\.sites\b|\bsites(=|: )",  # doctor --json
+    r"\bsites\b(?=[\"'])|[\"'`]sites?\b|\.sites\b|\bsites(=|: )",  # doctor --json
     r"add_note|__notes__",
     r"[Tt]here (is|are) no\b",
-    r"Path\.home|\$HOME|[\"']HOME|expanduser",
+    r"Path\.home|\$HOME|[\"']HOME|XDG_DATA_HOME|expanduser|\bHome(: \(\)| shows the whole run)",  # and the key
     r"\bin place\b",
     r"\bis NO_[A-Z]+",  # constants: NO_DETAILS, NO_TASK
     r"``notes``|\bnotes: tuple\[|\bnotes=\(|\bsimulation\.notes\b",  # simulate --json
+    r"\bcomparison\.notes\b|\brow\.note\b|\bnote: str = |[\"']note[\"']",  # compare --json
     r"in[ _-]flight(?![A-Za-z])|\bwork[ _-](items?(?![A-Za-z])|steal)",
 )
 CLEAN = re.compile("|".join(ALLOWED))

@@ -1,1 +1,1 @@
-"""Self-contained pages of HTML: what the report and a comparison stand on."""
+"""Self-contained HTML pages: the basis of the report and of a comparison."""

@@ -1,16 +1,16 @@
-"""A table of a page: columns of values, which ``page.js`` sorts and searches, and shows some hundreds of rows of."""
+"""Table of a page: columns of values. ``page.js`` sorts and searches them, and shows at most 500 rows at a time."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import msgspec
 
-# text: strings. word: indexes into ``words``. time: whole microseconds. number: any. ratio, share: floats.
+# text: strings; word: indexes into ``words``; time: whole microseconds; number: int or float; ratio, share: floats
 type Kind = Literal["text", "word", "time", "number", "ratio", "share"]
 
 
 class Column(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One column. ``values`` has one value a row, None where there is none; ``words`` what indexes stand for."""
+    """A column. ``values``: a value for each row, or None; ``words``: the strings of a "word" column by index."""
 
     name: str
     kind: Kind
@@ -19,10 +19,11 @@ class Column(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Table(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A table. ``sort``: the column by which it is sorted at first, -1: as it is.
+    """A table.
 
-    ``pick``: its rows can be picked, by a button in their first cell. The document gets the event ``pick`` then, with
-    ``detail`` ``{table, row}``.
+    ``sort``: the index of the initial sort column; -1 leaves the rows in their order.
+    ``pick``: whether the first cell of a row is a button that selects the row. The button dispatches the event
+    ``pick`` on the document, with ``detail`` ``{table, row}``.
     """
 
     caption: str
@@ -32,9 +33,9 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
     pick: bool = False
 
 
-def table_place(name: str) -> str:
-    """Return the HTML of the place where the table of this name goes."""
-    return f'<div class="table" data-table="{name}"></div><noscript><p>Tables need scripts.</p></noscript>'
+def table_container(name: str) -> str:
+    """Return the HTML element that ``page.js`` fills with the table of this name."""
+    return f'<div class="table" data-table="{name}"></div><noscript><p>Tables require JavaScript.</p></noscript>'
 
 
 def micros(seconds: float) -> int:
@@ -47,8 +48,8 @@ def time_column(name: str, seconds: Sequence[float | None]) -> Column:
     return Column(name, "time", [None if value is None else micros(value) for value in seconds])
 
 
-def words_column(name: str, texts: Sequence[str]) -> Column:
-    """Return a column of texts that recur: each text stands in it once."""
-    words = list(dict.fromkeys(texts))
+def words_column(name: str, values: Sequence[str]) -> Column:
+    """Return a column of recurring strings; it stores each distinct string once."""
+    words = list(dict.fromkeys(values))
     index = {word: i for i, word in enumerate(words)}
-    return Column(name, "word", [index[text] for text in texts], words)
+    return Column(name, "word", [index[value] for value in values], words)

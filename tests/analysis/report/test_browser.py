@@ -164,7 +164,7 @@ def test_the_wheel_zooms_only_with_ctrl(opened, small):
 
 def test_dragging_moves(opened, small):
     browser = opened(small)
-    browser.value("report.line.look(2e6, 4e6)")
+    browser.value("report.line.setView(2e6, 4e6)")
     left, top = browser.value(
         "(({left, top}) => [left, top])(document.querySelector('canvas').getBoundingClientRect())"
     )
@@ -195,7 +195,7 @@ def test_a_node_picked_in_the_timeline_is_marked_in_the_table_and_in_the_graph(o
 
 def test_a_node_picked_in_the_table_is_marked_in_the_timeline(opened, small):
     browser = opened(small)
-    browser.value("report.line.look(0, 1e6)")
+    browser.value("report.line.setView(0, 1e6)")
     row = cells(browser, 1).index("a9") + 1
     focus(browser, f"[data-table=nodes] tbody tr:nth-child({row}) .pick")
     browser.press("Enter", ENTER, "\r")
@@ -305,7 +305,7 @@ def test_ten_thousand_nodes(opened, many):
     assert browser.value("document.querySelectorAll('[data-table=nodes] tbody tr').length") == 500
     told = browser.value("document.getElementById('range').textContent")
     assert re.fullmatch(r"the whole run: 1\.00 s, 10,000 in view; 200 steals: zoom in to see them", told)
-    browser.value("report.line.look(5e5, 5.01e5)")
+    browser.value("report.line.setView(5e5, 5.01e5)")
     assert "zoom" not in browser.value("document.getElementById('range').textContent")
     browser.value("document.querySelector('[data-table=nodes] .bar button:last-child').click()")
     assert status(browser) == "501 to 1,000 of 10,000"

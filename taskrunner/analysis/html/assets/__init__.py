@@ -1,1 +1,1 @@
-"""Styles and scripts of the pages."""
+"""Stylesheets and scripts of the pages."""

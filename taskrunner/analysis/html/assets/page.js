@@ -1,14 +1,15 @@
 "use strict";
-/* What every page has: its data, times as text, colours, light and dark, tables.
+/* Common parts of all pages: the data, formatted times, colors, light and dark themes, and tables.
 
-   A table is data, see table.py: {caption, columns: [{name, kind, values, words}], sort, descending, pick}. Only some
-   hundreds of its rows are in the document at a time. */
+   A table is data, see table.py: {caption, columns: [{name, kind, values, words}], sort, descending, pick}. At most
+   STEP of its rows are in the document at a time. */
 const page = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const STEP = 500;
+  const STEP = 500;  // rows
+  const LONG = 18;  // characters
   const tables = {};
 
-  /** Make an element: page.make("td", {className: "figure"}, "text or element", …). Texts stay texts. */
+  /** Create an element: page.make("td", {className: "figure"}, "text or element", …). Strings become text nodes. */
   function make(tag, fields, ...children) {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(fields || {})) {
@@ -19,7 +20,7 @@ const page = (() => {
     return element;
   }
 
-  /** Write microseconds with a unit that suits their size, as the summary on a terminal does. */
+  /** Format microseconds with a suitable unit, as in the summary on a terminal. */
   function time(us) {
     if (us >= 1e8) return `${(us / 1e6).toFixed(0)} s`;
     if (us >= 1e6) return `${(us / 1e6).toFixed(2)} s`;
@@ -28,7 +29,7 @@ const page = (() => {
 
   const count = new Intl.NumberFormat("en").format;
 
-  const written = {
+  const formats = {
     text: (value) => value,
     word: (value, column) => column.words[value],
     time: (value) => time(value),
@@ -38,31 +39,30 @@ const page = (() => {
   };
 
   const isText = (column) => column.kind === "text" || column.kind === "word";
-  const LONG = 18;
 
-  /** Return the class of a column's cells: figures stand right, long texts are broken, short ones are not. */
+  /** Return the class of a column's cells: figures are right-aligned, long strings wrap, short strings do not. */
   function style(column) {
     if (!isText(column)) return "figure";
     return column.kind === "text" || column.words.some((word) => word.length > LONG) ? "long" : "short";
   }
-  const cell = (column, row) => (column.values[row] === null ? "" : written[column.kind](column.values[row], column));
+  const cell = (column, row) => (column.values[row] === null ? "" : formats[column.kind](column.values[row], column));
 
-  /** Return the colour that a custom property of the page has now, in the form that a canvas takes. */
-  function colour(name) {
+  /** Return the current color of a custom property, in the form that a canvas accepts. */
+  function color(name) {
     const probe = make("span", {hidden: true});
     document.body.append(probe);
     probe.style.color = `var(--${name})`;
-    const found = getComputedStyle(probe).color;
+    const computed = getComputedStyle(probe).color;
     probe.remove();
-    return found;
+    return computed;
   }
 
-  /* Themes: the system's, until the button says otherwise. */
+  /* Themes: the page follows the system until the button selects a theme. */
 
   const dark = matchMedia("(prefers-color-scheme: dark)");
 
-  function remembered(value) {
-    try {  // a browser may refuse storage to a local file
+  function storedTheme(value) {
+    try {  // a browser may deny storage to a local file
       if (value) localStorage.setItem("taskrunner-theme", value);
       return localStorage.getItem("taskrunner-theme");
     } catch {
@@ -85,16 +85,16 @@ const page = (() => {
   function setUpThemes() {
     document.getElementById("theme").addEventListener("click", () => {
       const other = theme() === "dark" ? "light" : "dark";
-      remembered(other);
+      storedTheme(other);
       setTheme(other);
     });
     dark.addEventListener("change", () => setTheme());
-    setTheme(remembered());
+    setTheme(storedTheme());
   }
 
   /* Tables */
 
-  /** Return the rows in the order of a column, smallest first, those without a value last. Each column is sorted once. */
+  /** Return the rows in ascending order of a column, rows without a value last. Each column is sorted once. */
   function ascending(column) {
     if (column.order) return column.order;
     const all = Uint32Array.from(column.values.keys());
@@ -106,47 +106,48 @@ const page = (() => {
     return column.order;
   }
 
-  /** Return the place of each text among all, numbers in texts by their size; or of the texts that indexes stand for. */
-  function ranks(texts, indexes) {
+  /** Return the rank of each string, with numbers inside strings in numeric order; with indexes, the rank of each index. */
+  function ranks(strings, indexes) {
     const compare = new Intl.Collator("en", {numeric: true}).compare;
-    const places = new Uint32Array(texts.length);
-    Uint32Array.from(texts.keys()).sort((a, b) => compare(texts[a], texts[b]) || a - b).forEach((i, place) => { places[i] = place; });
-    return indexes ? indexes.map((i) => (i === null ? null : places[i])) : places;
+    const rankOf = new Uint32Array(strings.length);
+    const sorted = Uint32Array.from(strings.keys()).sort((a, b) => compare(strings[a], strings[b]) || a - b);
+    sorted.forEach((i, rank) => { rankOf[i] = rank; });
+    return indexes ? indexes.map((i) => (i === null ? null : rankOf[i])) : rankOf;
   }
 
-  /** Sort by a column, smallest first or last; what has no value comes last. */
+  /** Return the rows in ascending or descending order of a column; rows without a value come last in both. */
   function inOrder(column, descending) {
     const order = ascending(column);
     if (!descending) return order;
-    const given = order.filter((row) => column.values[row] !== null).reverse();
-    const turned = new Uint32Array(order);
-    turned.set(given);
-    return turned;
+    const withValue = order.filter((row) => column.values[row] !== null).reverse();
+    const reversed = new Uint32Array(order);
+    reversed.set(withValue);
+    return reversed;
   }
 
   class Table {
-    constructor(name, spec, place) {
+    constructor(name, spec, container) {
       Object.assign(this, {name, spec, first: 0, picked: -1, words: []});
       this.size = spec.columns.length ? spec.columns[0].values.length : 0;
       this.column = spec.sort === undefined ? -1 : spec.sort;
       this.descending = Boolean(spec.descending);
-      this.build(place);
+      this.build(container);
       this.arrange();
     }
 
-    build(place) {
+    build(container) {
       const {columns, caption} = this.spec;
       this.heads = columns.map((column, i) => this.head(column, i));
       this.styles = columns.map(style);
       this.body = make("tbody");
       this.status = make("span", {className: "muted", role: "status"});
-      this.back = this.turner(`Previous ${STEP}`, -STEP);
-      this.on = this.turner(`Next ${STEP}`, STEP);
+      this.previous = this.pageButton(`Previous ${STEP}`, -STEP);
+      this.next = this.pageButton(`Next ${STEP}`, STEP);
       this.search = make("input", {type: "search", "aria-label": `Search: ${caption}`, placeholder: "Search"});
       this.search.addEventListener("input", () => this.find(this.search.value));
       const table = make("table", {}, make("caption", {}, caption), make("thead", {}, make("tr", {}, ...this.heads)), this.body);
       this.rows = make("div", {className: "rows", tabIndex: 0, role: "region", "aria-label": caption}, table);
-      place.append(make("div", {className: "bar"}, this.search, this.status, this.back, this.on), this.rows);
+      container.append(make("div", {className: "bar"}, this.search, this.status, this.previous, this.next), this.rows);
     }
 
     head(column, i) {
@@ -155,41 +156,41 @@ const page = (() => {
       return make("th", {scope: "col", className: style(column)}, button);
     }
 
-    turner(name, step) {
+    pageButton(name, step) {
       const button = make("button", {type: "button"}, name);
       button.addEventListener("click", () => this.turn(this.first + step));
       return button;
     }
 
-    /** Sort by a column; by the same column again: the other way round. Figures begin with the largest. */
+    /** Sort by a column; repeated, reverse the direction. Figures begin with the largest. */
     sort(i) {
       this.descending = i === this.column ? !this.descending : !isText(this.spec.columns[i]);
       this.column = i;
       this.arrange();
     }
 
-    /** Show the rows in whose texts every one of these words stands. */
-    find(text) {
-      this.words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    /** Show the rows that contain every word of the query. */
+    find(query) {
+      this.words = query.toLowerCase().split(/\s+/).filter(Boolean);
       this.arrange();
     }
 
     arrange() {
       const {columns} = this.spec;
       const all = this.column < 0 ? Uint32Array.from({length: this.size}, (_, i) => i) : inOrder(columns[this.column], this.descending);
-      const texts = this.words.length ? this.texts() : [];
-      this.order = this.words.length ? all.filter((row) => this.words.every((word) => texts[row].includes(word))) : all;
+      const lines = this.words.length ? this.searchLines() : [];
+      this.order = this.words.length ? all.filter((row) => this.words.every((word) => lines[row].includes(word))) : all;
       this.turn(0);
     }
 
-    texts() {
+    searchLines() {
       const columns = this.spec.columns.filter(isText);
       const line = (_, row) => columns.map((column) => cell(column, row)).join("\n").toLowerCase();
       this.lower ||= Array.from({length: this.size}, line);
       return this.lower;
     }
 
-    /** Show the rows from this place on. */
+    /** Show the rows from this position in the order. */
     turn(first) {
       this.first = first;
       this.heads.forEach((head, i) => {
@@ -199,16 +200,16 @@ const page = (() => {
       const visible = this.order.subarray(first, first + STEP);
       this.body.replaceChildren(...Array.from(visible, (row) => this.line(row)));
       this.rows.scrollTop = 0;
-      this.status.textContent = this.told(visible.length);
-      this.back.hidden = this.on.hidden = this.order.length <= STEP;
-      this.back.disabled = !first;
-      this.on.disabled = first + STEP >= this.order.length;
+      this.status.textContent = this.statusText(visible.length);
+      this.previous.hidden = this.next.hidden = this.order.length <= STEP;
+      this.previous.disabled = !first;
+      this.next.disabled = first + STEP >= this.order.length;
     }
 
-    told(shown) {
-      const found = this.order.length;
-      const all = this.words.length ? `${count(found)} found, of ${count(this.size)}` : count(this.size);
-      if (shown === found) return all;
+    statusText(shown) {
+      const matches = this.order.length;
+      const all = this.words.length ? `${count(matches)} found, of ${count(this.size)}` : count(this.size);
+      if (shown === matches) return all;
       return `${this.first ? `${count(this.first + 1)} to ${count(this.first + shown)}` : `first ${count(shown)}`} of ${all}`;
     }
 
@@ -226,11 +227,11 @@ const page = (() => {
 
     picker(row, text) {
       const button = make("button", {type: "button", className: "pick"}, text);
-      button.addEventListener("click", () => this.tell(row));
+      button.addEventListener("click", () => this.pick(row));
       return button;
     }
 
-    tell(row) {
+    pick(row) {
       this.mark(row);
       document.dispatchEvent(new CustomEvent("pick", {detail: {table: this.name, row}}));
     }
@@ -244,28 +245,28 @@ const page = (() => {
       }
     }
 
-    /** Mark a row and bring it into sight, whatever is searched for. */
+    /** Mark a row and scroll to it; this clears a search that hides the row. */
     show(row) {
       if (!this.order.includes(row)) {
         this.search.value = "";
         this.find("");
       }
-      const place = this.order.indexOf(row);
-      if (place < this.first || place >= this.first + STEP) this.turn(place - (place % STEP));
+      const position = this.order.indexOf(row);
+      if (position < this.first || position >= this.first + STEP) this.turn(position - (position % STEP));
       this.mark(row);
-      const line = this.body.children[place - this.first];
+      const line = this.body.children[position - this.first];
       this.rows.scrollTop = line.offsetTop - this.rows.clientHeight / 2;
     }
   }
 
   function setUpTables() {
-    for (const place of document.querySelectorAll("[data-table]")) {
-      const name = place.dataset.table;
-      tables[name] = new Table(name, data.tables[name], place);
+    for (const container of document.querySelectorAll("[data-table]")) {
+      const name = container.dataset.table;
+      tables[name] = new Table(name, data.tables[name], container);
     }
   }
 
-  /* Paper is light, and shows what a screen would open. */
+  /* Printed pages are light, with all details open. */
   function setUpPrinting() {
     const root = document.documentElement;
     let closed = [], before;
@@ -286,5 +287,5 @@ const page = (() => {
   setUpThemes();
   setUpTables();
   setUpPrinting();
-  return {data, tables, make, time, count, colour, theme};
+  return {data, tables, make, time, count, color, theme};
 })();
