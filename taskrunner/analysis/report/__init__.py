@@ -1,1 +1,1 @@
-"""A recorded run as a page."""
+"""Report page of a recorded run."""

@@ -1,4 +1,4 @@
-"""A chart of steps over time, as SVG without texts: it is stretched to the width that there is."""
+"""Step chart over time, as SVG without labels, since the page stretches it to the available width."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -10,15 +10,16 @@ _WIDTH, _HEIGHT = 1000, 100
 
 
 def steps_chart(title: str, series: Mapping[str, Sequence[float]], wall_s: float, line: float = 0.0) -> str:
-    """Return a figure. ``series``: names and values of equal stretches, one stacked upon the other.
+    """Return a figure.
 
-    ``line``: a height that is drawn across, 0: none.
+    ``series``: names, each with the values of equal time spans; the series are stacked.
+    ``line``: the height of a horizontal line; 0 draws none.
     """
     sums = [0.0] * max(map(len, series.values()), default=1)
     tops = [sums]
     for values in series.values():
         tops.append([a + b for a, b in zip(tops[-1], values, strict=True)])
-    highest = 1.08 * max(line, *tops[-1]) or 1.0  # some air above
+    highest = 1.08 * max(line, *tops[-1]) or 1.0  # a margin above
     areas = [
         f'<path class="area {_class(name)}" d="{_area(low, high, highest)}"/>'
         for name, (low, high) in zip(series, pairwise(tops), strict=True)
@@ -36,7 +37,7 @@ def steps_chart(title: str, series: Mapping[str, Sequence[float]], wall_s: float
 
 
 def _label(title: str, values: Sequence[float], wall_s: float) -> str:
-    """Say in words what the chart shows."""
+    """Return a description of the chart in words."""
     highest = max(values)
     at = wall_s * values.index(highest) / len(values)
     mean = sum(values) / len(values)
@@ -45,7 +46,7 @@ def _label(title: str, values: Sequence[float], wall_s: float) -> str:
 
 
 def _legend(names: Sequence[str]) -> str:
-    if len(names) < 2:  # noqa: PLR2004  one needs no telling apart
+    if len(names) < 2:  # noqa: PLR2004  a single series needs no legend
         return ""
     return "".join([f' <span class="key {_class(name)}"></span>{html_text(name)}' for name in names])
 
@@ -56,7 +57,7 @@ def _area(low: Sequence[float], high: Sequence[float], highest: float) -> str:
 
 
 def _steps(values: Sequence[float], highest: float) -> str:
-    """Draw a step where the value changes."""
+    """Draw a step at each change of the value."""
     turns = [i for i in range(1, len(values)) if values[i] != values[i - 1]]
     parts = [f"H{_x(i, len(values))}V{_y(values[i], highest)}" for i in turns]
     return f"V{_y(values[0], highest)}{''.join(parts)}H{_WIDTH}"
@@ -69,8 +70,8 @@ def _back(values: Sequence[float], highest: float) -> str:
     return f"V{_y(values[-1], highest)}{''.join(parts)}H0"
 
 
-def _x(place: int, count: int) -> str:
-    return f"{place * _WIDTH / count:.6g}"
+def _x(index: int, count: int) -> str:
+    return f"{index * _WIDTH / count:.6g}"
 
 
 def _y(value: float, highest: float) -> str:
@@ -78,7 +79,7 @@ def _y(value: float, highest: float) -> str:
 
 
 def _figure(value: float) -> str:
-    """Write a number with one digit behind the point where that tells anything."""
+    """Format a number, with one decimal below 100 unless it is zero."""
     text = f"{value:,.0f}" if value >= 100 else f"{value:.1f}"  # noqa: PLR2004
     return text.removesuffix(".0")
 

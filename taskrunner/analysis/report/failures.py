@@ -1,4 +1,4 @@
-"""The failures of a recorded run as HTML: what was raised where, with which arguments, and what commands wrote."""
+"""Failures of a recorded run as HTML: errors with tracebacks, call arguments, and the output of commands."""
 
 import os
 from collections.abc import Sequence
@@ -13,40 +13,40 @@ from taskrunner.analysis.report.overview import name_html
 from taskrunner.safe.printable import printable_lines
 from taskrunner.storage.run_directory import output_files
 
-MOST = 100
-OPEN = 5
-TAIL = 4000  # bytes of what a command wrote
+MAX_FAILURES = 100
+MAX_OPEN = 5  # failures with open details
+MAX_TAIL_BYTES = 4000  # of each output of a command
 
 
 def failures_html(run: RecordedRun) -> str:
-    """Return the attempts that failed, those that ended their node first; at most MOST of them."""
+    """Return the failed attempts, at most MAX_FAILURES; the attempts that ended their node come first."""
     broken = [attempt for attempt in run.attempts if attempt.failure is not None]
     broken.sort(key=lambda attempt: (not _is_last(run, attempt), attempt.state == ALLOWED))
     parts = [
-        _failure(run, attempt, is_open=place < OPEN and _is_last(run, attempt))
-        for place, attempt in enumerate(broken[:MOST])
+        _failure(run, attempt, is_open=index < MAX_OPEN and _is_last(run, attempt))
+        for index, attempt in enumerate(broken[:MAX_FAILURES])
     ]
-    left = len(broken) - MOST
+    left = len(broken) - MAX_FAILURES
     more = f'<p class="muted">and {left:,} more: see the table of nodes and events.jsonl</p>' if left > 0 else ""
     return "\n".join(parts) + more
 
 
 def _is_last(run: RecordedRun, attempt: Attempt) -> bool:
-    """Say whether a node ended with an attempt: it was not tried again, nor run again by a run that was resumed."""
+    """Return whether an attempt ended its node: neither a retry nor a resumed run followed it."""
     return run.last.get(attempt.node) is attempt
 
 
-def tail(path: Path, most: int = TAIL) -> str:
-    """Return the last bytes of a file as text, from the beginning of a line on; "" if there is no such file."""
+def tail(path: Path, max_bytes: int = MAX_TAIL_BYTES) -> str:
+    """Return at most the last ``max_bytes`` of a file as text, from the start of a line; "" for a missing file."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - most))
-            data = file.read(most)
+            file.seek(max(0, size - max_bytes))
+            data = file.read(max_bytes)
     except OSError:
         return ""
     text = data.decode(errors="replace")
-    return "…\n" + text.partition("\n")[2] if size > most and "\n" in text else text
+    return "…\n" + text.partition("\n")[2] if size > max_bytes and "\n" in text else text
 
 
 def _failure(run: RecordedRun, attempt: Attempt, *, is_open: bool) -> str:
@@ -54,7 +54,7 @@ def _failure(run: RecordedRun, attempt: Attempt, *, is_open: bool) -> str:
     if failure is None:
         return ""
     facts = [attempt.state]
-    facts += ["run again later"] if attempt.state != RETRIED and not _is_last(run, attempt) else []
+    facts += ["rerun later"] if attempt.state != RETRIED and not _is_last(run, attempt) else []
     facts += [f"attempt {attempt.event.attempt}"] if attempt.event.attempt > 1 or attempt.state == RETRIED else []
     facts += [f"after {format_seconds(attempt.ran_s)}"]
     first = first_line(failure.error)
@@ -62,28 +62,28 @@ def _failure(run: RecordedRun, attempt: Attempt, *, is_open: bool) -> str:
         [
             f"<details{' open' if is_open else ''}>",
             f"<summary>{name_html(attempt.node)} ({', '.join(facts)}): {html_text(first)}</summary>",
-            *_texts(run, attempt, failure.arguments, failure.traceback or failure.error),
+            *_details(run, attempt, failure.arguments, failure.traceback or failure.error),
             "</details>",
         ]
     )
 
 
-def _texts(run: RecordedRun, attempt: Attempt, arguments: str, traceback: str) -> Sequence[str]:
-    texts = []
+def _details(run: RecordedRun, attempt: Attempt, arguments: str, traceback: str) -> Sequence[str]:
+    parts = []
     if arguments not in ("", "()"):
-        texts.append(f"<p>called with <code>{html_text(arguments)}</code></p>")
+        parts.append(f"<p>called with <code>{html_text(arguments)}</code></p>")
     if attempt.timeout is not None and attempt.timeout.lost:
-        texts.append('<p class="note">The call was given up; its thread went on without anybody waiting for it.</p>')
-    texts.append(_block(traceback))
+        parts.append('<p class="notice">The call was abandoned; its thread continued to run.</p>')
+    parts.append(_block(traceback))
     if run.directory is not None and _is_last(run, attempt) and kind_of(run, attempt) == COMMAND:
-        texts += _output(*output_files(run.directory / "commands", attempt.node))
-    return texts
+        parts += _output(*output_files(run.directory / "commands", attempt.node))
+    return parts
 
 
 def _output(out: Path, err: Path) -> Sequence[str]:
-    """Return the end of what a command wrote to both of its outputs."""
-    found = [("standard output", tail(out)), ("standard error", tail(err))]
-    return [f"<p>its {name}:</p>{_block(text)}" for name, text in found if text]
+    """Return the end of both outputs of a command."""
+    outputs = [("standard output", tail(out)), ("standard error", tail(err))]
+    return [f"<p>its {name}:</p>{_block(text)}" for name, text in outputs if text]
 
 
 def _block(text: str) -> str:

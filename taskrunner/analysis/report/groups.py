@@ -1,4 +1,4 @@
-"""Which nodes belong together: those that call the same function, or, where all do, those whose names begin alike."""
+"""Groups of nodes: by the called function or, if all nodes call the same one, by a common prefix of their ids."""
 
 import re
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ _NUMBER = re.compile(r"[\W_]*\d.*", re.DOTALL)
 
 
 class Groups(msgspec.Struct, frozen=True):
-    """``names``: the group of each vertex, by its index. ``kind``: what the groups are."""
+    """Groups of the vertices. ``kind``: "function" or "group"; ``names``: the group of each vertex, by its index."""
 
     kind: str
     names: Sequence[str]
 
 
 def groups_of(dag: Dag) -> Groups:
-    """Return the groups of a graph: its functions, if there is more than one, else what its ids begin with."""
+    """Return the groups of a graph: its functions if there are several, else the prefixes of its ids."""
     functions = [function_of(vertex) for vertex in dag.vertices]
     if len(set(functions)) != 1:
         return Groups("function", functions)

@@ -1,4 +1,4 @@
-"""The nodes of a recorded run as tables of a page: all of them, and those on the critical path."""
+"""Node tables of the report: all nodes of the run, and the nodes of the critical path."""
 
 from collections.abc import Sequence
 
@@ -11,23 +11,23 @@ from taskrunner.analysis.totals import node_state
 from taskrunner.events.types import NodeSkipped
 from taskrunner.safe.printable import printable
 
-_WHY = 120  # letters of an error
+_MAX_ERROR_CHARS = 120
 _SKIPPED = {
     "when": "its condition was not met",
     "stopped": "the run was stopped",
-    "needs": "what it needs did not end well",
+    "needs": "a dependency failed or was skipped",
 }
 
 
 def node_table(run: RecordedRun, nodes: Sequence[str], kind: str, groups: Sequence[str]) -> Table:
-    """Return a row for each node; columns in which nothing stands are left out.
+    """Return a row for each node, without uninformative columns.
 
-    ``groups``: the group of each node, ``kind``: what groups are.
+    ``groups``: the group of each node; ``kind``: the name of the group column.
     """
     last = [run.last.get(node) for node in nodes]
     attempts = {node: len(each) for node, each in run.by_node.items()}
     queued = {node: sum([attempt.queued_s for attempt in each]) for node, each in run.by_node.items()}
-    spent = {node: sum(known) for node, each in run.by_node.items() if (known := _known(each))}
+    spent = {node: sum(measured) for node, each in run.by_node.items() if (measured := _cpu_times(each))}
     path = set(run.critical_path[1])
     columns = [
         Column("node", "text", [printable(node) for node in nodes]),
@@ -40,20 +40,20 @@ def node_table(run: RecordedRun, nodes: Sequence[str], kind: str, groups: Sequen
         time_column("cpu", [spent.get(node) for node in nodes]),
         Column("attempts", "number", [attempts.get(node) for node in nodes]),
         words_column("path", ["critical" if node in path else "" for node in nodes]),
-        words_column("why", [_reason(run, node) for node in nodes]),
+        words_column("reason", [_reason(run, node) for node in nodes]),
     ]
-    told = [column for column in columns if _is_informative(column)]
+    informative = [column for column in columns if _is_informative(column)]
     sums = "Queued, ran and cpu" if spent else "Queued and ran"
-    return Table(f"{sums} are sums over all attempts of a node", told, pick=True)
+    return Table(f"{sums} are sums over all attempts of a node", informative, pick=True)
 
 
-def _known(attempts: Sequence[Attempt]) -> list[float]:
-    """Return the CPU times that are known."""
+def _cpu_times(attempts: Sequence[Attempt]) -> list[float]:
+    """Return the measured CPU times."""
     return [attempt.cpu_s for attempt in attempts if attempt.cpu_s is not None]
 
 
 def _is_informative(column: Column) -> bool:
-    """Say whether anything stands in a column that does not go without saying."""
+    """Return whether a column has a value other than its default."""
     if column.name == "attempts":
         return any(value not in (None, 1) for value in column.values)
     if column.name == "cpu":
@@ -62,7 +62,7 @@ def _is_informative(column: Column) -> bool:
 
 
 def path_table(run: RecordedRun) -> Table:
-    """Return a row for each node of the critical path, with what it waited since the one before it had ended."""
+    """Return a row for each node of the critical path, with its wait since the end of the previous node."""
     nodes = run.critical_path[1]
     attempts = [run.last.get(node) for node in nodes]
     ended = [0.0, *[0.0 if attempt is None else attempt.ended for attempt in attempts]]
@@ -76,11 +76,11 @@ def path_table(run: RecordedRun) -> Table:
         time_column("ran", [run.spent[node] for node in nodes]),
         Column("share", "share", [run.spent[node] / run.wall_s if run.wall_s else 0.0 for node in nodes]),
     ]
-    return Table("Waited: since the one before had ended. Share: of the wall time", columns, pick=True)
+    return Table("Waited: since the previous node ended. Share: of the wall time", columns, pick=True)
 
 
 def group_names(run: RecordedRun, nodes: Sequence[str], groups: Groups | None) -> list[str]:
-    """Return the group of each node, "" where the graph does not tell."""
+    """Return the group of each node, "" for a node that is not in the graph."""
     if groups is None or run.dag is None:
         return [""] * len(nodes)
     names = [*map(printable, groups.names), ""]  # the last one is for the index -1
@@ -98,15 +98,15 @@ def _where(run: RecordedRun, attempt: Attempt | None) -> str:
 
 
 def _reason(run: RecordedRun, node: str) -> str:
-    """Say why a node failed or did not run."""
+    """Return the reason why a node failed or did not run."""
     if node in run.skipped:
-        return printable(_skip(run.skipped[node]))
+        return printable(_skip_reason(run.skipped[node]))
     attempt = run.last.get(node)
     if attempt is None or attempt.failure is None:
         return ""
-    return printable(first_line(attempt.failure.error))[:_WHY]
+    return printable(first_line(attempt.failure.error))[:_MAX_ERROR_CHARS]
 
 
-def _skip(event: NodeSkipped) -> str:
+def _skip_reason(event: NodeSkipped) -> str:
     reason = _SKIPPED.get(event.reason, event.reason)
     return f"{reason}: {event.because}" if event.because else reason

@@ -1,4 +1,4 @@
-"""What a page says of a run in words and figures: its summary, what a reader must know, where it ran."""
+"""Overview of a run in words and figures: its summary, notices for the reader, and its environment."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -11,19 +11,21 @@ from taskrunner.analysis.totals import STATES, Totals
 from taskrunner.storage.history import RUNNING, UNFINISHED
 from taskrunner.system.gil import culprit_suffix
 
-_SLOWEST = 5
-_SAID = {ALLOWED: "failed, which is allowed"}
+_MAX_SLOWEST = 5
+_STATE_LABELS = {ALLOWED: "failed, which is allowed"}
 
 
 def summary_html(run: RecordedRun, totals: Totals) -> str:
-    """Return the run in figures."""
+    """Return the figures of the run."""
     states = [
-        f"{totals.states[state]:,} {_SAID.get(state, state)}" for state in reversed(STATES) if totals.states.get(state)
+        f"{totals.states[state]:,} {_STATE_LABELS.get(state, state)}"
+        for state in reversed(STATES)
+        if totals.states.get(state)
     ]
-    states += [f"{format_count(totals.retried, 'attempt')} tried again"] if totals.retried else []
+    states += [f"{format_count(totals.retried, 'attempt')} retried"] if totals.retried else []
     length, path = run.critical_path
     share = f" ({length / totals.wall_s:.0%} of the wall time)" if totals.wall_s else ""
-    slowest = sorted(run.spent, key=lambda node: -run.spent[node])[:_SLOWEST]
+    slowest = sorted(run.spent, key=lambda node: -run.spent[node])[:_MAX_SLOWEST]
     busy = " ".join([f"{each:.0%}" for each in totals.busy])
     return facts(
         {
@@ -43,29 +45,29 @@ def summary_html(run: RecordedRun, totals: Totals) -> str:
     )
 
 
-def notes_html(run: RecordedRun) -> str:
-    """Return what a reader must know before looking at the figures."""
-    notes = []
+def notices_html(run: RecordedRun) -> str:
+    """Return the notices that a reader needs before the figures."""
+    notices = []
     if run.state == UNFINISHED:
-        notes.append("This run was killed: the page shows what was recorded.")
+        notices.append("This run was killed: the page shows only its recorded events.")
     if run.state == RUNNING:
-        notes.append("This run goes on: the page shows what was recorded until now.")
+        notices.append("This run is still running: the page shows the events recorded so far.")
     if len(run.parts) > 1:
         at = ", ".join([format_seconds(part) for part in run.parts[1:]])
-        notes.append(f"This run was resumed, at {at}: its parts are laid end to end, without the time between them.")
+        notices.append(f"This run was resumed, at {at}: its parts are shown end to end, without the time between them.")
     if run.dag is None:
-        notes.append("The graph of this run cannot be read: there is no drawing and no critical path.")
+        notices.append("The graph of this run cannot be read: there is no drawing and no critical path.")
     if not run.attempts and (run.dag is None or run.dag.vertices):
-        notes.append("No node has ended.")
+        notices.append("No node has ended.")
     if run.has_gil:
-        notes.append(f"The GIL was on{culprit_suffix(run.gil_module, run.gil_node)}: Python calls ran one at a time.")
-    return "".join([f'<p class="note">{html_text(note)}</p>' for note in [*notes, *run.warnings]])
+        notices.append(f"The GIL was on{culprit_suffix(run.gil_module, run.gil_node)}: Python calls ran one at a time.")
+    return "".join([f'<p class="notice">{html_text(notice)}</p>' for notice in [*notices, *run.warnings]])
 
 
 def environment_html(run: RecordedRun) -> str:
-    """Return where the run took place."""
+    """Return the environment of the run: Python, platform and versions."""
     start = run.start
-    began = [f"{dt.datetime.fromtimestamp(each.at, dt.UTC):%Y-%m-%d %H:%M:%S} UTC" for each in run.starts]
+    starts = [f"{dt.datetime.fromtimestamp(each.at, dt.UTC):%Y-%m-%d %H:%M:%S} UTC" for each in run.starts]
     return facts(
         {
             "python": html_text(start.python),
@@ -73,18 +75,18 @@ def environment_html(run: RecordedRun) -> str:
             "GIL": html_text(f"on{culprit_suffix(run.gil_module, run.gil_node)}" if run.has_gil else "off"),
             "platform": html_text(start.platform),
             "processors": str(start.processors or ""),
-            "began": ", resumed ".join(began),
+            "started": ", resumed ".join(starts),
             "versions": html_text(", ".join([f"{name} {version}" for name, version in sorted(start.versions.items())])),
         }
     )
 
 
 def facts(pairs: Mapping[str, str]) -> str:
-    """Return a list of names and HTML values, without those that are empty."""
-    found = [f"<dt>{name}</dt><dd>{value}</dd>" for name, value in pairs.items() if value]
-    return f'<dl class="facts">{"".join(found)}</dl>'
+    """Return a definition list of names and HTML values, without empty values."""
+    items = [f"<dt>{name}</dt><dd>{value}</dd>" for name, value in pairs.items() if value]
+    return f'<dl class="facts">{"".join(items)}</dl>'
 
 
 def name_html(name: str) -> str:
-    """Return the name of a node as it is shown within a sentence."""
+    """Return a name as HTML for use within a sentence."""
     return f'<span class="id">{html_text(name)}</span>'

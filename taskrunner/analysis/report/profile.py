@@ -1,4 +1,4 @@
-"""How much ran at once, and how much was ready and waited, over the time of a run."""
+"""Parallelism profile: the numbers of running and of ready attempts over the time of a run."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,14 +11,17 @@ BINS = 400
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """Averages over equal stretches of a run. ``running``: for each kind of lane; ``ready``: had not begun yet."""
+    """Averages over equal time spans of a run.
+
+    ``running``: running attempts, for each kind of lane; ``ready``: attempts that were ready but not yet started.
+    """
 
     running: dict[str, list[float]]
     ready: list[float]
 
 
 def profile_of(run: RecordedRun, lanes: Sequence[Lane], bins: int = BINS) -> Profile:
-    """Return the averages of a run in so many stretches of its time."""
+    """Return the averages of a run over ``bins`` equal spans of its time."""
     wall = nanoseconds(run.wall_s)
     kinds: dict[str, list[tuple[int, int]]] = {}
     for lane in lanes:
@@ -29,26 +32,26 @@ def profile_of(run: RecordedRun, lanes: Sequence[Lane], bins: int = BINS) -> Pro
 
 
 def averages(pairs: Iterable[tuple[int, int]], wall: int, bins: int) -> list[float]:
-    """Return how many of the intervals go on in each of ``bins`` stretches of 0 to ``wall``, on average.
+    """Return the average number of active intervals in each of ``bins`` equal spans from 0 to ``wall``.
 
-    The work is the same for a long interval as for a short one: its two ends, and what it adds between them once.
+    Cost: constant per interval, whatever its length. An interval changes two bins and two entries of ``change``.
     """
     if wall <= 0:
         return [0.0] * bins
     width = wall / bins
     ends, change = [0.0] * (bins + 1), [0] * (bins + 1)
     for start, end in pairs:
-        first, last = _place(start, width, bins), _place(end, width, bins)
+        first, last = _bin(start, width, bins), _bin(end, width, bins)
         ends[first] -= start - first * width
         ends[last] += end - last * width
         change[first] += 1
         change[last] -= 1
-    found, level = [], 0
+    means, level = [], 0
     for part, turn in zip(ends[:bins], change[:bins], strict=True):
         level += turn
-        found.append(max(0.0, level + part / width))
-    return found
+        means.append(max(0.0, level + part / width))
+    return means
 
 
-def _place(moment: int, width: float, bins: int) -> int:
-    return min(bins, max(0, int(moment / width)))
+def _bin(timestamp: int, width: float, bins: int) -> int:
+    return min(bins, max(0, int(timestamp / width)))

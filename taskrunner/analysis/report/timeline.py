@@ -1,4 +1,4 @@
-"""The lanes of a run as ``timeline.js`` draws them: columns of small numbers, so that many slices take little room."""
+"""Timeline data for ``timeline.js``: the lanes of a run as columns of small numbers, for a compact page."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,11 +10,11 @@ from taskrunner.analysis.lanes import Lane
 from taskrunner.analysis.recorded_run import RecordedRun
 from taskrunner.analysis.totals import STATES
 
-SHADES = 7  # colours for groups of their own; all others share one more
+SHADES = 7  # groups with a separate color; the remaining groups share another color
 
 
 class LaneColumns(msgspec.Struct, frozen=True):
-    """A lane. A slice begins ``gaps`` after the end of the one before it. ``rows``: in the table of nodes."""
+    """A lane. ``gaps``: the time between the end of a slice and the next start; ``rows``: in the table of nodes."""
 
     name: str
     kind: str
@@ -26,10 +26,11 @@ class LaneColumns(msgspec.Struct, frozen=True):
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """What is drawn. Times are microseconds.
+    """The input of ``timeline.js``. Times are microseconds.
 
-    ``steals`` are columns: the lane of a stolen slice, its place there, and from which lane and when; -1: nobody knows.
-    ``group``: the column of the table by which colours go; ``shades``: the colour of each of its words.
+    ``steals``: four columns, with the lane and the index of the stolen slice, and the lane and the time of its origin.
+    An unknown origin is -1.
+    ``group``: the table column that determines the colors; ``shades``: the color of each of its words.
     """
 
     wall: int
@@ -44,7 +45,7 @@ class Timeline(msgspec.Struct, frozen=True):
 def timeline_of(
     run: RecordedRun, lanes: Sequence[Lane], rows: Mapping[str, int], kind: str, groups: Sequence[str]
 ) -> Timeline:
-    """Return what is to be drawn. ``groups``: the group of each row, ``kind``: what groups are."""
+    """Return the timeline of a run. ``groups``: the group of each row; ``kind``: the name of the group column."""
     return Timeline(
         micros(run.wall_s),
         [micros(part) for part in run.parts[1:]],
@@ -57,22 +58,22 @@ def timeline_of(
 
 
 def shades(names: Sequence[str], spent: Sequence[float]) -> list[int]:
-    """Return the colour of each name in the order in which they come up: the more time, the smaller its number."""
+    """Return the color of each distinct name, in order of appearance; names with more time get smaller numbers."""
     sums = dict.fromkeys(names, 0.0)
     for name, each in zip(names, spent, strict=True):
         sums[name] += each
-    own = {name: shade for shade, name in enumerate(sorted(sums, key=lambda name: -sums[name])[:SHADES])}
-    return [own.get(name, SHADES) for name in sums]
+    colored = {name: shade for shade, name in enumerate(sorted(sums, key=lambda name: -sums[name])[:SHADES])}
+    return [colored.get(name, SHADES) for name in sums]
 
 
 def _steals(run: RecordedRun, lanes: Sequence[Lane]) -> Iterator[tuple[int, int, int, int]]:
-    """Yield the steals in the order of the lanes. Workers' lanes come first, so that their numbers are the lanes'."""
+    """Yield the steals in the order of the lanes. Worker lanes come first, so a worker's number is its lane's index."""
     for number, lane in enumerate(lanes):
-        for place, piece in enumerate(lane.slices):
+        for index, piece in enumerate(lane.slices):
             if piece.attempt.event.stolen:
                 source = run.stolen_from(piece.attempt)
-                found = (-1, -1) if source is None else (source, micros(piece.attempt.ready))
-                yield number, place, *found
+                origin = (-1, -1) if source is None else (source, micros(piece.attempt.ready))
+                yield number, index, *origin
 
 
 def _name(lane: Lane) -> str:

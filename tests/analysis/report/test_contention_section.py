@@ -15,7 +15,7 @@ def test_a_row_for_each_function_that_has_grown():
     assert {column.name: column.values for column in table.columns} == {
         "function": ["m:f\\x1b", "m:g"],
         "nodes": [64, 8],
-        "grown": [60, 8],
+        "slowed": [60, 8],
         "1 worker": [500_000, 100_000],
         "4 workers": [1_000_000, 150_000],
         "ratio": [2.0, 0.15 / 0.1],
@@ -27,15 +27,17 @@ def test_a_row_for_each_function_that_has_grown():
 def test_without_cpu_time_nothing_is_said_of_waiting():
     table = contention_table(found(SHARED))
     assert "waiting" not in [column.name for column in table.columns]
-    assert table.caption == "Grown: nodes that took 1.2 times their time with 1 worker or more"
+    assert table.caption == "Slowed: nodes that took at least 1.2 times as long as with 1 worker"
 
 
 def test_it_is_said_what_was_compared():
     text = contention_html(found(LOCKED))
-    assert 'Compared with run <span class="id">r0</span>, which had 1 worker: of 3 functions these took longer.' in text
+    assert (
+        'Compared with run <span class="id">r0</span>, which had 1 worker: of 3 functions, these were slower.' in text
+    )
     assert "GIL" not in text
     assert "The GIL was on" in contention_html(found(LOCKED, gil=True))
-    assert "none of 3 functions took longer beyond chance" in contention_html(found())
+    assert "none of 3 functions was slower beyond chance" in contention_html(found())
     assert "data-table" not in contention_html(found())
 
 

@@ -41,7 +41,7 @@ def test_what_a_resumed_run_has_run_again_is_said_to_be_and_shows_no_output_of_t
     output_files(tmp_path / "commands", "c")[0].write_text("of the second one")
     record = recording({"id": "c", "run": "true"}).failed("c", 0.0, 1.0, worker=-1).end(1.0)
     run = record.begin().done("c", 0.0, 1.0, worker=-1).end(1.0).run(folder=tmp_path)
-    assert "c (failed, run again later, after 1.00 s)" in text(run)
+    assert "c (failed, rerun later, after 1.00 s)" in text(run)
     assert "second" not in text(run)
     assert "<details open" not in failures_html(run)
 
@@ -66,7 +66,7 @@ def test_the_output_of_a_command_is_shown_by_its_end(recording, tmp_path):
     shown = text(record.run(folder=tmp_path))
     assert "its standard output:<b>compiled</b>" in shown
     assert "its standard error:…\nwarning" in shown
-    assert shown.count("warning") == failures.TAIL // len("warning\n") - 1
+    assert shown.count("warning") == failures.MAX_TAIL_BYTES // len("warning\n") - 1
     assert "its standard" not in text(record.run())
 
 
@@ -80,7 +80,7 @@ def test_the_end_of_a_file_begins_with_a_whole_line(tmp_path):
 
 def test_a_call_that_was_given_up_is_said_to_be(recording):
     record = recording(call("a")).add(NodeTimeout(node="a", worker=0, attempt=1, timeout_s=1.0, lost=True))
-    assert "The call was given up" in text(record.failed("a", 0.0, 1.0).run())
+    assert "The call was abandoned; its thread continued to run." in text(record.failed("a", 0.0, 1.0).run())
 
 
 @pytest.mark.parametrize(("count", "more"), [(100, ""), (101, "and 1 more"), (1300, "and 1,200 more")])
@@ -89,6 +89,6 @@ def test_there_is_an_end_to_the_failures_that_are_shown(recording, count, more):
     for i in range(count):
         record.failed(f"a{i}", 0.0, 1.0)
     page = failures_html(record.run())
-    assert page.count("<details") == failures.MOST
-    assert page.count("<details open") == failures.OPEN
+    assert page.count("<details") == failures.MAX_FAILURES
+    assert page.count("<details open") == failures.MAX_OPEN
     assert (more in page) if more else " more:" not in page

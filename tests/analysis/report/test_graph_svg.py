@@ -30,8 +30,8 @@ def test_a_small_graph_is_drawn_whole(recording):
     found = picture(record.run(), {"a": 0, "b": 1})
     assert found.is_whole
     assert found.layers == [["a"], ["b", "c"], ["d"]]
-    assert found.before == {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}
-    told = {key: (box.note, box.state, box.critical, box.row) for key, box in found.boxes.items()}
+    assert found.predecessors == {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}
+    told = {key: (box.detail, box.state, box.critical, box.row) for key, box in found.boxes.items()}
     assert told == {
         "a": ("1.00 s", "done", True, 0),
         "b": ("3.00 s", "done", True, 1),
@@ -47,11 +47,11 @@ def test_a_mapped_node_has_the_time_and_the_worst_state_of_its_children(recordin
         recording(call("m", map=[1, 2])).done("m[0]", 0.0, 1.0).failed("m[1]", 0.0, 2.0).skipped("m", "needs", "m[1]")
     )
     box = picture(record.run()).boxes["m"]
-    assert (box.note, box.state) == ("2 items, 3.00 s", "failed")
+    assert (box.detail, box.state) == ("2 items, 3.00 s", "failed")
 
 
 def test_a_mapped_node_that_was_never_expanded(recording):
-    assert picture(recording(call("m", map=[1, 2])).run()).boxes["m"].note == "map, not ended"
+    assert picture(recording(call("m", map=[1, 2])).run()).boxes["m"].detail == "map, not ended"
 
 
 @pytest.mark.parametrize("nodes", [chain(201), [call(f"a{i}") for i in range(31)]])
@@ -61,12 +61,12 @@ def test_a_long_or_broad_graph_is_drawn_in_groups(recording, nodes):
         record.done(node["id"], float(i), 1.0)
     found = picture(record.run())
     assert not found.is_whole
-    assert len(found.layers) <= graph_picture.MOST_BANDS
-    counts = [int(box.note.split()[0].replace(",", "")) for box in found.boxes.values()]
+    assert len(found.layers) <= graph_picture.MAX_BANDS
+    counts = [int(box.detail.split()[0].replace(",", "")) for box in found.boxes.values()]
     assert sum(counts) == len(nodes)
     assert all(box.critical for box in found.boxes.values())
     keys = [layer[0] for layer in found.layers]
-    assert [found.before[key] for key in keys] == [[], *[[key] for key in keys[:-1]]]
+    assert [found.predecessors[key] for key in keys] == [[], *[[key] for key in keys[:-1]]]
     assert found.critical >= frozenset(pairwise(keys))
 
 
@@ -83,7 +83,7 @@ def test_a_group_has_the_worst_state_of_its_nodes(recording):
     nodes = [call(f"a{i}") for i in range(40)]
     record = recording(*nodes).failed("a7", 0.0, 1.0)
     (box,) = picture(record.run()).boxes.values()
-    assert (box.name, box.state, box.note) == ("a", "failed", "40 nodes, 1.00 s")
+    assert (box.name, box.state, box.detail) == ("a", "failed", "40 nodes, 1.00 s")
 
 
 def test_a_picture_is_valid_xml_and_draws_each_box_and_arrow_once(recording):
@@ -113,5 +113,5 @@ def test_long_names_are_cut_and_told_whole_in_their_titles(recording):
     text = svg(picture(recording(call("abcdefg" * 10 + "END")).run()))
     assert f"<title>{'abcdefg' * 10}END" in text
     (shown,) = re.findall(r'<text x="13" y="16">(.*?)</text>', text)
-    assert len(shown) == graph_picture._LETTERS
+    assert len(shown) == graph_picture._MAX_NAME_CHARS
     assert shown.endswith("END")

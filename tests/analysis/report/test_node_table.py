@@ -36,9 +36,9 @@ def test_a_row_a_node(recording):
     }  # fmt: skip
     by_node = {row["node"]: row for row in found}
     assert (by_node["m[0]"]["function"], by_node["m[0]"]["where"]) == ("m:g", "worker 1, stolen")
-    assert by_node["m[1]"]["why"] == "ValueError: a"
-    assert by_node["m"]["why"] == "what it needs did not end well: m[1]"
-    assert by_node["s"]["why"] == "its condition was not met"
+    assert by_node["m[1]"]["reason"] == "ValueError: a"
+    assert by_node["m"]["reason"] == "a dependency failed or was skipped: m[1]"
+    assert by_node["s"]["reason"] == "its condition was not met"
     assert (by_node["z"]["state"], by_node["z"]["started"], by_node["z"]["ran"]) == ("skipped", None, None)
 
 

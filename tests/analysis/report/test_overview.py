@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from taskrunner.analysis.report.overview import environment_html, notes_html, summary_html
+from taskrunner.analysis.report.overview import environment_html, notices_html, summary_html
 from taskrunner.analysis.totals import totals_of
 from taskrunner.events.types import GilSwitchedOn, RunWarning
 
@@ -14,13 +14,13 @@ def facts(html):
 
 
 def notes(run):
-    return re.findall(r'<p class="note">(.*?)</p>', notes_html(run))
+    return re.findall(r'<p class="notice">(.*?)</p>', notices_html(run))
 
 
 def test_the_summary(recording):
     run = recording(A).retried("a<b>", 0.0, 1.0).done("a<b>", 1.0, 1.0, attempt=2, stolen=True).end(4.0).run()
     assert facts(summary_html(run, totals_of(run))) == {
-        "nodes": "1 done, 1 attempt tried again",
+        "nodes": "1 done, 1 attempt retried",
         "wall time": "4.00 s",
         "work": "2.00 s in calls and commands: parallelism 0.50 on average",
         "workers": "2, busy 50% 0%, 1 steal",
@@ -41,7 +41,9 @@ def test_a_run_that_went_well_needs_no_words(recording):
     assert notes(recording().end(0.0).run()) == []
 
 
-@pytest.mark.parametrize(("state", "words"), [("unfinished", "This run was killed"), ("running", "This run goes on")])
+@pytest.mark.parametrize(
+    ("state", "words"), [("unfinished", "This run was killed"), ("running", "This run is still running")]
+)
 def test_a_run_without_an_end_is_said_to_have_none(recording, state, words):
     (note,) = notes(recording(A).done("a<b>", 0.0, 1.0).run(state=state))
     assert note.startswith(words)
@@ -79,7 +81,7 @@ def test_a_build_with_the_gil(recording):
         "GIL": "on",
         "platform": "Linux",
         "processors": "2",
-        "began": "2027-01-15 08:00:00 UTC",
+        "started": "2027-01-15 08:00:00 UTC",
         "versions": "msgspec 0.22.0",
     }
 

@@ -539,7 +539,7 @@ def test_a_signal_stops_the_run_in_good_order(cli, number, code):
     first = process.stderr.readline()
     cli.write("a-go", "")
     told = cli.end(process)
-    assert first == b"taskrunner: interrupted: waiting for the nodes that run; once more leaves at once\n"
+    assert first == b"taskrunner: interrupted: waiting for running nodes; interrupt again to exit at once\n"
     assert told.code == code
     assert not (cli.folder / "b-ran").exists()
     assert (cli.folder / "c-ran").exists()
@@ -683,8 +683,8 @@ def test_a_run_is_compared_with_an_earlier_one_with_one_worker(cli, inside, monk
     assert told == f"none in 1 function: compared with run {base['run']}, which had 1 worker"
     found = inside("exec", graph, "-w", 2, "--json", "-q").json["contention"]
     assert found == {"run": base["run"], "workers": 2, "gil": base["gil"], "judged": 1, "functions": []}
-    assert "none of 1 function took longer" in inside("report", "last", "-o", "-").out
-    assert "took longer" not in inside("report", base["run"], "-o", "-").out
+    assert "none of 1 function was slower" in inside("report", "last", "-o", "-").out
+    assert "slower" not in inside("report", base["run"], "-o", "-").out
 
 
 def test_where_nobody_reads_of_contention_nothing_is_compared(cli, inside, monkeypatch):
