@@ -1,1 +1,1 @@
-"""A graph drawn, with or without what became of it in a run."""
+"""Drawings of a graph, optionally with the status of its nodes in a run."""

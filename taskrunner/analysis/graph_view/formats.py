@@ -1,4 +1,4 @@
-"""A sketch for others: dot and mermaid for drawing programs, JSON for programs of one's own."""
+"""Output formats of a graph view: dot and Mermaid for drawing programs, JSON for any other program."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,74 +7,74 @@ from typing import Any
 import msgspec
 
 from taskrunner.analysis.graph_view import phrases
-from taskrunner.analysis.graph_view import text as levels
 from taskrunner.analysis.graph_view.colors import BLACK, FILLS
 from taskrunner.analysis.graph_view.status import NodeStatus
+from taskrunner.analysis.graph_view.text import format_nodes
 from taskrunner.analysis.graph_view.view import EdgeView, GraphView, NodeBox
 from taskrunner.safe.printable import printable
 
-# More of a name makes a box that nobody looks at.
-_LONGEST = 200
-# What Mermaid might take for its own syntax, or for markdown: all but letters and digits, and what joins them.
+_MAX_NAME = 200  # characters; a longer name makes the box too large to be useful
+# All characters that Mermaid might interpret as its syntax or as Markdown: all except letters, digits and connectors.
 _SPECIAL = re.compile(r"[^\w ,-]|(?<![\w,]) |(?<!\w)[_-]|[_-](?!\w)")
 
 
-def dot(sketch: GraphView) -> str:
-    """Return a sketch in Graphviz's language (https://graphviz.org/doc/info/lang.html)."""
-    lines = [f"digraph {_quote(sketch.name or 'taskrunner')} {{", "  rankdir=LR;", "  node [shape=box];"]
-    lines += [f"  {_quote(box.id)} [{_attributes(box)}];" for box in sketch.boxes]
+def to_dot(view: GraphView) -> str:
+    """Return a view in the language of Graphviz (https://graphviz.org/doc/info/lang.html)."""
+    lines = [f"digraph {_quote(view.name or 'taskrunner')} {{", "  rankdir=LR;", "  node [shape=box];"]
+    lines += [f"  {_quote(box.id)} [{_attributes(box)}];" for box in view.boxes]
     lines += [
-        f"  {_quote(sketch.boxes[need.box].id)} -> {_quote(box.id)}{_line(need)};"
-        for box in sketch.boxes
+        f"  {_quote(view.boxes[need.box].id)} -> {_quote(box.id)}{_line(need)};"
+        for box in view.boxes
         for need in box.needs
     ]
-    for place, box in enumerate(sketch.boxes):
-        lines += _stubs(place, box)
+    for index, box in enumerate(view.boxes):
+        lines += _stubs(index, box)
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def mermaid(sketch: GraphView) -> str:
-    """Return a sketch as a Mermaid flowchart (https://mermaid.js.org/syntax/flowchart.html)."""
+def to_mermaid(view: GraphView) -> str:
+    """Return a view as a Mermaid flowchart (https://mermaid.js.org/syntax/flowchart.html)."""
     lines = ["flowchart LR"]
-    for place, box in enumerate(sketch.boxes):
+    for index, box in enumerate(view.boxes):
         left, right = ("[[", "]]") if box.is_mapped else ("(", ")") if box.is_command else ("[", "]")
-        lines.append(f'  n{place}{left}"{"<br/>".join(map(_entities, _words(box)))}"{right}')
-    for place, box in enumerate(sketch.boxes):
-        lines += [f"  n{need.box} {_arrow(need)} n{place}" for need in box.needs]
-        lines += [f'  before{place}(["+{box.before}"]) -.-> n{place}'] if box.before else []
-        lines += [f'  n{place} -.-> after{place}(["+{box.after}"])'] if box.after else []
-    return "\n".join([*lines, *_classes(sketch)]) + "\n"
+        lines.append(f'  n{index}{left}"{"<br/>".join(map(_entities, _box_lines(box)))}"{right}')
+    for index, box in enumerate(view.boxes):
+        lines += [f"  n{need.box} {_arrow(need)} n{index}" for need in box.needs]
+        before, after = box.hidden_predecessors, box.hidden_successors
+        lines += [f'  before{index}(["+{before}"]) -.-> n{index}'] if before else []
+        lines += [f'  n{index} -.-> after{index}(["+{after}"])'] if after else []
+    return "\n".join([*lines, *_classes(view)]) + "\n"
 
 
-def as_json(sketch: GraphView) -> str:
-    """Return the nodes with what they need, their level and what became of them, as one JSON object."""
+def to_json(view: GraphView) -> str:
+    """Return the nodes with their dependencies, levels and statuses, as one JSON object."""
     graph: dict[str, Any] = {
-        "name": sketch.name,
-        "nodes": [_fields(sketch, box) for box in sketch.boxes],
-        "outputs": sketch.outputs,
+        "name": view.name,
+        "nodes": [_fields(view, box) for box in view.boxes],
+        "outputs": view.outputs,
     }
-    if sketch.run:
-        graph["run"] = sketch.run
+    if view.run:
+        graph["run"] = view.run
     return msgspec.json.format(msgspec.json.encode(graph), indent=2).decode() + "\n"
 
 
-def _words(box: NodeBox) -> list[str]:
-    """Return the lines that stand in a box."""
-    name = box.id if len(box.id) <= _LONGEST else f"{box.id[:_LONGEST]}…"
-    if box.mark is None:
+def _box_lines(box: NodeBox) -> list[str]:
+    """Return the lines inside a box."""
+    name = box.id if len(box.id) <= _MAX_NAME else f"{box.id[:_MAX_NAME]}…"
+    if box.status is None:
         return [name]
-    state = " ".join(filter(None, (phrases.state(box.mark), phrases.time(box.mark))))
-    return [line for line in (name, state, phrases.remark(box.mark)) if line]
+    state = " ".join(filter(None, (phrases.format_state(box.status), phrases.format_time(box.status))))
+    return [line for line in (name, state, phrases.format_remark(box.status)) if line]
 
 
 def _attributes(box: NodeBox) -> str:
     styles = ["rounded"] if box.is_command else []
-    parts = [f"label={_label(_words(box))}", f"tooltip={_label([box.label[:_LONGEST]])}"]
+    parts = [f"label={_label(_box_lines(box))}", f"tooltip={_label([box.label[:_MAX_NAME]])}"]
     parts += ["peripheries=2"] if box.is_mapped else []
-    if box.mark:
+    if box.status:
         styles.append("filled")
-        parts += [f'fillcolor="{FILLS[box.mark.state]}"', f'fontcolor="{BLACK}"']
-        parts += ["penwidth=3"] if box.mark.critical else []
+        parts += [f'fillcolor="{FILLS[box.status.state]}"', f'fontcolor="{BLACK}"']
+        parts += ["penwidth=3"] if box.status.critical else []
     return ", ".join([*parts, f'style="{",".join(styles)}"'] if styles else parts)
 
 
@@ -83,29 +83,29 @@ def _line(need: EdgeView) -> str:
     return f" [{', '.join(parts)}]" if parts else ""
 
 
-def _stubs(place: int, box: NodeBox) -> Iterator[str]:
-    r"""Yield what stands for the neighbours that are left out.
+def _stubs(index: int, box: NodeBox) -> Iterator[str]:
+    r"""Yield placeholders for the hidden neighbors.
 
-    Its name is no node's: in those a backslash is doubled, or part of the escape of one character, which is never
-    ``\<`` nor ``\>``.
+    The name of a placeholder cannot be the name of a node. In a node's name a backslash is either escaped by a second
+    backslash or part of the escape of one character, which is never ``\<`` nor ``\>``.
     """
-    for sign, count in (("<", box.before), (">", box.after)):
+    for sign, count in (("<", box.hidden_predecessors), (">", box.hidden_successors)):
         if count:
-            stub, node = f'"\\{sign}{place}"', _quote(box.id)
+            stub, node = f'"\\{sign}{index}"', _quote(box.id)
             yield f'  {stub} [label="+{count}", tooltip="{count} more", style=dashed];'
             yield f"  {f'{stub} -> {node}' if sign == '<' else f'{node} -> {stub}'} [style=dashed];"
 
 
 def _quote(name: str) -> str:
-    """Quote a name so that no two names become one: the backslashes of escapes stay single, all others do not."""
+    """Quote a name so that distinct names stay distinct: only the backslashes of escapes remain single."""
     escaped = name.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{printable(escaped)}"'
 
 
 def _label(lines: list[str]) -> str:
-    r"""Quote lines that Graphviz is to show as they are: it takes ``\`` and ``&`` for the beginning of an escape."""
-    shown = [printable(line).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;") for line in lines]
-    return f'"{"\\n".join(shown)}"'
+    r"""Quote lines that Graphviz must show literally, although ``\`` and ``&`` begin its escapes."""
+    escaped = [printable(line).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;") for line in lines]
+    return f'"{"\\n".join(escaped)}"'
 
 
 def _arrow(need: EdgeView) -> str:
@@ -118,37 +118,42 @@ def _entities(text: str) -> str:
     return _SPECIAL.sub(lambda match: f"#{ord(match[0])};", printable(text))
 
 
-def _classes(sketch: GraphView) -> Iterator[str]:
-    """Yield the colours of the states that there are, and who has them."""
-    marks = {f"n{place}": box.mark for place, box in enumerate(sketch.boxes) if box.mark}
+def _classes(view: GraphView) -> Iterator[str]:
+    """Yield the definition of the color of each present state, and the assignment of its nodes."""
+    statuses = {f"n{index}": box.status for index, box in enumerate(view.boxes) if box.status}
     for state, fill in FILLS.items():
-        nodes = [node for node, mark in marks.items() if mark.state == state]
+        nodes = [node for node, status in statuses.items() if status.state == state]
         if nodes:
             name = state.replace(" ", "_")
             yield f"  classDef {name} fill:{fill},color:{BLACK},stroke:{BLACK}"
             yield f"  class {','.join(nodes)} {name}"
-    critical = [node for node, mark in marks.items() if mark.critical]
+    critical = [node for node, status in statuses.items() if status.critical]
     if critical:
         yield "  classDef critical stroke-width:4px"
         yield f"  class {','.join(critical)} critical"
 
 
-def _fields(sketch: GraphView, box: NodeBox) -> dict[str, Any]:
+def _fields(view: GraphView, box: NodeBox) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "id": box.id,
         "label": box.label,
         "level": box.level,
-        "needs": [sketch.boxes[need.box].id for need in box.needs],
+        "needs": [view.boxes[need.box].id for need in box.needs],
     }
-    more = {"more_before": box.before, "more_after": box.after}
+    more = {"more_before": box.hidden_predecessors, "more_after": box.hidden_successors}
     fields |= {name: count for name, count in more.items() if count}
-    return fields | _mark_fields(box.mark) if box.mark else fields
+    return fields | _status_fields(box.status) if box.status else fields
 
 
-def _mark_fields(mark: NodeStatus) -> dict[str, Any]:
-    """Return what became of a node; why it was skipped and its children only where there is such a thing."""
+def _status_fields(status: NodeStatus) -> dict[str, Any]:
+    """Return the fields of a status, without an empty skip reason and without absent children."""
     optional = {"reason", "because", "children"}
-    return {name: value for name, value in msgspec.structs.asdict(mark).items() if value or name not in optional}
+    return {name: value for name, value in msgspec.structs.asdict(status).items() if value or name not in optional}
 
 
-FORMS: dict[str, Callable[[GraphView], str]] = {"text": levels.text, "dot": dot, "mermaid": mermaid, "json": as_json}
+FORMATS: dict[str, Callable[[GraphView], str]] = {
+    "text": format_nodes,
+    "dot": to_dot,
+    "mermaid": to_mermaid,
+    "json": to_json,
+}

@@ -1,37 +1,36 @@
-"""What drawings say of a node that was run: its state, its time, and what else is worth a word."""
+"""Phrases for the status of a node, shared by all drawings: its state, its time, and remarks."""
 
 from taskrunner.analysis.attempts import ALLOWED
 from taskrunner.analysis.formatting import format_seconds
-from taskrunner.analysis.graph_view import status as mark
-from taskrunner.analysis.graph_view.status import NodeStatus
+from taskrunner.analysis.graph_view.status import SKIPPED, UNKNOWN, NodeStatus
 
-_STATES = {ALLOWED: "failed, allowed", mark.UNKNOWN: "not in the run"}
-
-
-def state(found: NodeStatus) -> str:
-    """Name a state for people."""
-    return _STATES.get(found.state, found.state)
+_STATES = {ALLOWED: "failed, allowed", UNKNOWN: "not in the run"}
 
 
-def time(found: NodeStatus) -> str:
-    """Write how long a node ran; nothing where no attempt was made."""
-    return format_seconds(found.ran_s) if found.attempts or found.children else ""
+def format_state(status: NodeStatus) -> str:
+    """Return the name of a state for people."""
+    return _STATES.get(status.state, status.state)
 
 
-def remark(found: NodeStatus) -> str:
-    """Say why a node was skipped, how often it was tried, how many children it had."""
-    parts = [_skip(found)] if found.state == mark.SKIPPED else []
-    parts += [f"{found.attempts} attempts"] if found.attempts > 1 else []
-    if found.children:
-        children = found.children
+def format_time(status: NodeStatus) -> str:
+    """Return the total time of a node, or "" if there was no attempt."""
+    return format_seconds(status.ran_s) if status.attempts or status.children else ""
+
+
+def format_remark(status: NodeStatus) -> str:
+    """Return the reason for a skip, the number of attempts if there were several, and a summary of the children."""
+    parts = [_skip_reason(status)] if status.state == SKIPPED else []
+    parts += [f"{status.attempts} attempts"] if status.attempts > 1 else []
+    if status.children:
+        children = status.children
         failed = f", {children.failed} failed" if children.failed else ""
         parts += [f"{children.count} children{failed}, slowest {children.slowest} {format_seconds(children.slowest_s)}"]
     return ", ".join(parts)
 
 
-def _skip(found: NodeStatus) -> str:
-    if found.reason == "when":
+def _skip_reason(status: NodeStatus) -> str:
+    if status.reason == "when":
         return "its condition is false"
-    if found.reason == "stopped":
-        return f"stopped by {found.because}" if found.because else "the run was stopped"
-    return f"because of {found.because}"
+    if status.reason == "stopped":
+        return f"stopped by {status.because}" if status.because else "the run was stopped"
+    return f"because of {status.because}"

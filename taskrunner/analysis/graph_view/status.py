@@ -1,4 +1,4 @@
-"""What became of a node in a recorded run: what a drawing says of it beside what it is."""
+"""Status of the nodes of a recorded run, for drawings of its graph."""
 
 import itertools
 import math
@@ -10,15 +10,15 @@ from taskrunner.analysis.attempts import FAILED
 from taskrunner.analysis.recorded_run import RecordedRun
 from taskrunner.events.types import NodeSkipped
 
-# Beside the states of attempts.
+# States of nodes, in addition to the states of attempts.
 SKIPPED = "skipped"
-NOT_RUN = "not run"  # nobody asked for it
-NOT_ENDED = "not ended"  # when the run was killed, or until now
-UNKNOWN = "unknown"  # the run's graph does not have it
+NOT_RUN = "not run"  # not selected for the run
+NOT_ENDED = "not ended"  # when the run was killed, or so far
+UNKNOWN = "unknown"  # not in the graph of the run
 
 
 class Children(msgspec.Struct, frozen=True):
-    """Those of a mapped node that ran. ``slowest`` is the one that took longest, ``slowest_s`` seconds."""
+    """The executed children of a mapped node; ``slowest`` took longest, ``slowest_s`` seconds."""
 
     count: int
     failed: int
@@ -27,11 +27,12 @@ class Children(msgspec.Struct, frozen=True):
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
-    """What became of one node.
+    """The status of one node.
 
-    ``ran_s`` and ``queued_s`` are the seconds of all its attempts, ``ran_s`` those of its children too. ``worker`` is
-    that of its last attempt, -1 for the event loop; None: there was no attempt. ``reason`` and ``because`` are
-    those of ``run.outcome.Skip``. ``critical``: it, or a child of it, is on the critical path.
+    - ``ran_s``: the seconds of all attempts of the node and of its children; ``queued_s``: without the children.
+    - ``worker``: the worker of the last attempt, -1 for the event loop, or None if there was no attempt.
+    - ``critical``: whether the node or one of its children is on the critical path.
+    - ``reason`` and ``because``: the fields of ``plan.outcome.Skip``.
     """
 
     state: str
@@ -46,18 +47,18 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
 
 class StatusIndex:
-    """The marks of a run's nodes. ``links``: the pairs of nodes that follow each other on the critical path."""
+    """The statuses of a run's nodes; ``links`` are the pairs of consecutive nodes on the critical path."""
 
     def __init__(self, run: RecordedRun) -> None:
         self.run = run
         _, path = run.critical_path
         mapped = {child: node for node, children in run.children.items() for child in children}
-        stations = [node for node, _ in itertools.groupby(mapped.get(node, node) for node in path)]
-        self.links = frozenset(itertools.pairwise(stations))
-        self._critical = frozenset(stations)
+        critical = [node for node, _ in itertools.groupby(mapped.get(node, node) for node in path)]
+        self.links = frozenset(itertools.pairwise(critical))
+        self._critical = frozenset(critical)
 
     def of(self, node: str) -> NodeStatus:
-        """Return what became of a node."""
+        """Return the status of a node."""
         skip = self.run.skipped.get(node)
         attempts, children = self.run.by_node.get(node, ()), self.run.children.get(node, ())
         return NodeStatus(
@@ -72,15 +73,15 @@ class StatusIndex:
             children=self._children(children) if children else None,
         )
 
-    def knows(self, node: str) -> bool:
-        """Say whether the run's graph has a node; where nobody can read that graph it may have any."""
+    def contains(self, node: str) -> bool:
+        """Return whether the graph of the run may contain a node; an unreadable graph may contain any node."""
         return self.run.dag is None or node in self.run.dag.index
 
     def _state(self, node: str, skip: NodeSkipped | None) -> str:
         state = self.run.state_of(node)
         if skip and self.run.state_of(skip.because) == FAILED and skip.because in self.run.children.get(node, ()):
-            return FAILED  # it was not gathered, but it did run
-        if state or not self.knows(node):
+            return FAILED  # the results were not collected, but the children ran
+        if state or not self.contains(node):
             return state or UNKNOWN
         return NOT_ENDED if self.run.done is None else NOT_RUN
 
@@ -92,5 +93,5 @@ class StatusIndex:
 
 
 def _sum(seconds: Iterable[float]) -> float:
-    """Add seconds; what events tell ends with the nanoseconds."""
+    """Add seconds; the result is rounded to nanoseconds, the resolution of events."""
     return round(math.fsum(seconds), 9)

@@ -1,6 +1,6 @@
-"""What is to be drawn of a graph: all of it or what lies around one node, with or without what became of it in a run.
+"""Graph view: the content of a drawing, for a whole graph or the neighborhood of a node.
 
-Every form draws this and nothing else.
+It optionally contains the status of the nodes in a run. All output formats draw this view and use no other source.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +13,7 @@ from taskrunner.graph.dag import Dag, Vertex
 
 
 class EdgeView(msgspec.Struct, frozen=True):
-    """A node that another one needs: where its box stands, whether its result is used."""
+    """A dependency of a node: the position of its box, and whether its result is used."""
 
     box: int
     is_used: bool
@@ -21,7 +21,11 @@ class EdgeView(msgspec.Struct, frozen=True):
 
 
 class NodeBox(msgspec.Struct, frozen=True):
-    """One node. ``level``: its depth in the whole graph. ``before``, ``after``: how many neighbours are left out."""
+    """One node.
+
+    ``level`` is the depth of the node in the whole graph. ``hidden_predecessors`` and ``hidden_successors`` are the
+    numbers of neighbors outside the view.
+    """
 
     id: str
     label: str
@@ -30,13 +34,13 @@ class NodeBox(msgspec.Struct, frozen=True):
     is_command: bool
     is_mapped: bool
     needs: tuple[EdgeView, ...] = ()
-    before: int = 0
-    after: int = 0
-    mark: NodeStatus | None = None
+    hidden_predecessors: int = 0
+    hidden_successors: int = 0
+    status: NodeStatus | None = None
 
 
 class RunHeader(msgspec.Struct, frozen=True):
-    """The run that the marks are from. Times are seconds."""
+    """The run to which the statuses belong. Times are seconds."""
 
     id: str
     state: str
@@ -45,7 +49,7 @@ class RunHeader(msgspec.Struct, frozen=True):
 
 
 class GraphView(msgspec.Struct, frozen=True):
-    """A graph to be drawn, or a part of one; the boxes are in the order of the graph's nodes."""
+    """A graph to draw, or a part of one; the boxes are in the order of the graph's nodes."""
 
     name: str
     boxes: Sequence[NodeBox]
@@ -54,15 +58,15 @@ class GraphView(msgspec.Struct, frozen=True):
 
     @property
     def edges(self) -> int:
-        """How many lines there are between boxes."""
+        """The number of lines between boxes."""
         return sum(len(box.needs) for box in self.boxes)
 
 
-def graph_view(dag: Dag, kept: Iterable[int] | None = None, marks: StatusIndex | None = None) -> GraphView:
-    """Sketch a graph, or the vertices ``kept`` of it, with the marks of a run if there is one."""
-    indexes = sorted(range(len(dag.vertices)) if kept is None else kept)
+def graph_view(dag: Dag, selected: Iterable[int] | None = None, statuses: StatusIndex | None = None) -> GraphView:
+    """Return the view of a graph or of its ``selected`` vertices, with the statuses of a run if there is one."""
+    indexes = sorted(range(len(dag.vertices)) if selected is None else selected)
     box_of = {index: box for box, index in enumerate(indexes)}
-    links = marks.links if marks else frozenset()
+    links = statuses.links if statuses else frozenset()
     depths = dag.depths()
     is_cut = len(indexes) < len(dag.vertices)
     boxes = []
@@ -73,30 +77,30 @@ def graph_view(dag: Dag, kept: Iterable[int] | None = None, marks: StatusIndex |
             for i in vertex.predecessors
             if i in box_of
         ]
-        after = sum(i not in box_of for i in dag.successors[index]) if is_cut else 0
-        mark = marks.of(vertex.id) if marks else None
-        boxes.append(_box(vertex, depths[index], needs, after, mark))
+        hidden_successors = sum(i not in box_of for i in dag.successors[index]) if is_cut else 0
+        status = statuses.of(vertex.id) if statuses else None
+        boxes.append(_box(vertex, depths[index], needs, hidden_successors, status))
     outputs = [dag.vertices[i].id for i in dag.outputs if i in box_of]
-    return GraphView(dag.file.name, boxes, outputs, _shown(marks))
+    return GraphView(dag.file.name, boxes, outputs, _run_header(statuses))
 
 
 def neighborhood(dag: Dag, node: str, depth: int) -> set[int]:
-    """Return the indexes of a node and of what lies up to ``depth`` steps before and after it.
+    """Return the indexes of a node and of its predecessors and successors within ``depth`` steps.
 
-    A child of a mapped node stands for that node.
+    A child of a mapped node represents that node.
 
     Raises:
         UsageError: the graph has no such node.
 
     """
-    centre = dag.find(node if node in dag.index else _mapped(dag, node))
-    return _reach(centre, depth, lambda i: dag.vertices[i].predecessors) | _reach(
-        centre, depth, dag.successors.__getitem__
+    center = dag.find(node if node in dag.index else _mapped_node(dag, node))
+    return _reach(center, depth, lambda i: dag.vertices[i].predecessors) | _reach(
+        center, depth, dag.successors.__getitem__
     )
 
 
-def _mapped(dag: Dag, node: str) -> str:
-    """Return the name of the mapped node of a child; what is no child's name is returned as it is."""
+def _mapped_node(dag: Dag, node: str) -> str:
+    """Return the mapped node of a child, or the name itself if it does not name a child."""
     mapped, _, number = node.rpartition("[")
     is_child = (
         number.removesuffix("]").isdecimal() and mapped in dag.index and dag.vertices[dag.index[mapped]].is_mapped
@@ -104,17 +108,19 @@ def _mapped(dag: Dag, node: str) -> str:
     return mapped if is_child else node
 
 
-def _reach(centre: int, depth: int, ahead: Callable[[int], Iterable[int]]) -> set[int]:
-    found = edge = {centre}
+def _reach(center: int, depth: int, neighbors: Callable[[int], Iterable[int]]) -> set[int]:
+    reached = frontier = {center}
     for _ in range(depth):
-        edge = {i for index in edge for i in ahead(index)} - found
-        if not edge:
+        frontier = {i for index in frontier for i in neighbors(index)} - reached
+        if not frontier:
             break
-        found = found | edge
-    return found
+        reached = reached | frontier
+    return reached
 
 
-def _box(vertex: Vertex, level: int, needs: Sequence[EdgeView], after: int, mark: NodeStatus | None) -> NodeBox:
+def _box(
+    vertex: Vertex, level: int, needs: Sequence[EdgeView], hidden_successors: int, status: NodeStatus | None
+) -> NodeBox:
     return NodeBox(
         id=vertex.id,
         label=label(vertex),
@@ -123,14 +129,14 @@ def _box(vertex: Vertex, level: int, needs: Sequence[EdgeView], after: int, mark
         is_command=not vertex.call,
         is_mapped=vertex.is_mapped,
         needs=tuple(needs),
-        before=len(vertex.predecessors) - len(needs),
-        after=after,
-        mark=mark,
+        hidden_predecessors=len(vertex.predecessors) - len(needs),
+        hidden_successors=hidden_successors,
+        status=status,
     )
 
 
-def _shown(marks: StatusIndex | None) -> RunHeader | None:
-    if marks is None:
+def _run_header(statuses: StatusIndex | None) -> RunHeader | None:
+    if statuses is None:
         return None
-    run = marks.run
+    run = statuses.run
     return RunHeader(run.id, run.state, round(run.wall_s, 9), round(run.critical_path[0], 9))

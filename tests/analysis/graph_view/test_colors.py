@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from taskrunner.analysis.graph_view.colors import BLACK, FILLS, painted, plain
+from taskrunner.analysis.graph_view.colors import BLACK, FILLS, apply_color, omit_color
 
 
 def luminance(colour):
@@ -25,7 +25,7 @@ def test_no_two_states_look_alike():
 
 
 def test_paint():
-    assert painted("x", "failed", bold=False) == "\x1b[31mx\x1b[0m"
-    assert painted("x", "failed", bold=True) == "\x1b[31;1mx\x1b[0m"
-    assert all(painted("x", state, bold=False).endswith("mx\x1b[0m") for state in FILLS)
-    assert plain("x", "failed", bold=True) == "x"
+    assert apply_color("x", "failed", bold=False) == "\x1b[31mx\x1b[0m"
+    assert apply_color("x", "failed", bold=True) == "\x1b[31;1mx\x1b[0m"
+    assert all(apply_color("x", state, bold=False).endswith("mx\x1b[0m") for state in FILLS)
+    assert omit_color("x", "failed", bold=True) == "x"

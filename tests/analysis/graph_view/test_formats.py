@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from taskrunner.analysis.graph_view.formats import FORMS
+from taskrunner.analysis.graph_view.formats import FORMATS
 from taskrunner.analysis.graph_view.status import Children, NodeStatus
 from taskrunner.analysis.graph_view.view import EdgeView, GraphView, NodeBox, RunHeader
 
@@ -27,19 +27,21 @@ PLAIN = GraphView(
     ],
     ["c"],
 )
-CUT = GraphView("", [box("a", 3, before=2), box("b", 4, [EdgeView(0, is_used=True)], after=13)], [])
+CUT = GraphView(
+    "", [box("a", 3, hidden_predecessors=2), box("b", 4, [EdgeView(0, is_used=True)], hidden_successors=13)], []
+)
 MARKED = GraphView(
     "g",
     [
-        box("a", mark=NodeStatus("done", 0.5, 0.25, worker=0, attempts=2, critical=True)),
-        box("m", 1, [EdgeView(0, True, True)], is_mapped=True, mark=NodeStatus(  # noqa: FBT003
+        box("a", status=NodeStatus("done", 0.5, 0.25, worker=0, attempts=2, critical=True)),
+        box("m", 1, [EdgeView(0, True, True)], is_mapped=True, status=NodeStatus(  # noqa: FBT003
             "failed", 1.0, 0.125, worker=1, attempts=1, critical=True, children=Children(4, 1, "m[2]", 0.75)
         )),
         box(
             "c", 2, [EdgeView(1, is_used=False)],
-            is_command=True, mark=NodeStatus("skipped", reason="needs", because="m[2]"),
+            is_command=True, status=NodeStatus("skipped", reason="needs", because="m[2]"),
         ),
-        box("d", 2, mark=NodeStatus("not ended")),
+        box("d", 2, status=NodeStatus("not ended")),
     ],
     ["c"],
     RunHeader("20260101-000000-abcdef0", "failed", 2.0, 1.5),
@@ -124,16 +126,16 @@ SKETCHES = {"plain": PLAIN, "cut": CUT, "marked": MARKED}
 
 @pytest.mark.parametrize("name", SKETCHES)
 def test_dot(name):
-    assert FORMS["dot"](SKETCHES[name]) == DOT[name]
+    assert FORMATS["dot"](SKETCHES[name]) == DOT[name]
 
 
 @pytest.mark.parametrize("name", SKETCHES)
 def test_mermaid(name):
-    assert FORMS["mermaid"](SKETCHES[name]) == MERMAID[name]
+    assert FORMATS["mermaid"](SKETCHES[name]) == MERMAID[name]
 
 
 def test_json_has_levels_and_needs():
-    found = json.loads(FORMS["json"](PLAIN))
+    found = json.loads(FORMATS["json"](PLAIN))
     assert found == {
         "name": "g",
         "nodes": [
@@ -146,13 +148,13 @@ def test_json_has_levels_and_needs():
 
 
 def test_json_of_a_cut_graph_counts_what_is_left_out():
-    first, second = json.loads(FORMS["json"](CUT))["nodes"]
+    first, second = json.loads(FORMATS["json"](CUT))["nodes"]
     assert (first["more_before"], second["more_after"]) == (2, 13)
     assert "more_after" not in first
 
 
 def test_json_has_what_became_of_each_node():
-    found = json.loads(FORMS["json"](MARKED))
+    found = json.loads(FORMATS["json"](MARKED))
     a, m, c, d = ({name: value for name, value in node.items() if name not in PLAIN_FIELDS} for node in found["nodes"])
     assert a == {"state": "done", "ran_s": 0.5, "queued_s": 0.25, "worker": 0, "attempts": 2, "critical": True}
     assert m["children"] == {"count": 4, "failed": 1, "slowest": "m[2]", "slowest_s": 0.75}
@@ -176,7 +178,7 @@ def labels_of(mermaid):
 
 @pytest.mark.parametrize("name", [EVIL, "end", "`x`", "1. load", "- x", "__init__", "a#35;b", "<br>", "  a", "é ü_ñ-x"])
 def test_mermaid_takes_no_name_for_its_own_syntax(name):
-    drawn = FORMS["mermaid"](GraphView("", [box(name)], []))
+    drawn = FORMATS["mermaid"](GraphView("", [box(name)], []))
     (line,) = drawn.splitlines()[1:]
     inner = re.fullmatch(r'  n0\["(.*)"\]', line)[1]
     assert re.fullmatch(r"(#\d+;|[\w ,-])*", inner)
@@ -188,11 +190,11 @@ def test_mermaid_takes_no_name_for_its_own_syntax(name):
 @pytest.mark.skipif(not shutil.which("dot"), reason="graphviz is not installed")
 def test_graphviz_reads_hostile_names_and_keeps_them_apart():
     names = [EVIL, "a\nb", "a\\nb", "a\\", '"', "\\<0", "<b>", "x&amp;y", "x&y", "\\G\\N"]
-    boxes = [box(name, before=1, after=1) for name in names]
+    boxes = [box(name, hidden_predecessors=1, hidden_successors=1) for name in names]
     evil = box(
-        "end", 1, [EdgeView(i, is_used=True) for i in range(len(names))], mark=NodeStatus("skipped", because=EVIL)
+        "end", 1, [EdgeView(i, is_used=True) for i in range(len(names))], status=NodeStatus("skipped", because=EVIL)
     )
-    drawn = FORMS["dot"](GraphView(EVIL, [*boxes, evil], []))
+    drawn = FORMATS["dot"](GraphView(EVIL, [*boxes, evil], []))
     ended = subprocess.run(["dot", "-Tjson"], input=drawn.encode(), capture_output=True, check=True, timeout=60)  # noqa: S607
     found = json.loads(ended.stdout)
     assert ended.stderr == b""
@@ -202,7 +204,7 @@ def test_graphviz_reads_hostile_names_and_keeps_them_apart():
 @pytest.mark.skipif(not shutil.which("dot"), reason="graphviz is not installed")
 def test_graphviz_shows_names_as_they_are():
     names = ["\\N", "x&amp;y", "x&y", "a\nb", "<b>", '"q"']
-    drawn = FORMS["dot"](GraphView("", [box(name) for name in names], []))
+    drawn = FORMATS["dot"](GraphView("", [box(name) for name in names], []))
     ended = subprocess.run(["dot", "-Tsvg"], input=drawn.encode(), capture_output=True, check=True, timeout=60)  # noqa: S607
     texts = re.findall(r"<text [^>]*>(.*)</text>", ended.stdout.decode())
     assert texts == ["\\N", "x&amp;amp;y", "x&amp;y", "a\\nb", "&lt;b&gt;", "&quot;q&quot;"]

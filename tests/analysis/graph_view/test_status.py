@@ -126,10 +126,10 @@ def test_both_parts_of_a_resumed_run_count():
 
 def test_a_node_that_the_run_does_not_know():
     found = marks(END)
-    assert (found.knows("other"), found.of("other").state) == (False, "unknown")
+    assert (found.contains("other"), found.of("other").state) == (False, "unknown")
 
 
 def test_without_the_run_s_graph_any_node_may_have_been_there():
     found = marks(done("a", 0.0, 0.25), *CHILDREN, END, has_graph=False)
-    assert (found.knows("other"), found.of("other").state) == (True, "not run")
+    assert (found.contains("other"), found.of("other").state) == (True, "not run")
     assert (found.of("a").state, found.of("many").children.count, found.links) == ("done", 2, frozenset())

@@ -46,7 +46,7 @@ def test_what_is_near_a_node(depth, expected):
 
 def test_a_cut_graph_keeps_order_and_levels_and_counts_what_is_left_out():
     found = graph_view(WEB, neighborhood(WEB, "b", 1))
-    assert [(box.id, box.level, box.before, box.after) for box in found.boxes] == [
+    assert [(box.id, box.level, box.hidden_predecessors, box.hidden_successors) for box in found.boxes] == [
         ("z", 2, 0, 1),
         ("a", 0, 0, 1),
         ("b", 1, 0, 0),
@@ -58,13 +58,13 @@ def test_a_cut_graph_keeps_order_and_levels_and_counts_what_is_left_out():
 
 def test_left_out_before():
     (box,) = graph_view(WEB, neighborhood(WEB, "b", 0)).boxes
-    assert (box.needs, box.before, box.after) == ((), 2, 1)
+    assert (box.needs, box.hidden_predecessors, box.hidden_successors) == ((), 2, 1)
 
 
 def test_the_whole():
     found = graph_view(WEB)
     assert [box.id for box in found.boxes] == ["z", "y", "a", "b", "side", "other", "far"]
-    assert all(box.before == box.after == 0 for box in found.boxes)
+    assert all(box.hidden_predecessors == box.hidden_successors == 0 for box in found.boxes)
     assert found.outputs == ["other", "far"]
 
 
