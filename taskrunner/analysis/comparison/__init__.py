@@ -1,1 +1,1 @@
-"""Recorded runs side by side."""
+"""Comparison of recorded runs."""

@@ -1,7 +1,7 @@
-"""Runs side by side: what differs in where they ran, in their numbers, node by node and along the critical path.
+"""Comparison of runs: differences in environment, numbers, nodes and critical path.
 
-A side is one run or several of the same thing. The first one is the base, each other is compared with it. Numbers
-of a side are medians of its runs; what is judged a change, and what noise, is told in ``significance``.
+A side is one run, or several runs of the same graph. The first side is the base, with which each other side is
+compared. The numbers of a side are medians of its runs. ``analysis.statistics`` distinguishes changes from noise.
 """
 
 import itertools
@@ -15,18 +15,19 @@ from taskrunner.analysis.comparison.measures import Digest
 from taskrunner.analysis.statistics import LEVEL, can_judge, discovery_rates, rank_p
 from taskrunner.errors import UsageError
 
-MOST_SIDES = 26  # each has a letter
+MAX_SIDES = 26  # each side has a letter
 
-# The verdicts; there is none where there are too few runs, or where they cannot be compared.
+# The verdicts. Without enough comparable runs there is no verdict.
 CHANGED = "changed"
 NOISE = "noise"
 
-# Kinds of numbers.
+# The kinds of numbers.
 TIME = "time"
 NUMBER = "number"
 BYTES = "bytes"
 COUNT = "count"
 
+# The numbers of a run as a whole: the kind of each, and its field in Measures.
 _FIGURES = {
     "wall": (TIME, "wall_s"),
     "critical path": (TIME, "critical_path_s"),
@@ -44,9 +45,12 @@ _FIGURES = {
     "retried": (COUNT, "retried"),
 }
 
+type _Sides = tuple[Sequence[Digest], Sequence[Digest]]
+type _Times = tuple[list[float], list[float]]  # the seconds of one node on both sides, a number for each run with it
+
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """Numbers of one side: their median, the least and the most."""
+    """The median, the minimum and the maximum of a number over the runs of one side."""
 
     median: float
     least: float
@@ -62,17 +66,17 @@ class Side(msgspec.Struct, frozen=True):
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """Something that the runs ran on: the values on each side, where they are not the same on all of them."""
+    """A property of the environment that is not equal in all runs, with its values on each side."""
 
     name: str
     sides: tuple[tuple[str, ...], ...]
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """One side beside the base: median over median, median less median.
+    """The difference and the ratio of the medians of one side and the base.
 
-    ``ratio`` is None where the base is 0 or not there. Of ``p`` and ``q`` a figure has the first, a node the second;
-    neither where there are too few runs, or not comparable ones.
+    ``ratio`` is None if the base is 0 or absent. A figure has ``p``, and a node has ``q``. Without enough comparable
+    runs, both are None.
     """
 
     difference: float
@@ -83,9 +87,9 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One number of the runs as a whole; None where no run of a side knows it.
+    """One number of the runs as a whole, or None for a side on which no run has the number.
 
-    ``changes`` has one for each side but the base.
+    ``changes`` contains one entry for each side except the base.
     """
 
     name: str
@@ -96,7 +100,7 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """The seconds of one node, or of all that call one function; None: it ran on the other side only."""
+    """The seconds of one node, or of all nodes that call one function; None for a side on which none of them ran."""
 
     name: str
     base: Sample | None
@@ -106,9 +110,9 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A node on a critical path, with its seconds in the run of each side whose wall time is the median.
+    """A node on a critical path, with its seconds in the run with the median wall time of each side.
 
-    ``sides``: those on whose path it is.
+    ``sides`` are the sides with the node on their path.
     """
 
     node: str
@@ -118,7 +122,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """The base and one other side. Nodes and functions are sorted by how much of the difference they are."""
+    """The base and one other side; nodes and functions are sorted by their absolute difference, the largest first."""
 
     base: str
     other: str
@@ -129,7 +133,7 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """All that is known. ``level``: what has at most this p or q is judged a change."""
+    """A comparison of all sides; a difference with a p or q of at most ``level`` is a change."""
 
     sides: tuple[Side, ...]
     notes: tuple[str, ...]
@@ -140,28 +144,29 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 def compare(sides: Sequence[Sequence[Digest]]) -> Comparison:
-    """Compare the sides with the first one.
+    """Compare the sides with the first side.
 
     Raises:
-        UsageError: there are fewer than two or too many, one is empty, or a run is named twice.
+        UsageError: there are fewer than two sides or more than MAX_SIDES, a side is empty, or a run is named twice.
 
     """
     _check(sides)
     labels = [chr(ord("A") + i) for i in range(len(sides))]
-    named = [
+    named_sides = [
         Side(label, tuple([run.run for run in side]), _distinct(run.graph for run in side))
         for label, side in zip(labels, sides, strict=True)
     ]
     facts = tuple(_facts(sides))
     pairs = [_pair(("A", sides[0]), other) for other in zip(labels[1:], sides[1:], strict=True)]
-    return Comparison(tuple(named), tuple(_notes(named, sides, facts)), facts, tuple(_figures(sides)), tuple(pairs))
+    caveats = tuple(_caveats(named_sides, sides, facts))
+    return Comparison(tuple(named_sides), caveats, facts, tuple(_figures(sides)), tuple(pairs))
 
 
 def _check(sides: Sequence[Sequence[Digest]]) -> None:
     if len(sides) < 2 or not all(sides):  # noqa: PLR2004
         raise UsageError("a comparison needs a run on each of two sides")
-    if len(sides) > MOST_SIDES:
-        raise UsageError(f"there are {len(sides)} sides, and at most {MOST_SIDES} can be compared")
+    if len(sides) > MAX_SIDES:
+        raise UsageError(f"{len(sides)} sides are too many: at most {MAX_SIDES} can be compared")
     seen: set[str] = set()
     for run in itertools.chain.from_iterable(sides):
         if run.run in seen:
@@ -169,16 +174,16 @@ def _check(sides: Sequence[Sequence[Digest]]) -> None:
         seen.add(run.run)
 
 
-def _notes(named: Sequence[Side], sides: Sequence[Sequence[Digest]], facts: Sequence[Fact]) -> Iterator[str]:
-    if len({side.graphs for side in named}) > 1:
-        names = "; ".join(f"{side.label} {', '.join(side.graphs)}" for side in named)
+def _caveats(named_sides: Sequence[Side], sides: Sequence[Sequence[Digest]], facts: Sequence[Fact]) -> Iterator[str]:
+    if len({side.graphs for side in named_sides}) > 1:
+        names = "; ".join(f"{side.label} {', '.join(side.graphs)}" for side in named_sides)
         yield f"the graphs have different names: {names}"
     for fact in facts:
-        for side, values in zip(named, fact.sides, strict=True):
+        for side, values in zip(named_sides, fact.sides, strict=True):
             if len(values) > 1:
                 yield f"the runs of {side.label} differ in {fact.name}: {', '.join(values)}"
     for run in itertools.chain.from_iterable(sides):
-        yield from run.notes
+        yield from run.caveats
 
 
 def _facts(sides: Sequence[Sequence[Digest]]) -> Iterator[Fact]:
@@ -193,9 +198,9 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _figures(sides: Sequence[Sequence[Digest]]) -> Iterator[Figure]:
-    """Give the numbers; those that only count what went wrong are left out where nothing did."""
+    """Yield the numbers, without counts that are 0 in all runs."""
     for name, (kind, field) in _FIGURES.items():
-        values = tuple([_known(side, field) for side in sides])
+        values = tuple([_present_values(side, field) for side in sides])
         if kind == COUNT and not any(map(any, values)):
             continue
         samples = tuple([_sample(each) if each else None for each in values])
@@ -204,9 +209,9 @@ def _figures(sides: Sequence[Sequence[Digest]]) -> Iterator[Figure]:
         yield Figure(name, kind, values, samples, tuple(changes))
 
 
-def _known(side: Sequence[Digest], field: str) -> tuple[float, ...]:
-    found = [getattr(run.measures, field) for run in side]
-    return tuple([value for value in found if value is not None])
+def _present_values(side: Sequence[Digest], field: str) -> tuple[float, ...]:
+    values = [getattr(run.measures, field) for run in side]
+    return tuple([value for value in values if value is not None])
 
 
 def _figure_change(base: Sequence[float], other: Sequence[float], *, judge: bool) -> Change | None:
@@ -217,8 +222,8 @@ def _figure_change(base: Sequence[float], other: Sequence[float], *, judge: bool
 
 
 def _change(base: float, other: float, p: float | None = None, q: float | None = None) -> Change:
-    chance = q if p is None else p
-    verdict = "" if chance is None else CHANGED if chance <= LEVEL else NOISE
+    probability = q if p is None else p
+    verdict = "" if probability is None else CHANGED if probability <= LEVEL else NOISE
     return Change(other - base, other / base if base else None, p, q, verdict)
 
 
@@ -226,103 +231,103 @@ def _sample(values: Sequence[float]) -> Sample:
     return Sample(statistics.median(values), min(values), max(values))
 
 
-type _Sides = tuple[Sequence[Digest], Sequence[Digest]]
-type _Times = tuple[list[float], list[float]]  # the seconds of one node, a number for each run that has it
-
-
 def _pair(base: tuple[str, Sequence[Digest]], other: tuple[str, Sequence[Digest]]) -> Pair:
     labels, sides = (base[0], other[0]), (base[1], other[1])
-    odd = dict(_odd(labels, sides))
-    nodes = _rows(labels, sides, lambda run: run.spent, odd)
+    abnormal = dict(_abnormal_nodes(labels, sides))
+    nodes = _rows(labels, sides, lambda run: run.spent, abnormal)
     functions = _rows(labels, sides, lambda run: run.functions, {})
     return Pair(*labels, can_judge(*map(len, sides)), nodes, functions, tuple(_path(labels, sides)))
 
 
-def _odd(labels: tuple[str, str], sides: _Sides) -> Iterator[tuple[str, str]]:
-    """Give the nodes that did not end well everywhere, and how they ended: their times are not judged."""
+def _abnormal_nodes(labels: tuple[str, str], sides: _Sides) -> Iterator[tuple[str, str]]:
+    """Yield each node that was not executed successfully in all runs, with its states; its times are not judged."""
     counts = Counter(
         (node, label, state)
         for label, side in zip(labels, sides, strict=True)
         for run in side
-        for node, state in run.odd.items()
+        for node, state in run.abnormal.items()
     )
     sizes = dict(zip(labels, map(len, sides), strict=True))
-    told: dict[str, list[str]] = {}
-    for (node, label, state), times in counts.items():
-        told.setdefault(node, []).append(_of(f"{state} in {label}", times, sizes[label]))
-    for node, texts in told.items():
-        yield node, ", ".join(texts)
+    states: dict[str, list[str]] = {}
+    for (node, label, state), count in counts.items():
+        states.setdefault(node, []).append(_append_count(f"{state} in {label}", count, sizes[label]))
+    for node, parts in states.items():
+        yield node, ", ".join(parts)
 
 
-def _of(text: str, times: int, size: int) -> str:
-    return text if times == size else f"{text} ({times} of {size})"
+def _append_count(text: str, count: int, size: int) -> str:
+    return text if count == size else f"{text} ({count} of {size})"
 
 
 def _rows(
-    labels: tuple[str, str], sides: _Sides, seconds_of: Callable[[Digest], dict[str, float]], odd: Mapping[str, str]
+    labels: tuple[str, str],
+    sides: _Sides,
+    seconds_of: Callable[[Digest], dict[str, float]],
+    abnormal: Mapping[str, str],
 ) -> tuple[Row, ...]:
-    """Return a row for each name that any run has, those that are most of the difference first."""
+    """Return a row for each name in any run, those with the largest difference first."""
     tables = [[seconds_of(run) for run in side] for side in sides]
     names = _distinct(itertools.chain.from_iterable(itertools.chain.from_iterable(tables)))
-    times: dict[str, _Times] = {name: (_found(tables[0], name), _found(tables[1], name)) for name in names}
-    rates = _rates({name: pair for name, pair in times.items() if name not in odd}, *map(len, sides))
+    times: dict[str, _Times] = {name: (_select(tables[0], name), _select(tables[1], name)) for name in names}
+    rates = _rates({name: pair for name, pair in times.items() if name not in abnormal}, *map(len, sides))
     rows = [
-        _row(name, pair, rates.get(name), _told(labels, sides, pair, odd.get(name))) for name, pair in times.items()
+        _row(name, pair, rates.get(name), _remark(labels, sides, pair, abnormal.get(name)))
+        for name, pair in times.items()
     ]
     return tuple(sorted(rows, key=lambda row: (-abs(row.change.difference), row.name)))
 
 
-def _found(tables: Sequence[Mapping[str, float]], name: str) -> list[float]:
+def _select(tables: Sequence[Mapping[str, float]], name: str) -> list[float]:
     return [table[name] for table in tables if name in table]
 
 
 def _rates(times: Mapping[str, _Times], base: int, other: int) -> dict[str, float]:
-    """Judge together what ran in every run, if the runs are enough."""
-    whole = {name: pair for name, pair in times.items() if len(pair[0]) == base and len(pair[1]) == other}
-    return dict(zip(whole, discovery_rates(list(whole.values())), strict=True)) if can_judge(base, other) else {}
+    """Return the q of each name that is in all runs, or nothing if there are too few runs."""
+    complete = {name: pair for name, pair in times.items() if len(pair[0]) == base and len(pair[1]) == other}
+    return dict(zip(complete, discovery_rates(list(complete.values())), strict=True)) if can_judge(base, other) else {}
 
 
-def _row(name: str, times: _Times, q: float | None, note: str) -> Row:
+def _row(name: str, times: _Times, q: float | None, remark: str) -> Row:
     base, other = [_sample(each) if each else None for each in times]
     if base is not None and other is not None:
-        return Row(name, base, other, _change(base.median, other.median, q=q), note)
-    return Row(name, base, other, Change((other.median if other else 0.0) - (base.median if base else 0.0)), note)
+        return Row(name, base, other, _change(base.median, other.median, q=q), remark)
+    return Row(name, base, other, Change((other.median if other else 0.0) - (base.median if base else 0.0)), remark)
 
 
-def _told(labels: tuple[str, str], sides: _Sides, times: _Times, odd: str | None) -> str:
-    """Say what a row's numbers do not: on which side it ran, and how it ended."""
+def _remark(labels: tuple[str, str], sides: _Sides, times: _Times, states: str | None) -> str:
+    """Return the facts that the numbers of a row do not show: the sides on which it ran, and abnormal states."""
     if not times[0] or not times[1]:
-        return f"only in {labels[0] if times[0] else labels[1]}" + (f", {odd}" if odd else "")
+        return f"only in {labels[0] if times[0] else labels[1]}" + (f", {states}" if states else "")
     missing = [
-        f"ran in {len(found)} of {len(side)} of {label}"
-        for label, side, found in zip(labels, sides, times, strict=True)
-        if len(found) < len(side)
+        f"ran in {len(values)} of {len(side)} of {label}"
+        for label, side, values in zip(labels, sides, times, strict=True)
+        if len(values) < len(side)
     ]
-    return ", ".join([*missing, odd] if odd else missing)
+    return ", ".join([*missing, states] if states else missing)
 
 
 def _path(labels: tuple[str, str], sides: _Sides) -> Iterator[Step]:
-    """Give the nodes of both critical paths, in an order that is right for both if they are of the same graph."""
-    base, other = [_middle(side) for side in sides]
-    on = set(base.path), set(other.path)
-    for node in _merged(base.path, other.path):
-        where = tuple([label for label, path in zip(labels, on, strict=True) if node in path])
-        yield Step(node, where, base.spent.get(node), other.spent.get(node))
+    """Yield the nodes of both critical paths, in an order that is valid for both if the graphs are the same."""
+    base, other = [_median_run(side) for side in sides]
+    paths = set(base.path), set(other.path)
+    for node in _merge_paths(base.path, other.path):
+        on_sides = tuple([label for label, path in zip(labels, paths, strict=True) if node in path])
+        yield Step(node, on_sides, base.spent.get(node), other.spent.get(node))
 
 
-def _middle(side: Sequence[Digest]) -> Digest:
-    """Return the run whose wall time is the median; of an even number the faster of both in the middle."""
+def _median_run(side: Sequence[Digest]) -> Digest:
+    """Return the run with the median wall time; of an even number of runs, the faster of the two middle runs."""
     return sorted(side, key=lambda run: (run.measures.wall_s, run.run))[(len(side) - 1) // 2]
 
 
-def _merged(base: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
-    """Return the nodes of two paths, each once: before one that is on both, what leads to it on either."""
-    place = {node: i for i, node in enumerate(other)}
+def _merge_paths(base: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+    """Return the nodes of two paths, each once; the nodes before a common node on either path precede it."""
+    positions = {node: i for i, node in enumerate(other)}
     merged: list[str] = []
-    taken = 0
+    consumed = 0
     for node in base:
-        reached = place.get(node, -1)
-        merged += other[taken:reached] if reached >= taken else ()
-        taken = max(taken, reached)
+        position = positions.get(node, -1)
+        merged += other[consumed:position] if position >= consumed else ()
+        consumed = max(consumed, position)
         merged.append(node)
-    return _distinct([*merged, *other[taken:]])
+    return _distinct([*merged, *other[consumed:]])

@@ -1,9 +1,13 @@
-"""What a comparison keeps of one run: its numbers, the seconds of each node and function, and what it ran on.
+"""Measures of one run for a comparison: its numbers, the seconds of each node and function, and its environment.
 
-All times are seconds. Work is the time in calls and commands, as in a run's summary; async nodes mostly wait.
-The workers' time (their number times the wall time) has three parts: *busy* in nodes; *overhead*, when a worker
-ran nothing although a node was ready for it; and *idle*, when none was. A node with a named pool is not counted
-among the ready ones: it may wait for a place there.
+All times are seconds. Work is the time in calls and commands, as in the summary of a run. It excludes async nodes,
+because they mostly wait. The time of the workers (their number times the wall time) has three parts:
+
+- *busy*: a worker runs a node;
+- *overhead*: a worker runs no node although a node is ready for it;
+- *idle*: a worker runs no node, and none is ready.
+
+A node with a named pool is never counted as ready, because it may wait for a slot of the pool.
 """
 
 from collections.abc import Iterator
@@ -19,7 +23,7 @@ from taskrunner.storage.history import OK
 
 
 class Measures(msgspec.Struct, frozen=True):
-    """A run in numbers. None: what nobody knows. ``memory`` is the process's largest resident size, in bytes."""
+    """The numbers of a run; None if unknown. ``memory`` is the peak resident size of the process, in bytes."""
 
     wall_s: float
     work_s: float
@@ -38,10 +42,13 @@ class Measures(msgspec.Struct, frozen=True):
 
 
 class Digest(msgspec.Struct, frozen=True):
-    """One run. ``spent`` and ``functions``: seconds by node, and by what nodes call.
+    """The content of one run that a comparison uses.
 
-    ``odd``: how those nodes ended that did not end well. ``facts`` is what the run ran on; ``notes``: what ought to be
-    known before its numbers are believed.
+    - ``facts``: the environment of the run.
+    - ``spent`` and ``functions``: the seconds by node, and by called function.
+    - ``abnormal``: the states of all nodes with a state other than DONE.
+    - ``path``: the nodes of the critical path.
+    - ``caveats``: the reasons why the numbers may not be comparable.
     """
 
     run: str
@@ -49,46 +56,52 @@ class Digest(msgspec.Struct, frozen=True):
     measures: Measures
     facts: dict[str, str]
     spent: dict[str, float]
-    odd: dict[str, str]
+    abnormal: dict[str, str]
     functions: dict[str, float]
     path: tuple[str, ...]
-    notes: tuple[str, ...]
+    caveats: tuple[str, ...]
 
 
 def digest(run: RecordedRun) -> Digest:
-    """Add up one run."""
-    odd = {node: attempt.state for node, attempt in run.last.items() if attempt.state != DONE}
-    path = run.critical_path[1]
+    """Return the digest of one run."""
     return Digest(
-        run.id, run.name, _measures(run), _facts(run), run.spent, odd, _functions(run), path, tuple(_notes(run))
+        run=run.id,
+        graph=run.name,
+        measures=_measures(run),
+        facts=_facts(run),
+        spent=run.spent,
+        abnormal={node: attempt.state for node, attempt in run.last.items() if attempt.state != DONE},
+        functions=_functions(run),
+        path=run.critical_path[1],
+        caveats=tuple(_caveats(run)),
     )
 
 
 def worker_seconds(run: RecordedRun, totals: Totals) -> tuple[float, float, float]:
-    """Return the seconds that the workers were busy, that were overhead, and idle."""
-    whole = late_s = moment = 0.0
+    """Return the seconds of the workers: busy, overhead and idle."""
+    total_s = late_s = time = 0.0
     ready = busy = workers = 0
-    for following, more_ready, more_busy, more_workers in [*sorted(_changes(run)), (run.wall_s, 0, 0, 0)]:
-        whole += workers * (following - moment)
-        late_s += max(min(ready, workers - busy), 0) * (following - moment)
-        moment, ready, busy, workers = following, ready + more_ready, busy + more_busy, workers + more_workers
+    for next_time, more_ready, more_busy, more_workers in [*sorted(_changes(run)), (run.wall_s, 0, 0, 0)]:
+        total_s += workers * (next_time - time)
+        late_s += max(min(ready, workers - busy), 0) * (next_time - time)
+        time, ready, busy, workers = next_time, ready + more_ready, busy + more_busy, workers + more_workers
     busy_s = sum(totals.busy_s)
-    overhead_s = min(late_s, max(whole - busy_s, 0.0))
-    return busy_s, overhead_s, max(whole - busy_s - overhead_s, 0.0)
+    overhead_s = min(late_s, max(total_s - busy_s, 0.0))
+    return busy_s, overhead_s, max(total_s - busy_s - overhead_s, 0.0)
 
 
 def _changes(run: RecordedRun) -> Iterator[tuple[float, int, int, int]]:
-    """Give the moments at which more or fewer nodes were ready, ran on workers, or there were other workers."""
-    before = 0
+    """Yield the changes of the numbers of ready nodes, of nodes running on workers, and of workers, with times."""
+    workers = 0
     for part, start in zip(run.parts, run.starts, strict=True):
-        yield part, 0, 0, start.workers - before
-        before = start.workers
+        yield part, 0, 0, start.workers - workers
+        workers = start.workers
     for attempt in run.attempts:
         if is_offloaded(attempt):
             continue
-        waits = 0 if _has_pool(run.vertex(attempt)) else 1
-        yield max(attempt.ready, 0.0), waits, 0, 0
-        yield max(attempt.started, 0.0), -waits, 1, 0
+        ready = 0 if _has_pool(run.vertex(attempt)) else 1
+        yield max(attempt.ready, 0.0), ready, 0, 0
+        yield max(attempt.started, 0.0), -ready, 1, 0
         yield attempt.ended, 0, -1, 0
 
 
@@ -131,7 +144,7 @@ def _facts(run: RecordedRun) -> dict[str, str]:
 
 
 def _functions(run: RecordedRun) -> dict[str, float]:
-    """Add up the seconds by what is called: a function, or the program of a command."""
+    """Return the total seconds by called function, or by program for commands."""
     names = [function_of(vertex) for vertex in run.dag.vertices] if run.dag is not None else []
     spent: dict[str, float] = {}
     for attempt in run.attempts:
@@ -141,13 +154,13 @@ def _functions(run: RecordedRun) -> dict[str, float]:
     return spent
 
 
-def _notes(run: RecordedRun) -> Iterator[str]:
+def _caveats(run: RecordedRun) -> Iterator[str]:
     if run.state != OK:
         end = "" if run.done is not None else ", counted up to the last event"
         yield f"run {run.id}: {run.state}{end}"
     if len(run.parts) > 1:
         yield f"run {run.id} was resumed: its {len(run.parts)} parts are laid end to end"
     if not run.attempts:
-        yield f"run {run.id} tells of no node that ran"
+        yield f"run {run.id} recorded no attempts"
     if run.dag is None:
-        yield f"the graph of run {run.id} cannot be read: no critical path, no functions"
+        yield f"cannot read the graph of run {run.id}: no critical path, no functions"

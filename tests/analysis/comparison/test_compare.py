@@ -13,7 +13,7 @@ FACTS = {"python": "CPython 3.13.9", "workers": "2"}
 
 def digest_of(run, spent=None, wall_s=1.0, path=(), facts=None, **fields):
     measures = msgspec.structs.replace(ZERO, wall_s=wall_s, **fields.pop("measures", {}))
-    known = {"graph": "demo", "odd": {}, "functions": {}, "notes": ()}
+    known = {"graph": "demo", "abnormal": {}, "functions": {}, "caveats": ()}
     return Digest(
         run=run, measures=measures, facts=FACTS | (facts or {}), spent=spent or {}, path=path, **known | fields
     )
@@ -106,11 +106,11 @@ def test_a_node_of_one_side_only_is_told_and_counts_whole():
 def test_a_node_that_did_not_end_well_everywhere_is_not_judged():
     base = side("a", {"n": 1.0, "m": 1.0}, {"n": 1.0, "m": 1.0}, {"n": 1.0, "m": 1.0})
     other = side("b", {"n": 9.0, "m": 8.0}, {"n": 9.0, "m": 8.0}, {"n": 9.0})
-    other[0] = msgspec.structs.replace(other[0], odd={"n": "failed"})
+    other[0] = msgspec.structs.replace(other[0], abnormal={"n": "failed"})
     (pair,) = compare([base, other]).pairs
     found = [(row.name, row.note, row.change.q) for row in pair.nodes]
     assert found == [("n", "failed in B (1 of 3)", None), ("m", "ran in 2 of 3 of B", None)]
-    cached = alone(digest_of("a", {"n": 1.0}), digest_of("b", {"n": 0.0}, odd={"n": "cached"}))
+    cached = alone(digest_of("a", {"n": 1.0}), digest_of("b", {"n": 0.0}, abnormal={"n": "cached"}))
     assert cached.nodes[0].note == "cached in B"
 
 
@@ -138,7 +138,7 @@ def test_what_differs_in_where_they_ran_is_told_and_nothing_else():
 
 
 def test_other_names_of_graphs_are_told_and_so_is_what_a_run_says_of_itself():
-    found = compare([[digest_of("a", notes=("run a: failed",))], [digest_of("b", graph="other")]])
+    found = compare([[digest_of("a", caveats=("run a: failed",))], [digest_of("b", graph="other")]])
     assert found.notes == ("the graphs have different names: A demo; B other", "run a: failed")
 
 
@@ -188,7 +188,7 @@ def test_two_paths_become_one_list_in_which_each_node_stands_once(base, other, m
         ([["a"], []], "a run on each of two sides"),
         ([["a"], ["b", "a"]], "run a is named twice"),
         ([["a", "a"], ["b"]], "run a is named twice"),
-        ([[str(n)] for n in range(27)], "27 sides, and at most 26"),
+        ([[str(n)] for n in range(27)], "27 sides are too many: at most 26"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(sides, message):

@@ -112,7 +112,7 @@ def test_a_mapped_node_has_made_a_worker_busy_with_its_expanding_too():
 def test_the_parts_of_a_resumed_run_count_with_their_own_workers():
     run = recorded(start(1), ran("load", 0.0, 1.0), start(3), ran("end", 0.0, 1.0), done(1.0))
     assert seconds_of(run) == (2.0, 0.0, 2.0)
-    assert "run r1 was resumed: its 2 parts are laid end to end" in digest(run).notes
+    assert "run r1 was resumed: its 2 parts are laid end to end" in digest(run).caveats
 
 
 def test_work_is_what_calls_and_commands_took_but_not_async_nodes():
@@ -135,12 +135,12 @@ def test_what_became_of_the_nodes_is_counted():
         state=FAILED,
     )
     found = digest(run)
-    assert found.odd == {"load": "cached", "wait": "failed", "pooled": "allowed"}
+    assert found.abnormal == {"load": "cached", "wait": "failed", "pooled": "allowed"}
     assert found.spent == {"load": 1.0, "wait": 0.75, "pooled": 0.25}
     numbers = found.measures
     assert (numbers.done, numbers.cached, numbers.failed, numbers.skipped, numbers.retried) == (1, 1, 2, 1, 1)
     assert (numbers.steals, numbers.memory) == (1, 2**20)  # as in the summary, of last attempts
-    assert found.notes == ("run r1: failed",)
+    assert found.caveats == ("run r1: failed",)
 
 
 def test_seconds_are_added_up_by_what_is_called():
@@ -161,18 +161,18 @@ def test_seconds_are_added_up_by_what_is_called():
 def test_a_run_that_was_killed_counts_up_to_its_last_event():
     found = digest(recorded(start(), ran("load", 0.5, 1.0), state=UNFINISHED))
     assert (found.measures.wall_s, found.measures.memory) == (1.5, None)
-    assert found.notes == ("run r1: unfinished, counted up to the last event",)
+    assert found.caveats == ("run r1: unfinished, counted up to the last event",)
 
 
 def test_a_run_without_a_graph_has_no_path_and_no_functions():
     found = digest(recorded(start(), ran("load", 0.0, 1.0), done(1.0), graph=None))
     assert (found.measures.critical_path_s, found.path, found.functions) == (None, (), {})
-    assert found.notes == ("the graph of run r1 cannot be read: no critical path, no functions",)
+    assert found.caveats == ("cannot read the graph of run r1: no critical path, no functions",)
 
 
 def test_a_run_in_which_nothing_ran_says_so():
     found = digest(recorded(start(), done(0.0)))
-    assert found.notes == ("run r1 tells of no node that ran",)
+    assert found.caveats == ("run r1 recorded no attempts",)
     assert (found.measures.parallelism, found.measures.wall_s) == (0.0, 0.0)
 
 

@@ -18,7 +18,7 @@ TAME = "n" * len(HOSTILE)
 
 def digest_of(run, spent, wall_s=1.0, **fields):
     measures = Measures(wall_s, 1.0, 1.0, 0.25, 0.5, 1.0, 1.0, 32 * 2**20, 1, len(spent), 0, 0, 0, 0)
-    known = {"graph": "demo", "odd": {}, "functions": {"m:f": 1.0}, "path": tuple(spent)[:1], "notes": ()}
+    known = {"graph": "demo", "abnormal": {}, "functions": {"m:f": 1.0}, "path": tuple(spent)[:1], "caveats": ()}
     return Digest(run=run, measures=measures, facts={"workers": "2"}, spent=spent, **known | fields)
 
 
@@ -73,16 +73,16 @@ def test_the_pictures_tell_changes_from_noise_in_words_too():
 def test_a_page_of_three_sides_has_two_pairs():
     sides = [[digest_of(run, {"n": seconds})] for run, seconds in (("a", 1.0), ("b", 2.0), ("c", 4.0))]
     page = comparison_page(compare(sides))
-    assert "<h2>B beside A</h2>" in page
-    assert "<h2>C beside A</h2>" in page
+    assert "<h2>B compared with A</h2>" in page
+    assert "<h2>C compared with A</h2>" in page
     assert {"nodes-B", "nodes-C"} <= data_of(page)["tables"].keys()
 
 
 def test_what_somebody_else_has_named_is_text_and_nothing_else():
-    fields = {"graph": HOSTILE, "functions": {HOSTILE: 1.0}, "notes": (HOSTILE,), "odd": {HOSTILE: "failed"}}
+    fields = {"graph": HOSTILE, "functions": {HOSTILE: 1.0}, "caveats": (HOSTILE,), "abnormal": {HOSTILE: "failed"}}
     tame, wild = [
         comparison_page(compare([[digest_of(run, {node: 1.0}, **each)] for run in ("a", "b")]))
-        for node, each in ((TAME, {"odd": {TAME: "failed"}, "notes": ("note",)}), (HOSTILE, fields))
+        for node, each in ((TAME, {"abnormal": {TAME: "failed"}, "caveats": ("note",)}), (HOSTILE, fields))
     ]
     assert [tag for tag, _ in Tags(wild).found] == [tag for tag, _ in Tags(tame).found]
     assert "\u202e" not in wild.replace(json.dumps("\u202e"), "").partition('id="data"')[0]

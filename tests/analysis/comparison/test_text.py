@@ -4,7 +4,7 @@ import pytest
 
 from taskrunner.analysis.comparison.compare import BYTES, COUNT, NUMBER, TIME, Sample, compare
 from taskrunner.analysis.comparison.measures import Digest, Measures
-from taskrunner.analysis.comparison.text import comparison_text, sample_text, signed
+from taskrunner.analysis.comparison.text import comparison_text, format_difference, format_sample
 
 SPENT = {"load": 0.5, "parse": 1.0, "old": 0.125}
 
@@ -15,7 +15,7 @@ def digest_of(run, spent, wall_s, workers="2", **fields):
         wall_s, work_s, work_s, 0.25, 0.5, work_s / wall_s, sum(spent.values()), 32 * 2**20, 1, len(spent), 0, 0, 0, 0
     )
     facts = {"python": "CPython 3.13.9", "workers": workers}
-    known = {"graph": "demo", "odd": {}, "functions": {"m:f": work_s}, "path": ("load", "parse"), "notes": ()}
+    known = {"graph": "demo", "abnormal": {}, "functions": {"m:f": work_s}, "path": ("load", "parse"), "caveats": ()}
     return Digest(run=run, measures=measures, facts=facts, spent=spent, **known | fields)
 
 
@@ -49,7 +49,7 @@ memory         32.0 MiB  32.0 MiB  1.00x
 steals         1         1         1.00x
 done           3         3         1.00x
 
-Nothing is judged: one run a side cannot tell a change from noise. Three against three can.
+No verdicts: one run per side cannot distinguish a change from noise. Three against three can.
 
 function       A         B        B-A    B/A
 m:f       1.62 s  812.5 ms  -812.5 ms  0.50x
@@ -62,9 +62,9 @@ load   500.0 ms  500.0 ms      +0 us  1.00x
 
 critical path         A         B        B-A
 load           500.0 ms  500.0 ms      +0 us
-parse            1.00 s  250.0 ms  -750.0 ms  on A's only
-new                   -   62.5 ms          -  on B's only
-1 of 3 nodes are on both
+parse            1.00 s  250.0 ms  -750.0 ms  only on A's
+new                   -   62.5 ms          -  only on B's
+1 of 3 nodes are on both paths
 """
 THREE = """\
 A  demo: 3 runs: a0, a1, a2
@@ -84,20 +84,20 @@ memory         32.0 MiB               32.0 MiB               1.00x    1  noise
 steals         1                      1                      1.00x
 done           2                      2                      1.00x
 
-"changed": p or q is 1/8 or less. p is the chance that noise alone sets sides so far apart;
-of 3 runs against 3 it is 0.1 at least. q is the share of noise among the rows that are so far apart.
+"changed": p or q is 1/8 or less. p is the probability that noise alone separates the sides as much;
+for 3 runs against 3 it is at least 0.1. q is the share of noise among all rows separated as much.
 
 function                      A                      B      B-A    B/A     q
 m:f       1.53 s (1.50 to 1.56)  2.56 s (2.50 to 2.62)  +1.03 s  1.67x  0.11  changed
 
 node                       A                      B      B-A    B/A     q
 parse  1.02 s (1.00 to 1.03)  2.03 s (2.00 to 2.06)  +1.02 s  2.00x  0.11  changed
-(1 node whose difference is noise, +15.6 ms together)
+(1 node whose difference is noise, +15.6 ms in total)
 
 critical path         A         B       B-A
 load           515.6 ms  531.2 ms  +15.6 ms
 parse            1.02 s    2.03 s   +1.02 s
-2 of 2 nodes are on both
+2 of 2 nodes are on both paths
 """
 
 
@@ -111,7 +111,7 @@ def test_three_runs_a_side_as_text():
 
 def test_of_long_lists_the_first_are_shown_and_the_rest_is_added_up():
     lines = comparison_text(one_a_side(), 1).splitlines()
-    assert "(3 more nodes, -62.5 ms together)" in lines
+    assert "(3 more nodes, -62.5 ms in total)" in lines
     assert "(2 more)" in lines
 
 
@@ -127,7 +127,7 @@ def test_three_sides_are_columns_and_two_pairs():
 
 def test_what_somebody_else_has_named_cannot_move_the_cursor():
     hostile = "\x1b[2Jn\n\u202eode" + "x" * 200
-    fields = {"graph": hostile, "path": (hostile,), "functions": {hostile: 1.0}, "notes": (hostile,)}
+    fields = {"graph": hostile, "path": (hostile,), "functions": {hostile: 1.0}, "caveats": (hostile,)}
     text = comparison_text(compare([[digest_of(run, {hostile: 1.0}, 1.0, **fields)] for run in ("a", "b")]), 20)
     assert text.replace("\n", "").isprintable()
     assert max(map(len, text.splitlines()[-4:])) < 120
@@ -147,8 +147,12 @@ def test_what_somebody_else_has_named_cannot_move_the_cursor():
     ],
 )
 def test_a_unit_is_told_once_where_it_is_the_same(sample, kind, text):
-    assert sample_text(sample, kind) == text
+    assert format_sample(sample, kind) == text
 
 
 def test_a_difference_has_a_sign():
-    assert (signed(0.5), signed(-0.25), signed(0.0)) == ("+500.0 ms", "-250.0 ms", "+0 us")
+    assert (format_difference(0.5), format_difference(-0.25), format_difference(0.0)) == (
+        "+500.0 ms",
+        "-250.0 ms",
+        "+0 us",
+    )

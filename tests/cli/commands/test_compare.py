@@ -64,7 +64,7 @@ def test_two_real_runs_are_compared(cli, inside):
     lines = ended.out.splitlines()
     assert [line.split()[:2] for line in lines[:2]] == [["A", "real:"], ["B", "real:"]]
     assert next(line.split() for line in lines if line.startswith("workers ")) == ["workers", "1", "2"]
-    assert "Nothing is judged: one run a side cannot tell a change from noise." in ended.out
+    assert "No verdicts: one run per side cannot distinguish a change from noise." in ended.out
     found = inside("compare", "last~1", "last", "--json").json
     assert rows_of(found).keys() == {"n", "c"}
     assert rows_of(found, "functions").keys() == {"functions:give", "$ echo"}
@@ -77,7 +77,7 @@ def test_sides_are_parted_by_a_word_and_judged(inside, three_and_three):
     (wall,) = [figure for figure in found["figures"] if figure["name"] == "wall"]
     assert wall["values"] == [[1.5, 1.515625, 1.53125], [2.0, 2.015625, 2.03125]]
     text = inside("compare", *three_and_three).out
-    assert "(1 node whose difference is noise, +0 us together)" in text
+    assert "(1 node whose difference is noise, +0 us in total)" in text
 
 
 def test_without_that_word_each_run_is_a_side(cli, inside):
@@ -97,7 +97,7 @@ def test_without_that_word_each_run_is_a_side(cli, inside):
         (["old0", "vs", "vs", "old1"], "a comparison needs a run on each of two sides"),
         (["old0", "old0"], "run old0 is named twice"),
         (["old0", "nobody"], 'no run "nobody"'),
-        (["old0", "old1", "--json", "--html"], "--json and --html cannot go together"),
+        (["old0", "old1", "--json", "--html"], "--json and --html cannot be combined"),
     ],
 )
 @pytest.mark.usefixtures("three_and_three")
@@ -109,7 +109,7 @@ def test_what_makes_no_comparison_is_wrong_use(inside, words, message):
 
 def test_so_many_rows_are_shown(inside, three_and_three):
     words = [word for word in three_and_three if word in ("old0", "new0")]
-    assert "(1 more node, +0 us together)" in inside("compare", *words, "--nodes", "1").out
+    assert "(1 more node, +0 us in total)" in inside("compare", *words, "--nodes", "1").out
     assert "more node" not in inside("compare", *words).out
 
 
@@ -162,7 +162,7 @@ def test_a_run_whose_graph_cannot_be_read_is_compared_all_the_same(cli, inside):
     whole(cli, "one", 0.5, 1.0)
     write(cli, "two", start("two"), ran("a", 0.0, 0.5), done(0.5), graph={"taskrunner": 1, "nodes": [{"id": "a"}]})
     found = inside("compare", "one", "two", "--json").json
-    assert found["notes"] == ["the graph of run two cannot be read: no critical path, no functions"]
+    assert found["notes"] == ["cannot read the graph of run two: no critical path, no functions"]
     assert rows_of(found).keys() == {"a", "b"}
 
 
