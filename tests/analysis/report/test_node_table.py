@@ -32,7 +32,7 @@ def test_a_row_a_node(recording):
     found = rows(table(record.run()))
     assert found[0] == {
         "node": "a", "state": "done", "function": "m:f", "where": "worker 0", "started": 2_000_000, "queued": 750_000,
-        "ran": 2_000_000, "attempts": 2, "path": "critical", "why": "",
+        "ran": 2_000_000, "attempts": 2, "path": "critical", "reason": "",
     }  # fmt: skip
     by_node = {row["node"]: row for row in found}
     assert (by_node["m[0]"]["function"], by_node["m[0]"]["where"]) == ("m:g", "worker 1, stolen")
