@@ -8,9 +8,9 @@ Burckhardt et al., "A randomized scheduler with probabilistic guarantees of find
 A node in the global queue cannot be stolen. If several workers follow a seed, about half of the nodes therefore have
 no rank. These nodes go through the workers' deques, as in a baseline run.
 
-The critical path needs the durations of an earlier run. Of the ready nodes, the one at the start of the longest chain
-starts first (Graham, "Bounds on multiprocessing timing anomalies", 1969, compares such list schedules).
-The global queue costs some microseconds per node, so this order is for nodes that take much longer.
+The critical path needs the durations of an earlier run. Of the ready nodes, the one with the longest chain behind it
+starts first. Graham, "Bounds on multiprocessing timing anomalies", 1969, compares such list schedules. The global
+queue costs some microseconds per node, so this order is for nodes that take much longer.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
