@@ -130,3 +130,13 @@ def test_the_tests_mirror_the_packages():
     folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
     packages = {path.parent.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")}
     assert {str(folder) for folder in folders - packages if folder.parts[0] not in ours} == set()
+
+
+def test_the_architecture_page_has_a_row_for_each_package_and_names_its_modules():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    order = " < ".join(" ".join(packages) for packages in LAYERS)
+    assert order in " ".join(page.split())
+    for package in LEVELS.keys() - {"api", "errors"}:
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{package}` |")]
+        parts = [path.stem for path in (PACKAGE / package).iterdir() if path.name not in {"__init__.py", "__pycache__"}]
+        assert [part for part in parts if f"`{part}`" not in row] == [], package
