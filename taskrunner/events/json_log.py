@@ -23,7 +23,7 @@ class JsonLog:
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Write a batch with one write, so that no other writer can tear a line."""
-        events = _from_level(events, self.level)
+        events = filter_by_level(events, self.level)
         if not events:
             return
         try:
@@ -35,7 +35,7 @@ class JsonLog:
 
     def close(self) -> None:
         """Close the file, unless it is a standard stream of the process."""
-        _close(self._file)
+        close_file(self._file)
 
 
 def open_log(path: str | Path) -> BinaryIO:
@@ -51,10 +51,12 @@ def open_log(path: str | Path) -> BinaryIO:
         raise TaskrunnerError(f"cannot write the log {path}: {error.strerror}") from None
 
 
-def _from_level(events: Sequence[Event], least: str) -> list[Event]:
-    return [event for event in events if LEVELS[event.level] >= LEVELS[least]]
+def filter_by_level(events: Sequence[Event], min_level: str) -> list[Event]:
+    """Return the events at or above a level."""
+    return [event for event in events if LEVELS[event.level] >= LEVELS[min_level]]
 
 
-def _close(file: IO[Any]) -> None:
+def close_file(file: IO[Any]) -> None:
+    """Close a file, unless it is a standard stream of the process."""
     if file not in (sys.stdout, sys.stderr, sys.stderr.buffer):
         file.close()

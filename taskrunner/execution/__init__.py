@@ -1,1 +1,1 @@
-"""One run of a graph: its plan, what runs a node, its records, events and result."""
+"""Execution of one run: runners and routers of tasks, the shared run state, event recorder and journal writer."""

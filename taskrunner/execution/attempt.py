@@ -1,4 +1,4 @@
-"""One attempt to run a call that may be given up: it ends by itself or by its time-out, whichever is first."""
+"""Attempt to execute a call that can be abandoned: it ends with the call or with its timeout, whichever is first."""
 
 import threading
 import time
@@ -9,59 +9,60 @@ from taskrunner.execution.timer import TimerHandle
 from taskrunner.plan.plan import AttemptRecord
 from taskrunner.plan.task import Task
 
+# The last task that a worker has started other than a bare synchronous call, its attempt if that can be abandoned, and
+# the start time in nanoseconds of the run's clock.
+type StartedTask = tuple[Task | None, "Attempt | None", int]
+
+NO_TASK: StartedTask = (None, None, 0)
+
 
 class Attempt:
-    """An attempt on a worker. ``give_up(attempt, seconds)`` is called by whoever finds that it took too long.
+    """An attempt on a worker.
 
-    Who settles it, the worker or the one that gives up, is who acquires ``_open`` first. The other one
-    leaves the task alone from then on. ``is_always``: it is not cancelled with the run, for which it may run.
+    ``abandon(attempt, seconds)``: the callback for a thread that finds that the attempt takes too long.
+    ``is_always``: the attempt belongs to an ``always`` node, and is not cancelled when the run is.
+
+    Thread safety: the worker and the abandoning thread both try to acquire ``_settled``, and the first one settles the
+    attempt. The other thread does not touch the task from then on.
     """
 
-    __slots__ = ("_open", "abandon", "began", "cancelled", "is_always", "number", "timer")
+    __slots__ = ("_settled", "abandon", "began", "cancelled", "is_always", "number", "timer")
 
-    def __init__(self, number: int, give_up: Callable[["Attempt", float], None], *, is_always: bool = False) -> None:
+    def __init__(self, number: int, abandon: Callable[["Attempt", float], None], *, is_always: bool = False) -> None:
         self.number = number
         self.is_always = is_always
         self.began = time.perf_counter_ns()
-        self.abandon = give_up
+        self.abandon = abandon
         self.timer: TimerHandle | None = None
         self.cancelled = threading.Event()
-        self._open = threading.Lock()
+        self._settled = threading.Lock()
 
     @property
     def is_settled(self) -> bool:
-        """Whether somebody has ended it."""
-        return self._open.locked()
+        """Whether a thread has settled the attempt."""
+        return self._settled.locked()
 
     def settle(self) -> bool:
-        """Say whether the caller is the one who ends the attempt."""
-        is_first = self._open.acquire(blocking=False)
+        """Settle the attempt; return whether the caller is the first to do so, and thus completes the task."""
+        is_first = self._settled.acquire(blocking=False)
         if self.timer is not None:
             self.timer.cancel()
         return is_first
 
 
-# The task that a worker has begun last of those that are more than a plain call, its attempt if it may be given
-# up, and the moment, in nanoseconds of the run's clock.
-type StartedTask = tuple[Task | None, Attempt | None, int]
-
-
-NO_TASK: StartedTask = (None, None, 0)
-
-
-def running(
-    worker: int, task: Task | None, begun: StartedTask, notes: Sequence[AttemptRecord], now: int
+def describe_running(
+    worker: int, task: Task | None, last_started: StartedTask, records: Sequence[AttemptRecord], now: int
 ) -> Running | None:
-    """Return what a worker runs at the moment ``now`` (nanoseconds), whose last task this is; None: nothing."""
+    """Return the node that a worker runs at ``now`` (nanoseconds), given its last task; None if it runs no node."""
     if task is None:
         return None
-    newest = notes[-1] if notes else None
-    last, ended = (newest[0], newest[3]) if newest else (None, 0)
-    special, attempt, started = begun
+    newest = records[-1] if records else None
+    last_task, ended = (newest[0], newest[3]) if newest else (None, 0)
+    special, attempt, started = last_started
     if special is not task:
-        if task.is_special or last is task:  # not begun yet, or over
+        if task.is_special or last_task is task:  # not started yet, or complete
             return None
-        started = max(ended, task.ready_at)  # a worker that has something to do does not pause
-    elif (last is task and ended >= started) or (attempt is not None and attempt.is_settled):
+        started = max(ended, task.ready_at)  # a worker with a ready task does not pause
+    elif (last_task is task and ended >= started) or (attempt is not None and attempt.is_settled):
         return None
     return Running(task.id, worker, task.details.attempt, max(now - started, 0) / 1e9)

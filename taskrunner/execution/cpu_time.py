@@ -1,18 +1,20 @@
-"""The CPU time of each call, so that waiting is told apart from work: measured only where a run is asked to.
+"""CPU time of calls, which distinguishes computing from waiting; measured only on request.
 
-A wrapper around each function of a plan, one for all nodes that call it, reads the clock of the thread that it
-runs on (``time.thread_time_ns``) before and after. So a run that is not asked pays nothing.
+All nodes that call the same function share one wrapper around it. The wrapper reads the clock of its thread
+(``time.thread_time_ns``) before and after the call.
 
-Who touches what
-----------------
-Each thread has a dict of its own, which it makes the first time that it measures, and shows by ``list.append``,
-which is atomic. It alone stores into that dict; nobody takes anything out. All workers storing into one dict would
-wait for its lock: what is to find contention would make some. The key is the node and the number of the attempt, and no
-attempt runs twice. A thread stores before its runner notes the attempt, so who has read the note finds the number:
-the appending of the note, which is read by others, comes after the store, and ``dict.get`` sees what was stored,
-whole, while its owner adds more. (The keys are tuples of a ``str`` and an ``int``, so no look-up runs anybody's code.)
+Cost: none without a request.
 
-A call that was given up stores when it returns, perhaps while others look. So its number is never asked for.
+Thread safety:
+
+- Each thread has its own dict, created on its first measurement and published with ``list.append``, which is atomic.
+  Only the owning thread stores into the dict, and no thread removes from it. With one shared dict all workers would
+  contend for its lock, so that a tool for finding contention would cause some.
+- The key is the node and the attempt number. No attempt runs twice.
+- A thread stores the time before its runner appends the attempt record. A reader of the record therefore finds the
+  time: the append follows the store, and ``dict.get`` sees a complete entry while the owner adds others. The keys are
+  tuples of ``str`` and ``int``, so a lookup runs no user code.
+- An abandoned call stores its time when it returns, perhaps during a lookup. Its time is never looked up.
 """
 
 import functools
@@ -30,75 +32,75 @@ from taskrunner.plan.plan import AttemptRecord, Plan
 from taskrunner.plan.task import ASYNC, Task
 from taskrunner.storage.summary import CpuTimes, add_up
 
-type Spent = dict[tuple[str, int], int]
-
+# Nanoseconds of CPU time by node and attempt number.
+type AttemptTimes = dict[tuple[str, int], int]
 
 clock = time.thread_time_ns
 
 
 class CpuTime:
-    """Measures the plain calls of one run."""
+    """The CPU time of the synchronous calls of one run."""
 
     def __init__(self) -> None:
-        self._spent: list[Spent] = []
-        self._here = _ThreadTimes(self._spent)
+        self._all_times: list[AttemptTimes] = []
+        self._local = _ThreadTimes(self._all_times)
 
     def wrap(self, plan: Plan) -> None:
-        """Have each plain call of a plan measured. What looks at a function's code has to look before."""
-        around: dict[int, Callable[..., Any]] = {}
+        """Wrap each synchronous call of a plan. Code that inspects the functions must run before."""
+        wrappers: dict[int, Callable[..., Any]] = {}
         for task in plan.tasks:
             if task.function is None or task.details.call_kind == ASYNC:
                 continue
-            known = id(task.function)  # a wrapper keeps its function: nothing else gets this number
-            if known not in around:
-                around[known] = _measured(task.function, self._here)
-            task.function = around[known]
+            key = id(task.function)  # the wrapper keeps its function alive, so that the id stays unique
+            if key not in wrappers:
+                wrappers[key] = _wrap(task.function, self._local)
+            task.function = wrappers[key]
 
     def record(self, node: str, attempt: int, spent: int) -> None:
-        """Take the nanoseconds of an attempt that was measured elsewhere, before its runner notes it."""
-        self._here.spent[node, attempt] = spent
+        """Store the nanoseconds of an attempt on a worker process, before the runner appends the attempt record."""
+        self._local.times[node, attempt] = spent
 
-    def of(self, task: Task, why: Failure | Retried | Skip | None) -> float | UnsetType:
-        """Return the seconds of the attempt that a note tells of; UNSET: nothing was called, or it was given up."""
-        if isinstance(why, Skip):
+    def of(self, task: Task, outcome: Failure | Retried | Skip | None) -> float | UnsetType:
+        """Return the CPU seconds of a recorded attempt; UNSET if no call was made, or if it was abandoned."""
+        if isinstance(outcome, Skip):
             return UNSET
-        failure = why.failure if isinstance(why, Retried) else why
+        failure = outcome.failure if isinstance(outcome, Retried) else outcome
         if failure is not None and isinstance(failure.error, NodeTimeoutError):
             return UNSET
         key = task.id, task.details.attempt if failure is None else failure.attempt
-        for spent in self._spent:
-            if (found := spent.get(key)) is not None:
-                return found / 1e9
+        for times in self._all_times:
+            if (spent := times.get(key)) is not None:
+                return spent / 1e9
         return UNSET
 
-    def times(self, notes: Sequence[tuple[int, Sequence[AttemptRecord]]]) -> CpuTimes:
-        """Add up what was noted."""
+    def times(self, all_records: Sequence[tuple[int, Sequence[AttemptRecord]]]) -> CpuTimes:
+        """Add up the times of the attempt records of all workers."""
         return add_up(
             (task.vertex.call, (ended - started) / 1e9, spent)
-            for _, noted in notes
-            for task, _, started, ended, why in noted
-            if not isinstance(spent := self.of(task, why), UnsetType)
+            for _, records in all_records
+            for task, _, started, ended, outcome in records
+            if not isinstance(spent := self.of(task, outcome), UnsetType)
         )
 
 
 class _ThreadTimes(threading.local):
-    """Each thread's own dict; whoever reads them finds it in ``all_spent``."""
+    """The times measured by each thread; readers find the dicts of all threads in ``all_times``."""
 
-    def __init__(self, all_spent: list[Spent]) -> None:
-        self.spent: Spent = {}
-        all_spent.append(self.spent)
+    def __init__(self, all_times: list[AttemptTimes]) -> None:
+        self.times: AttemptTimes = {}
+        all_times.append(self.times)
 
 
-def _measured(function: Callable[..., Any], here: _ThreadTimes) -> Callable[..., Any]:
-    """Return what calls a function and leaves its CPU time, also if it raises."""
+def _wrap(function: Callable[..., Any], local: _ThreadTimes) -> Callable[..., Any]:
+    """Return a wrapper that calls a function and stores the CPU time of the call, even if the call raises an error."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         node = current()
-        began = clock()
+        start = clock()
         try:
             return function(*args, **kwargs)
         finally:
-            here.spent[node.node, node.attempt] = clock() - began
+            local.times[node.node, node.attempt] = clock() - start
 
-    # Without its dictionary: a class has a large one, and none of it is the wrapper's.
+    # The wrapper does not copy __dict__: that of a class is large, and no entry is about the wrapper.
     return functools.update_wrapper(call, function, updated=())

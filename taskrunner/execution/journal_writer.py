@@ -1,9 +1,11 @@
-"""The thread that writes the journal while a run goes on, however long somebody takes to hear of the run.
+"""Journal writer: a separate thread that writes the journal during a run, independent of slow observers.
 
-It looks often while something finishes and seldom while nothing does. A runner that makes an entry long after the
-last look wakes it: ``Control.looked`` holds the moment of that look, or 0 while it looks seldom. The 0 is stored
-before it looks once more for entries, and a runner makes its entry before it reads the moment: so either
-the runner sees the 0, or the entry is seen.
+The thread polls often while nodes finish, and rarely while none does. A runner that creates an entry long after the
+last poll wakes the thread. ``RunState.journal_polled_at`` holds the timestamp of the last poll, or 0 while the thread
+polls rarely.
+
+No wake-up is lost: the thread stores the 0 before it checks for entries once more, and a runner appends its entry
+before it reads the timestamp. So either the runner reads the 0, or the thread finds the entry.
 """
 
 import threading
@@ -14,21 +16,21 @@ from taskrunner.events.types import RunWarning
 from taskrunner.execution.state import RunState
 from taskrunner.storage.journal import Journal
 
-# Seconds between two looks.
+# Seconds between two polls.
 MIN_WRITE_INTERVAL_S = 0.05
 MAX_WRITE_INTERVAL_S = 1.0
 
 
 class JournalWriter:
-    """Writes what a run's nodes have finished with. ``warn`` is told once if that cannot be done any more."""
+    """Writer of the journal entries of a run. ``warn`` is called once if the journal can no longer be written."""
 
     def __init__(self, state: RunState, journal: Journal, warn: Callable[[RunWarning], None]) -> None:
-        self._control = state
+        self._state = state
         self._journal: Journal | None = journal
         self._warn = warn
         self._stopped = False
-        self._awake = threading.Event()
-        state.wake = self._awake.set
+        self._wake_event = threading.Event()
+        state.wake = self._wake_event.set
         self._thread = threading.Thread(target=self._run, name="taskrunner-journal", daemon=True)
 
     def start(self) -> None:
@@ -36,9 +38,9 @@ class JournalWriter:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and write the rest. Every runner is at rest by now."""
+        """Stop the thread and write the remaining entries. Every runner must have finished."""
         self._stopped = True
-        self._awake.set()
+        self._wake_event.set()
         while self._thread.is_alive():
             self._thread.join(1.0)
         self._write()
@@ -46,26 +48,26 @@ class JournalWriter:
     def _run(self) -> None:
         interval = MIN_WRITE_INTERVAL_S
         while not self._stopped:
-            if self._awake.wait(interval):
-                self._awake.clear()
+            if self._wake_event.wait(interval):
+                self._wake_event.clear()
             interval = MIN_WRITE_INTERVAL_S if self._write() else min(2 * interval, MAX_WRITE_INTERVAL_S)
             if interval > MIN_WRITE_INTERVAL_S:
-                self._control.looked[0] = 0
-                if self._control.has_entries():
+                self._state.journal_polled_at[0] = 0
+                if self._state.has_entries():
                     interval = MIN_WRITE_INTERVAL_S
 
     def _write(self) -> bool:
-        """Write what has finished, and say whether anything has.
+        """Write the new entries, and return whether there were any.
 
-        A journal that cannot be written ends nothing but itself.
+        An error while writing stops the journal only; the run continues.
         """
-        self._control.looked[0] = time.perf_counter_ns()
-        entries = self._control.take_entries()
+        self._state.journal_polled_at[0] = time.perf_counter_ns()
+        entries = self._state.take_entries()
         if entries and self._journal is not None:
             try:
                 self._journal.append(entries)
             except OSError as error:
                 self._journal = None
-                told = f"the journal cannot be written: {error.strerror}; a resumed run repeats what follows"
-                self._warn(RunWarning(told))
+                message = f"cannot write the journal: {error.strerror}; on resume, later nodes run again"
+                self._warn(RunWarning(message))
         return bool(entries)

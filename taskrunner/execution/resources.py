@@ -1,4 +1,4 @@
-"""Named pools: how many nodes that name a limit may run at once."""
+"""Resource pools: the named limits on how many nodes run at once."""
 
 import heapq
 import itertools
@@ -10,11 +10,12 @@ type Names = tuple[str, ...]
 
 
 class ResourcePools:
-    """The free places of each named pool, and the tasks that wait for some.
+    """The free slots of each named pool, and the tasks that wait for slots.
 
-    ``_lock`` guards everything: a task takes a place in all of its pools at once or waits with
-    none, so that two tasks never hold what the other wants. Those that wait for the same pools
-    stand in one heap, so that a release looks at the first of each heap and at no other.
+    Thread safety: ``_lock`` protects all attributes. A task acquires a slot in all of its pools at once, or waits
+    without any. So no two tasks hold slots that the other one waits for.
+
+    Cost: tasks that wait for the same pools share one heap, and a release checks only the first task of each heap.
     """
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
@@ -24,35 +25,35 @@ class ResourcePools:
         self._sequence = itertools.count()
 
     def acquire(self, task: Any, names: Names, priority: int) -> bool:
-        """Take a place in every named pool; False: the task waits, and ``release`` will return it."""
+        """Acquire a slot in every named pool; if this returns False, the task waits until ``release`` returns it."""
         with self._lock:
-            if self._fits(names):
-                self._take(names)
+            if self._has_slots(names):
+                self._take_slots(names)
                 return True
             heapq.heappush(self._waiting.setdefault(names, []), (-priority, next(self._sequence), task))
             return False
 
     def release(self, names: Names) -> list[Any]:
-        """Give the places back; return the waiting tasks that have got theirs by that."""
+        """Release a slot in every named pool; return the waiting tasks that acquired their slots as a result."""
         admitted = []
         with self._lock:
             for name in names:
                 self._free[name] += 1
-            while (first := self._first_that_fits()) is not None:
-                self._take(first)
-                admitted.append(heapq.heappop(self._waiting[first])[2])
-                if not self._waiting[first]:
-                    del self._waiting[first]
+            while (pools := self._next_pools()) is not None:
+                self._take_slots(pools)
+                admitted.append(heapq.heappop(self._waiting[pools])[2])
+                if not self._waiting[pools]:
+                    del self._waiting[pools]
         return admitted
 
-    def _first_that_fits(self) -> Names | None:
-        """Return the pools of the waiting task that is next: by priority, then first come."""
-        fitting = [names for names in self._waiting if self._fits(names)]
-        return min(fitting, key=lambda names: self._waiting[names][0][:2], default=None)
+    def _next_pools(self) -> Names | None:
+        """Return the pools of the next waiting task with free slots: by priority, then by arrival; None without one."""
+        available = [names for names in self._waiting if self._has_slots(names)]
+        return min(available, key=lambda names: self._waiting[names][0][:2], default=None)
 
-    def _fits(self, names: Names) -> bool:
+    def _has_slots(self, names: Names) -> bool:
         return all(self._free[name] for name in names)
 
-    def _take(self, names: Names) -> None:
+    def _take_slots(self, names: Names) -> None:
         for name in names:
             self._free[name] -= 1

@@ -1,4 +1,4 @@
-"""Where a task goes that does not simply go on a deque: into the inbox, to the event loop, or to wait."""
+"""Task router: sends ready tasks to a deque, to the global queue or to the event loop, or lets them wait for slots."""
 
 import time
 from abc import ABC, abstractmethod
@@ -17,88 +17,92 @@ type Push = Callable[[Task], None]
 
 
 class OffloadRunner(Protocol):
-    """Whatever runs a task on the event loop."""
+    """Runner of tasks on the event loop."""
 
-    async def offloaded(self, task: Task, folder: Path) -> Task | None:
-        """Run a task to its end; return one that became ready by that."""
+    async def run_offloaded(self, task: Task, directory: Path) -> Task | None:
+        """Run a task until it is complete; return a task that became ready as a result."""
 
 
 class EventLoop(Protocol):
-    """The thread on which async nodes and commands wait."""
+    """The thread that awaits async nodes and commands."""
 
-    def submit(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run the coroutine that ``make`` returns."""
+    def submit(self, create: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run the coroutine that ``create`` returns."""
 
     def cancellable(self) -> AbstractContextManager[None]:
-        """Let an interrupt cancel the asyncio task that is inside."""
+        """Let an interrupt cancel the asyncio task inside this context."""
 
 
 class Router(ABC):
-    """Places tasks that are ready, within the named pools. Any thread may call it, with a task that is its own."""
+    """Router of ready tasks within the named pools. Any thread may call it with a task that the thread owns."""
 
-    def __init__(self, limits: ResourcePools, timer: Timer) -> None:
-        self._limits = limits
+    def __init__(self, resources: ResourcePools, timer: Timer) -> None:
+        self._resources = resources
         self.timer = timer
 
     def route(self, task: Task, push: Push) -> None:
-        """Place a task; one that finds a named pool full waits until another gives its place back."""
+        """Route a ready task; if a named pool is full, the task waits until another task releases its slot."""
         if task.details.pools and not to_be_skipped(task):
-            if not self._limits.acquire(task, task.details.pools, task.details.priority):
+            if not self._resources.acquire(task, task.details.pools, task.details.priority):
                 return
             task.details.holds_slots = True
         self._enqueue_ready(task, push)
 
     def release_slots(self, task: Task, push: Push) -> None:
-        """Give back a finished task's places, and place the tasks that got them."""
+        """Release the slots of a finished task, and enqueue the tasks that acquire them."""
         task.details.holds_slots = False
-        for admitted in self._limits.release(task.details.pools):
+        for admitted in self._resources.release(task.details.pools):
             admitted.details.holds_slots = True
             self._enqueue_ready(admitted, push)
 
     @abstractmethod
     def enqueue(self, task: Task) -> None:
-        """Place a task that is not the caller's own any more."""
+        """Enqueue a task, which the caller then no longer owns."""
 
     @abstractmethod
     def enqueue_later(self, task: Task, seconds: float) -> None:
-        """Place a task after some time. It holds no worker and no place meanwhile."""
+        """Enqueue a task after a delay. It holds no worker and no slot during this time."""
 
     @abstractmethod
     def replace_worker(self, worker: int, end: Callable[[], Task | None]) -> None:
-        """Put another thread in the place of a worker whose call is given up, and end its task."""
+        """Replace a worker whose call was abandoned, and complete its task with ``end``."""
 
     @abstractmethod
     def _enqueue_ready(self, task: Task, push: Push) -> None:
-        """Place a task that has its places in the pools."""
+        """Enqueue a task that holds its slots in the named pools."""
 
 
 class LocalRouter(Router):
-    """Places tasks on the pool of this process, or on its event loop."""
+    """Router to the worker pool of this process and to its event loop."""
 
     def __init__(
         self,
-        limits: ResourcePools,
+        resources: ResourcePools,
         pool: Pool,
         loop: EventLoop | None,
-        folder: Path,
+        directory: Path,
         timer: Timer,
         on_crash: Callable[[BaseException], None],
     ) -> None:
-        super().__init__(limits, timer)
+        super().__init__(resources, timer)
         self._pool = pool
         self._loop = loop
-        self._folder = folder
+        self._directory = directory
         self.runner: OffloadRunner
         self._on_crash = on_crash
 
     def close(self) -> None:
-        """Let go of what leads back here: then a run is freed when nobody holds it, without the collector."""
+        """Break the reference cycles, so that reference counting alone frees the run."""
         del self.runner, self._pool
 
-    def enqueue_later(self, task: Task, seconds: float) -> None:
-        """Place a task after some time; the pool waits for it."""
+    def enqueue(self, task: Task) -> None:
+        """Enqueue a task in the global queue of the pool; its worker does not count as a thief."""
+        self._pool.inject(task, task.details.priority)
 
-        def place() -> None:
+    def enqueue_later(self, task: Task, seconds: float) -> None:
+        """Enqueue a task after a delay; the pool waits for it."""
+
+        def enqueue() -> None:
             try:
                 task.ready_at = time.perf_counter_ns()
                 self.route(task, self.enqueue)
@@ -107,27 +111,27 @@ class LocalRouter(Router):
 
         self._pool.hold()
         try:
-            self.timer.at(time.perf_counter_ns() + nanoseconds(seconds), place, keeps_delay=task.details.always)
+            self.timer.at(time.perf_counter_ns() + nanoseconds(seconds), enqueue, keeps_delay=task.details.always)
         except BaseException:
             self._pool.release()
             raise
 
     def replace_worker(self, worker: int, end: Callable[[], Task | None]) -> None:
-        """Put another thread in the place of a worker whose call is given up, and end its task."""
+        """Replace a worker whose call was abandoned, and complete its task with ``end``."""
         self._pool.hold()
         try:
             self._pool.replace(worker)
-            following = end()
-            if following is not None:
-                self.enqueue(following)
-        except BaseException as error:  # noqa: BLE001  the system gives no more threads, or a bug of ours
+            next_task = end()
+            if next_task is not None:
+                self.enqueue(next_task)
+        except BaseException as error:  # noqa: BLE001  the system cannot start a thread, or our bug
             self._on_crash(error)
             self._pool.abandon()
         finally:
             self._pool.release()
 
     def cancellable(self) -> AbstractContextManager[None]:
-        """Let an interrupt cancel the asyncio task that is inside."""
+        """Let an interrupt cancel the asyncio task inside this context."""
         return self._event_loop().cancellable()
 
     def _offload(self, task: Task) -> None:
@@ -139,10 +143,6 @@ class LocalRouter(Router):
         except BaseException:
             self._pool.release()
             raise
-
-    def enqueue(self, task: Task) -> None:
-        """Put a task into the pool's inbox: whichever worker takes it has stolen it from nobody."""
-        self._pool.inject(task, task.details.priority)
 
     def _enqueue_ready(self, task: Task, push: Push) -> None:
         if task.details.kind in (ASYNC, COMMAND) and not to_be_skipped(task):
@@ -159,15 +159,15 @@ class LocalRouter(Router):
 
     async def _run(self, task: Task) -> None:
         try:
-            following = await self.runner.offloaded(task, self._folder)
-            if following is not None:
-                self.enqueue(following)
-        except BaseException as error:  # noqa: BLE001  a bug of ours: it must not leave the pool waiting
+            next_task = await self.runner.run_offloaded(task, self._directory)
+            if next_task is not None:
+                self.enqueue(next_task)
+        except BaseException as error:  # noqa: BLE001  our bug: the pool must not wait forever
             self._on_crash(error)
         finally:
             self._pool.release()
 
 
 def to_be_skipped(task: Task) -> bool:
-    """Say whether a task is not to be run, because of what came before it."""
+    """Return whether a task is skipped because of a predecessor."""
     return task.blocked is not None and not task.details.always

@@ -1,7 +1,7 @@
-"""What one thread does with one task: run it, note it, and hand on what became ready.
+"""Task runner: runs a task on one thread, records the attempt, and passes on the tasks that became ready.
 
-There is one runner for each worker, made in that worker's thread, and one for the event loop. A
-runner changes a task that is its own at that moment; ``plan`` says how tasks are handed over.
+Each worker has a runner, created in its thread, and so has the event loop. A runner changes only tasks that its thread
+currently owns. The module ``plan`` describes how threads pass tasks to each other.
 """
 
 import time
@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import UNSET
 
 from taskrunner.events.observer import Running
-from taskrunner.execution.attempt import NO_TASK, Attempt, StartedTask, running
+from taskrunner.execution.attempt import NO_TASK, Attempt, StartedTask, describe_running
 from taskrunner.execution.router import Router
 from taskrunner.execution.state import RunState
 from taskrunner.execution.timer import nanoseconds
@@ -29,149 +29,150 @@ from taskrunner.storage.journal import entry, result_of
 from taskrunner.storage.serialization import SerializationError
 
 clock = time.perf_counter_ns
-# Nanoseconds that an entry of the journal may lie before it is written.
-MIN_JOURNALED_NS = 50_000_000
-NEVER = Event()
+# A journal entry created at least this long after the last poll of the journal writer wakes the writer.
+MAX_JOURNAL_DELAY_NS = 50_000_000
+NEVER_SET = Event()
 
 
 class Runner:
-    """Runs tasks on one thread. What it notes is appended to by this thread alone."""
+    """Runner of tasks on one thread. Only this thread appends to its attempt records."""
 
     def __init__(
         self,
         worker: int,
         plan: Plan,
         state: RunState,
-        dispatcher: Router,
+        router: Router,
         push: Callable[[Task], None],
     ) -> None:
         self.plan = plan
         self.state = state
-        self.halted = state.new_stop_flag()
+        self.stop_flag = state.new_stop_flag()
         self.running: Callable[[], Task | None] = lambda: None
         self._worker = worker
-        self._begun: StartedTask = NO_TASK
-        self._notes = state.new_record_list(worker)
-        self._note = self._notes.append
+        self._started_task: StartedTask = NO_TASK
+        self._records = state.new_record_list(worker)
+        self._append_record = self._records.append
         self._journal = state.new_journal_queue().append if state.is_journaled else None
-        self._dispatcher = dispatcher
+        self._router = router
         self._push = push
-        self._reuse = state.run_cache
+        self._run_cache = state.run_cache
 
     def executor(self) -> Callable[[Task], Task | None]:  # noqa: C901  one page on purpose
-        """Return what a worker calls for each task: it runs it and returns one that became ready by that.
+        """Return the function that a worker calls for each task: it runs the task and returns one that became ready.
 
-        This is the hot path. What it uses for every node is a local of its own: without a specializing
-        interpreter, as on 3.13t, each attribute costs as much as a call. A task that asks for more than
-        a call with what lies in its ``inputs`` takes another way.
+        This is the hot path. All names used for every node are local variables: without a specializing interpreter, as
+        on 3.13t, each attribute access costs as much as a call. A task that requires more than a call with its
+        ``inputs`` is executed by ``_execute_special``.
         """
-        now, halted, note, push, route = clock, self.halted, self._note, self._push, self._dispatcher.route
-        kind, fresh, count, pairs = type, list, next, zip
-        special, fail, journal, stored = self._execute_special, self.fail, self._journal, entry
-        looked, wake = self.state.looked, self.state.wake
+        now, stop_flag, append_record = clock, self.stop_flag, self._append_record
+        push, route = self._push, self._router.route
+        type_of, list_type, advance, pair = type, list, next, zip
+        execute_special, fail, append_entry, create_entry = self._execute_special, self.fail, self._journal, entry
+        polled_at, wake = self.state.journal_polled_at, self.state.wake
         running: Task | None = None
 
         def execute(task: Task) -> Task | None:  # noqa: C901, PLR0912
             nonlocal running
             running = task
-            if task.is_special or halted[0]:
-                return special(task)
+            if task.is_special or stop_flag[0]:
+                return execute_special(task)
             arguments = task.inputs
             started = now()
             try:
                 value = task.function(*arguments)
-            except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+            except BaseException as error:  # noqa: BLE001  a node may raise any error; it is the node's failure
                 return fail(task, error, started)
             ended = now()
-            note((task, task.ready_at, started, ended, None))
-            if journal is not None:
-                journal(stored(task.id, value))
-                if ended - looked[0] > MIN_JOURNALED_NS:
+            append_record((task, task.ready_at, started, ended, None))
+            if append_entry is not None:
+                append_entry(create_entry(task.id, value))
+                if ended - polled_at[0] > MAX_JOURNAL_DELAY_NS:
                     wake()
-            following = None
-            if kind(arguments) is fresh:  # not the constants, which the graph keeps
+            next_task = None
+            if type_of(arguments) is list_type:  # unlike a tuple of constants, which belongs to the graph
                 arguments.clear()
             if task.is_output:
                 task.value = value
             if successors := task.successors:
-                for successor, slot in pairs(successors, task.input_positions):
-                    if slot is not None:
-                        successor.inputs[slot] = value
-                    if (waits := successor.pending) is not None and count(waits):
+                for successor, position in pair(successors, task.input_positions):
+                    if position is not None:
+                        successor.inputs[position] = value
+                    if (pending := successor.pending) is not None and advance(pending):
                         continue
                     successor.ready_at = ended
                     if successor.is_routed:
                         route(successor, push)
-                    elif following is None:
-                        following = successor
+                    elif next_task is None:
+                        next_task = successor
                     else:
                         push(successor)
-            return following
+            return next_task
 
         self.running = lambda: running
         return execute
 
     def current(self) -> Current | None:
-        """Return what the function that this thread runs may know of itself."""
+        """Return the context of the function that this thread runs, for ``taskrunner.current()``."""
         if (task := self.running()) is None:
             return None
-        begun, attempt, _ = self._begun
-        if begun is task and attempt is not None:  # another thread may have begun the task's next one by now
+        started_task, attempt, _ = self._started_task
+        if started_task is task and attempt is not None:  # another thread may already run the next attempt of the task
             return Current(task.id, attempt.number, attempt.cancelled)
         return Current(task.id, task.details.attempt, self._cancelled(task))
 
     def running_at(self, now: int) -> list[Running]:
-        """Return what this runner's thread runs at a moment; any thread may ask."""
-        found = running(self._worker, self.running(), self._begun, self._notes, now)
-        return [] if found is None else [found]
+        """Return the node that this runner's thread runs at the timestamp ``now``; any thread may call this."""
+        running = describe_running(self._worker, self.running(), self._started_task, self._records, now)
+        return [] if running is None else [running]
 
     def _cancelled(self, task: Task) -> Event:
-        """Return what is set when nobody waits any more for a task that has no time-out: never for ``always``."""
-        return NEVER if task.details.always else self.state.cancelled
+        """Return the event that is set when a task without a timeout is cancelled; never set for ``always``."""
+        return NEVER_SET if task.details.always else self.state.cancelled
 
     def skip_reason(self, task: Task) -> Skip | None:
-        """Say why a task that is ready is not to be run; None: run it.
+        """Return the reason to skip a ready task; None if it is to run.
 
         Raises:
-            BindingError: the reference in its guard leads nowhere.
+            BindingError: a reference in its condition does not resolve.
 
         """
         if not task.details.always:
             if task.blocked is not None:
                 return task.blocked
-            if self.halted[0] and task.details.kind != GATHER:  # whose children have all run
+            if self.stop_flag[0] and task.details.kind != GATHER:  # all children of a gathering task have run
                 return Skip("stopped", self.state.because)
         if task.details.condition is not UNSET and not bind(task.details.condition, self._results_of(task)):
             return Skip("when")
         return None
 
-    # -- how a task ends ---------------------------------------------------------------------------
+    # -- completion of a task ----------------------------------------------------------------------
 
     def complete(self, task: Task, value: Any, started: int) -> Task | None:
-        """End a task with its result."""
+        """Complete a task with its result."""
         ended = clock()
         task.drop_inputs()
         if self._journal is not None and not task.details.always:
             self._journal(entry(task.id, value))
-            if ended - self.state.looked[0] > MIN_JOURNALED_NS:
+            if ended - self.state.journal_polled_at[0] > MAX_JOURNAL_DELAY_NS:
                 self.state.wake()
         return self.deliver(task, value, started, ended)
 
     def deliver(self, task: Task, value: Any, started: int, ended: int) -> Task | None:
-        """Keep a result that outlives the run, put it where it is taken, and end the task."""
+        """Store the result of an output, pass the result to its consumers, and complete the task."""
         if task.is_output:
             task.value = value
-        for successor, slot in zip(task.successors, task.input_positions, strict=True):
-            if slot is not None:
-                successor.inputs[slot] = value
+        for successor, position in zip(task.successors, task.input_positions, strict=True):
+            if position is not None:
+                successor.inputs[position] = value
         return self._end(task, started, ended, None, None)
 
     def fail(self, task: Task, error: BaseException, started: int) -> Task | None:
-        """End an attempt with an error: the task is tried again later, or ends with its failure."""
+        """Complete an attempt with an error: the task is retried later, or completes with its failure."""
         ended, details = clock(), task.details
-        given = details.arguments if task.is_special else (task.inputs, {})
+        arguments = details.arguments if task.is_special else (task.inputs, {})
         is_lost = isinstance(error, NodeTimeoutError) and error.is_lost
-        call = FailedCall(task.id, self.plan.path_to(task), details.attempt, given, details.allow_failure, is_lost)
+        call = FailedCall(task.id, self.plan.path_to(task), details.attempt, arguments, details.allow_failure, is_lost)
         failure = describe(call, error, self.state.mask)
         wait_s = self._wait_before_next(task, error)
         if wait_s is None:
@@ -180,48 +181,50 @@ class Runner:
         return None
 
     def _wait_before_next(self, task: Task, error: BaseException) -> float | None:
-        """Return the seconds before the next attempt; None: there is none, or the run is to end."""
+        """Return the seconds before the next attempt; None if there is none, or if the run is stopping."""
         details = task.details
-        is_over = self.state.cancelled.is_set() or (self.halted[0] and not details.always)
-        if details.retry is None or details.kind == MAP or is_over:
+        is_stopping = self.state.cancelled.is_set() or (self.stop_flag[0] and not details.always)
+        if details.retry is None or details.kind == MAP or is_stopping:
             return None
         return delay_before(details.retry, details.attempt, error)
 
     def _retry(self, task: Task, retried: Retried, started: int, ended: int) -> None:
-        """Note a failed attempt, and have the task placed again later; its inputs stay."""
+        """Record a failed attempt, and enqueue the task again after a delay; it retains its inputs."""
         details = task.details
-        self._note((task, task.ready_at, started, ended, retried))
+        self._append_record((task, task.ready_at, started, ended, retried))
         details.attempt += 1
         details.arguments, details.last_failure = None, retried.failure
         if details.holds_slots:
-            self._dispatcher.release_slots(task, self._push)
-        self._dispatcher.enqueue_later(task, retried.wait_s)
+            self._router.release_slots(task, self._push)
+        self._router.enqueue_later(task, retried.wait_s)
 
     def _record_failure(self, task: Task, failure: Failure, started: int, ended: int) -> Task | None:
         task.drop_inputs()
         self.state.record_failure(failure)
         return self._end(task, started, ended, failure, None if failure.allowed else Skip("needs", task.id))
 
-    def skip_or_fail(self, task: Task, why: Skip, started: int) -> Task | None:
-        """End a task that is not run, or not run again."""
-        if task.details.last_failure is not None and why.reason == "stopped":
+    def skip_or_fail(self, task: Task, skip: Skip, started: int) -> Task | None:
+        """Complete a task that does not run, or a retried task that does not run again."""
+        if task.details.last_failure is not None and skip.reason == "stopped":
             return self._record_failure(task, task.details.last_failure, started, started)
-        return self.skip(task, why)
+        return self.skip(task, skip)
 
-    def skip(self, task: Task, why: Skip) -> Task | None:
-        """End a task that is not run."""
+    def skip(self, task: Task, skip: Skip) -> Task | None:
+        """Complete a task that does not run."""
         now = clock()
         task.drop_inputs()
-        blocked = why if why.reason == "stopped" else Skip("needs", why.because or task.id)
-        return self._end(task, now, now, why, blocked)
+        blocked = skip if skip.reason == "stopped" else Skip("needs", skip.because or task.id)
+        return self._end(task, now, now, skip, blocked)
 
     def _end(
-        self, task: Task, started: int, ended: int, why: Failure | Skip | None, blocked: Skip | None
+        self, task: Task, started: int, ended: int, outcome: Failure | Skip | None, blocked: Skip | None
     ) -> Task | None:
-        """Note a task and take its number at every successor; place those that are ready, but return one of them."""
-        # A mapped node's own time is that of its expanding and that of its gathering.
-        self._note((task, task.ready_at - task.details.expanding, started - task.details.expanding, ended, why))
-        following = None
+        """Record a task and count it at every successor; enqueue the ready successors except one, and return that."""
+        # The duration of a mapped node is the time for its expansion plus the time for gathering its results.
+        self._append_record(
+            (task, task.ready_at - task.details.expanding, started - task.details.expanding, ended, outcome)
+        )
+        next_task = None
         for successor in task.successors:
             if blocked is not None:
                 successor.blocked = blocked
@@ -230,22 +233,22 @@ class Runner:
                 continue
             successor.ready_at = ended
             if successor.is_routed:
-                self._dispatcher.route(successor, self._push)
-            elif following is None:
-                following = successor
+                self._router.route(successor, self._push)
+            elif next_task is None:
+                next_task = successor
             else:
                 self._push(successor)
         if task.details.holds_slots:
-            self._dispatcher.release_slots(task, self._push)
-        return following
+            self._router.release_slots(task, self._push)
+        return next_task
 
-    # -- tasks that are more than a call ---------------------------------------------------------
+    # -- tasks that require more than a call -------------------------------------------------------
 
     def _results_of(self, task: Task) -> Callable[[str], Any]:
-        """Return what gives a node's result, of the nodes whose results the task takes."""
+        """Return a function that maps the id of a data predecessor to its result."""
         vertices = self.plan.dag.vertices
-        used = task.vertex.data_predecessors if task.inputs else ()
-        results = {vertices[index].id: value for index, value in zip(used, task.inputs or (), strict=True)}
+        predecessors = task.vertex.data_predecessors if task.inputs else ()
+        results = {vertices[index].id: value for index, value in zip(predecessors, task.inputs or (), strict=True)}
         return results.__getitem__
 
     def _call(self, task: Task) -> Any:
@@ -256,12 +259,12 @@ class Runner:
             source = details.templates or task.vertex
             args, kwargs = inputs.arguments(source, self._results_of(task), details.item)
         function = task.function
-        if self._reuse is not None and task.vertex.options.cache:
-            function = self._reuse.function(task, self._results_of)
-        if details.retry is None:  # nobody will ask for them again
+        if self._run_cache is not None and task.vertex.options.cache:
+            function = self._run_cache.function(task, self._results_of)
+        if details.retry is None:  # no later attempt requires the inputs
             task.drop_inputs()
-        begun, attempt, _ = self._begun
-        if begun is task and attempt is not None and attempt.is_settled:  # what it took may be gone already
+        started_task, attempt, _ = self._started_task
+        if started_task is task and attempt is not None and attempt.is_settled:  # its inputs may be dropped already
             raise AbandonedError
         if details is not NO_DETAILS:
             details.arguments = args, kwargs
@@ -270,73 +273,73 @@ class Runner:
     def _execute_special(self, task: Task) -> Task | None:
         started = clock()
         attempt = self._open_attempt(task, started) if task.details.is_timed else None
-        self._begun = task, attempt, started
-        value, why, error = self._try(task)
+        self._started_task = task, attempt, started
+        value, skip, error = self._try_run(task)
         if attempt is not None and not self.state.settle(attempt):
             self.state.count_abandoned(-1)
             raise AbandonedError
         if error is not None:
             return self.fail(task, error, started)
-        if why:
-            return self.skip_or_fail(task, why, started)
+        if skip:
+            return self.skip_or_fail(task, skip, started)
         if task.details.kind == MAP and value:
             self._expand(task, value, started)
-            self._begun = NO_TASK  # it has not ended: it goes on when its children have
+            self._started_task = NO_TASK  # the task is incomplete: it continues after its children
             return None
         return self.complete(task, value, started)
 
-    def _try(self, task: Task) -> tuple[Any, Skip | None, BaseException | None]:
-        """Return the task's value, or why it is not run, or its error."""
+    def _try_run(self, task: Task) -> tuple[Any, Skip | None, BaseException | None]:
+        """Return the value of a task, the reason to skip it, or its error."""
         try:
-            why = self.skip_reason(task)
-            return (None, why, None) if why else (self._special_value(task), None, None)
-        except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+            skip = self.skip_reason(task)
+            return (None, skip, None) if skip else (self._special_value(task), None, None)
+        except BaseException as error:  # noqa: BLE001  a node may raise any error; it is the node's failure
             return None, None, error
 
     def _open_attempt(self, task: Task, started: int) -> Attempt:
-        """Make an attempt that is given up when its time is over."""
-        limit = 0.0 if task.details.kind == MAP else task.details.timeout  # it is that of each child
+        """Create an attempt that is abandoned after the timeout of its task."""
+        timeout = 0.0 if task.details.kind == MAP else task.details.timeout  # that of a mapped node is for each child
 
-        def give_up(attempt: Attempt, seconds: float) -> None:
+        def abandon(attempt: Attempt, seconds: float) -> None:
             if not self.state.settle(attempt):
                 return
             attempt.cancelled.set()
             self.state.count_abandoned(1)
             error = NodeTimeoutError(seconds, is_lost=True)
-            # A runner of its own: this one notes for its own thread alone, which may still come back.
-            fail = Runner(self._worker, self.plan, self.state, self._dispatcher, self._dispatcher.enqueue).fail
-            self._dispatcher.replace_worker(self._worker, lambda: fail(task, error, started))
+            # A separate runner, since only its own thread may append to the records of this one: its call may return.
+            fail = Runner(self._worker, self.plan, self.state, self._router, self._router.enqueue).fail
+            self._router.replace_worker(self._worker, lambda: fail(task, error, started))
 
-        attempt = Attempt(task.details.attempt, give_up, is_always=task.details.always)
+        attempt = Attempt(task.details.attempt, abandon, is_always=task.details.always)
         self.state.open_attempt(attempt)
-        if limit:
-            moment = started + nanoseconds(limit)
-            attempt.timer = self._dispatcher.timer.at(moment, lambda: give_up(attempt, limit))
+        if timeout:
+            deadline = started + nanoseconds(timeout)
+            attempt.timer = self._router.timer.at(deadline, lambda: abandon(attempt, timeout))
         return attempt
 
     def _special_value(self, task: Task) -> Any:
-        """Return the result of a call or of a gathering task; of a mapped one, the items."""
+        """Return the result of a call or of a gathering task, or the items of a mapped node."""
         if task.details.kind == MAP:
             return self._items(task)
         if task.details.kind == GATHER:
-            is_wanted = task.is_output or any(slot is not None for slot in task.input_positions)
+            has_consumer = task.is_output or any(position is not None for position in task.input_positions)
             values = [None if value is MISSING else value for value in task.inputs]
             task.drop_inputs()
-            return values if is_wanted else MISSING  # which the journal cannot store
+            return values if has_consumer else MISSING  # the journal cannot store MISSING
         return self._call(task)
 
     def _items(self, task: Task) -> list[Any]:
-        """Return a mapped node's items; what its children share of its inputs becomes its templates."""
+        """Return the items of a mapped node; the part of its inputs that its children share becomes its templates."""
         result_of = self._results_of(task)
-        found = inputs.items(task.vertex.templates.items, result_of)
+        items = inputs.items(task.vertex.templates.items, result_of)
         shared = inputs.ChildTemplates(task.vertex, result_of)
         task.drop_inputs()
-        if found:
+        if items:
             task.details.templates = shared
-        return found
+        return items
 
     def _expand(self, task: Task, items: list[Any], started: int) -> None:
-        """Make a mapped node's children, and place them all."""
+        """Create the children of a mapped node, and enqueue them all."""
         children = task.expand(items)
         now = clock()
         task.details.expanding = now - started
@@ -349,15 +352,15 @@ class Runner:
         if not children:
             task.ready_at = now
             self._push(task)
-        pushed = [child for child in children if not child.is_routed]  # all or none, but where a seed says so
+        pushed = [child for child in children if not child.is_routed]  # all or none, except with a seeded order
         if len(pushed) < len(children):
             for child in [child for child in children if child.is_routed]:
-                self._dispatcher.route(child, self._push)
-        for child in reversed(pushed):  # a worker takes its newest first: they start in order
+                self._router.route(child, self._push)
+        for child in reversed(pushed):  # a worker takes its newest task first, so that the children start in order
             self._push(child)
 
     def _restore_children(self, task: Task, children: list[Task]) -> list[Task]:
-        """Take the results of children that an earlier run has finished; return those that are still to run."""
+        """Restore the results of children that an earlier run has finished; return the remaining children."""
         remaining = []
         for child in children:
             try:

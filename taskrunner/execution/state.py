@@ -1,9 +1,12 @@
-"""What all runners of one run share: whether to stop, the failures, the notes.
+"""Run state: the data that all runners of one run share, such as stop flags, failures and attempt records.
 
-``_lock`` guards the list of notes' lists and the failures. It is re-entrant because ``interrupt`` is called
-by a signal handler, which may run on a thread that holds it; each step under it is complete in itself.
-A runner's flag is a list of one integer that it alone reads and that is stored to under ``_lock``;
-one store makes it stop, and it is never taken back.
+Thread safety:
+
+- ``_lock`` protects the list of record lists, the failures, and the other private attributes. The lock is re-entrant
+  because a signal handler calls ``interrupt``, possibly on a thread that holds it. The state is consistent after each
+  step under the lock.
+- The stop flag of a runner is a list with one integer. Only the runner reads it; stores happen under ``_lock``. A
+  single store stops the runner, and is never undone.
 """
 
 import contextlib
@@ -25,11 +28,14 @@ if TYPE_CHECKING:
 
 
 class RunState:
-    """The shared state of one run. ``stop_after``: so many failures stop it; 0: none do.
+    """The shared state of one run.
 
-    ``is_journaled``: somebody takes the entries that the runners make. ``mask`` takes the run's secrets out
-    of what is told of failures. ``cancelled`` is set when the run is interrupted or out of time; ``lost``:
-    how many calls were given up and have not returned yet; ``children``: how many nodes came of mapped ones.
+    - ``stop_after``: the number of failures that stops the run; with 0, failures never stop it.
+    - ``is_journaled``: a journal writer takes the entries of the runners.
+    - ``mask``: a function that redacts the secrets of the run in descriptions of failures.
+    - ``cancelled``: set when the run is interrupted or timed out.
+    - ``abandoned``: the number of abandoned calls that have not returned yet.
+    - ``children``: the number of nodes created from mapped nodes.
     """
 
     def __init__(self, stop_after: int = 1, *, is_journaled: bool = False, mask: Callable[[str], str] = str) -> None:
@@ -37,13 +43,14 @@ class RunState:
         self.mask = mask
         self.cancelled = threading.Event()
         self.timed_out = 0.0
-        # When the journal's thread last looked, in a list of its own: who makes an entry long after that wakes it.
-        self.looked = [0]
+        # Timestamp of the last poll of the journal writer, in a list that all runners share. A runner that creates an
+        # entry long after it calls ``wake``.
+        self.journal_polled_at = [0]
         self.wake: Callable[[], None] = lambda: None
         self.abandoned = 0
         self.children = 0
         self._attempts: set[Attempt] = set()
-        self._on_halt: list[Callable[[], None]] = []
+        self._on_stop: list[Callable[[], None]] = []
         self._on_cancel: list[Callable[[], None]] = []
         self.started = time.perf_counter_ns()
         self.failures: list[Failure] = []
@@ -58,68 +65,68 @@ class RunState:
         self._failed = 0
         self._lock = threading.RLock()
         self._stopped = False
-        self._flags: list[list[int]] = []
+        self._stop_flags: list[list[int]] = []
         self._records: list[tuple[int, list[AttemptRecord]]] = []
         self._entries: list[deque[Entry]] = []
         self._views: list[Callable[[int], list[Running]]] = []
         self._on_leave: list[Callable[[], None]] = []
 
     def new_record_list(self, worker: int) -> list[AttemptRecord]:
-        """Return a new list for what the runner of a worker notes."""
-        notes: list[AttemptRecord] = []
+        """Return a new list for the attempt records of the runner of a worker."""
+        records: list[AttemptRecord] = []
         with self._lock:
-            self._records.append((worker, notes))
-        return notes
+            self._records.append((worker, records))
+        return records
 
     def new_journal_queue(self) -> deque[Entry]:
-        """Return a new deque for the journal's entries of the calling runner."""
+        """Return a new queue for the journal entries of the calling runner."""
         entries: deque[Entry] = deque()
         with self._lock:
             self._entries.append(entries)
         return entries
 
     def take_entries(self) -> list[Entry]:
-        """Take what the runners have for the journal. One thread calls this: what it sees, nobody else takes."""
+        """Remove and return the queued journal entries. Only one thread at a time may call this."""
         with self._lock:
             queues = list(self._entries)
         return [entries.popleft() for entries in queues for _ in range(len(entries))]
 
     def has_entries(self) -> bool:
-        """Say whether a runner has something for the journal."""
+        """Return whether a runner has queued journal entries."""
         with self._lock:
             return any(self._entries)
 
     def new_stop_flag(self) -> list[int]:
-        """Return a new flag for the calling runner: not zero means stop."""
+        """Return a new stop flag for the calling runner; a value other than 0 means stop."""
         with self._lock:
             flag = [int(self._stopped)]
-            self._flags.append(flag)
+            self._stop_flags.append(flag)
         return flag
 
     def records(self) -> list[tuple[int, list[AttemptRecord]]]:
-        """Return each worker with what it has noted. A list is appended to by its own runner and by no other."""
+        """Return each worker with its list of attempt records; only its own runner appends to the list."""
         with self._lock:
             return list(self._records)
 
-    def add_view(self, look: Callable[[int], list[Running]]) -> None:
-        """Have ``look(now)`` called, by any thread, to ask a runner what it runs."""
+    def add_view(self, view: Callable[[int], list[Running]]) -> None:
+        """Register a function that returns the running nodes of a runner at a timestamp; any thread may call it."""
         with self._lock:
-            self._views.append(look)
+            self._views.append(view)
 
     def close_views(self) -> None:
-        """Ask no runner any more: nothing runs, and they lead back here."""
+        """Drop all views after the last node, and so break their reference cycles with this object."""
         with self._lock:
             self._views.clear()
 
     def running(self) -> list[Running]:
-        """Return what runs at this moment, as far as that can be told without stopping anybody."""
+        """Return the currently running nodes, as precisely as possible without pausing a worker."""
         with self._lock:
             views = list(self._views)
         now = time.perf_counter_ns()
-        return [running for look in views for running in look(now)]
+        return [running for view in views for running in view(now)]
 
     def record_failure(self, failure: Failure) -> None:
-        """Note a failure, and stop the run if it is one too many."""
+        """Record a failure, and stop the run when the number of failures reaches ``stop_after``."""
         with self._lock:
             self.failures.append(failure)
             if failure.allowed:
@@ -127,108 +134,108 @@ class RunState:
             self._failed += 1
             if self._failed != self._stop_after:
                 return
-            told = self._stop(failure.node)
-        _call_all(told)
+            callbacks = self._stop(failure.node)
+        _call_all(callbacks)
 
     def record_crash(self, error: BaseException) -> None:
-        """Note an error of taskrunner's own, and stop the run."""
+        """Record an internal error of taskrunner, and stop the run."""
         with self._lock:
             self.crash = self.crash or error
-            told = self._stop("")
-        _call_all(told)
+            callbacks = self._stop("")
+        _call_all(callbacks)
 
     def interrupt(self, number: int) -> None:
-        """Stop the run because of a signal: nothing new starts, what can be cancelled is."""
+        """Stop the run because of a signal: no further task starts, and running tasks are cancelled where possible."""
         with self._lock:
             self.signal = number
-            told = [*self._cancel(), *self._on_interrupt]
-        _call_all(told)
+            callbacks = [*self._cancel(), *self._on_interrupt]
+        _call_all(callbacks)
 
     def time_out(self, seconds: float) -> None:
-        """Stop the run because its time is over: as an interrupt does."""
+        """Stop the run because of its timeout, in the same way as an interrupt."""
         with self._lock:
             self.timed_out = seconds
-            told = self._cancel()
-        _call_all(told)
+            callbacks = self._cancel()
+        _call_all(callbacks)
 
     @property
     def is_ok(self) -> bool:
-        """Whether the run came to its end, and no node failed that may not."""
+        """Whether the run was not cut short, and every failure was allowed."""
         return not (self._failed or self.signal or self.timed_out)
 
     def open_attempt(self, attempt: Attempt) -> None:
-        """Keep an attempt that may be given up, until it is settled."""
+        """Register an attempt that can be abandoned, until it is settled."""
         with self._lock:
             self._attempts.add(attempt)
             if self.cancelled.is_set() and not attempt.is_always:
                 attempt.cancelled.set()
 
     def settle(self, attempt: Attempt) -> bool:
-        """Say whether the caller is the one who ends an attempt; the other one has come too late."""
+        """Settle an attempt; return whether the caller is the first to do so, and thus completes the task."""
         is_first = attempt.settle()
         with self._lock:
             self._attempts.discard(attempt)
         return is_first
 
     def open_attempts(self) -> list[Attempt]:
-        """Return the attempts that nobody has settled yet."""
+        """Return the attempts that are not settled yet."""
         with self._lock:
             return list(self._attempts)
 
     def count_abandoned(self, change: int) -> None:
-        """Count a call that was given up, or (-1) one of them that has returned."""
+        """Count an abandoned call (1), or the return of one (-1)."""
         with self._lock:
             self.abandoned += change
 
     def count_children(self, count: int) -> None:
-        """Count the nodes that came of a mapped one; before any of them is placed."""
+        """Count the children of a mapped node, before any of them is enqueued."""
         with self._lock:
             self.children += count
 
     def on_leave(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called, in a signal's handler, before the process ends without waiting."""
+        """Register a call to make in a signal handler, before the process exits without waiting."""
         with self._lock:
             self._on_leave.append(call)
 
     def exit_now(self) -> None:
-        """Tell that the process is about to end without waiting; called in a signal's handler."""
+        """Make the registered calls of ``on_leave``, in a signal handler, before the process exits without waiting."""
         with self._lock:
-            told = list(self._on_leave)
-        _call_all(told)
+            callbacks = list(self._on_leave)
+        _call_all(callbacks)
 
-    def on_interrupt(self, tell: Callable[[], None]) -> None:
-        """Have ``tell`` called when the run is interrupted, from the signal's handler."""
+    def on_interrupt(self, call: Callable[[], None]) -> None:
+        """Register a call to make when the run is interrupted, in the signal handler."""
         with self._lock:
-            self._on_interrupt.append(tell)
+            self._on_interrupt.append(call)
 
     def on_cancel(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called when what can be cancelled is to be; it may be in a signal's handler."""
+        """Register a call to make when running tasks are to be cancelled, possibly in a signal handler."""
         with self._lock:
             self._on_cancel.append(call)
 
     def on_stop(self, call: Callable[[], None]) -> None:
-        """Have ``call`` called when nothing new is to start; it may be in a signal's handler."""
+        """Register a call to make when no further task may start, possibly in a signal handler."""
         with self._lock:
-            self._on_halt.append(call)
+            self._on_stop.append(call)
 
     def _cancel(self) -> list[Callable[[], None]]:
-        told = self._stop("")
+        callbacks = self._stop("")
         self.cancelled.set()
         for attempt in self._attempts:
-            if not attempt.is_always:  # somebody waits for what runs because of the stop
+            if not attempt.is_always:  # such a node may run because of the stop, for example to clean up
                 attempt.cancelled.set()
-        return [*told, *self._on_cancel]
+        return [*callbacks, *self._on_cancel]
 
     def _stop(self, because: str) -> list[Callable[[], None]]:
-        """Stop the runners; return who is to be told when the lock is free: they have locks of their own."""
+        """Stop the runners; return the callbacks to make without ``_lock``, since they acquire other locks."""
         self._stopped = True
         self.because = self.because or because
-        for flag in self._flags:
+        for flag in self._stop_flags:
             flag[0] = 1
-        return list(self._on_halt)
+        return list(self._on_stop)
 
 
-def _call_all(told: Iterable[Callable[[], None]]) -> None:
-    for tell in told:
-        with contextlib.suppress(Exception):  # an error here would come out of whatever was interrupted
-            tell()
+def _call_all(callbacks: Iterable[Callable[[], None]]) -> None:
+    for callback in callbacks:
+        with contextlib.suppress(Exception):  # in a signal handler, the error would surface in the interrupted code
+            callback()

@@ -8,7 +8,7 @@ import pytest
 import taskrunner
 from taskrunner.events.observer import Running
 from taskrunner.events.types import EVENT_LOOP
-from taskrunner.execution.attempt import NO_TASK, running
+from taskrunner.execution.attempt import NO_TASK, describe_running
 from taskrunner.plan.task import NO_DETAILS, TaskDetails
 
 LONG = 30.0
@@ -44,7 +44,7 @@ SETTLED, OPEN = SimpleNamespace(is_settled=True), SimpleNamespace(is_settled=Fal
     ],
 )
 def test_what_a_worker_runs(last, begun, notes, seconds):
-    found = running(3, last, begun, notes, 5_000_000_000)
+    found = describe_running(3, last, begun, notes, 5_000_000_000)
     assert found == (None if seconds is None else Running(last.id, 3, last.details.attempt, seconds))
 
 

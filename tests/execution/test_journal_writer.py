@@ -54,7 +54,7 @@ def test_a_journal_that_cannot_be_written_is_told_once_and_left(state):
         scribe.stop()
     assert journal.tries == 1
     assert [warning.message for warning in told] == [
-        "the journal cannot be written: No space left on device; a resumed run repeats what follows"
+        "cannot write the journal: No space left on device; on resume, later nodes run again"
     ]
 
 
