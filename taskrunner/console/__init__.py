@@ -1,1 +1,1 @@
-"""What a run shows while it goes on."""
+"""Console output of a run: progress, warnings, command output, log lines and the summary."""

@@ -1,7 +1,7 @@
-"""What nodes print while something is drawn on the terminal: kept until it can go above that, unchanged.
+"""Captured output of nodes: stored until the progress bar writes it above its frame, unchanged.
 
-Any thread may write: ``deque.append`` and ``popleft`` are atomic. rich has a stand-in for standard error as well;
-it draws on the thread that prints, and its buffer is made for one thread.
+Thread safety: any thread may write, because ``deque.append`` and ``popleft`` are atomic. rich has a replacement for
+standard error as well, but it draws on the printing thread, and its buffer is designed for one thread.
 """
 
 import io
@@ -11,7 +11,7 @@ from typing import TextIO
 
 
 class CapturedOutput(io.RawIOBase):
-    """Stands for a text file that is a terminal; it is none itself, for nobody else is to draw there meanwhile."""
+    """A replacement for a terminal. It is not a terminal itself, so that other code does not draw on it."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -20,20 +20,20 @@ class CapturedOutput(io.RawIOBase):
         self._is_open = True
 
     def text(self) -> TextIO:
-        """Return the text file that is to stand in the place of the terminal."""
+        """Return a replacement for the terminal, as a ``TextIO``."""
         buffer = io.BufferedWriter(self)
         return io.TextIOWrapper(buffer, self._file.encoding, "backslashreplace", line_buffering=True)
 
     def writable(self) -> bool:
-        """Say that one may write."""
+        """Return True: the file is writable."""
         return True
 
     def fileno(self) -> int:
-        """Return that of the terminal: for programs that are started with it."""
+        """Return the file descriptor of the terminal, for child processes."""
         return self._file.fileno()
 
     def write(self, data: Buffer, /) -> int:
-        """Keep what is printed; after ``let_through`` it goes where it would have gone."""
+        """Store the data. After ``stop_capturing``, write it to the terminal instead."""
         part = bytes(data)
         if self._is_open:
             self._parts.append(part)
@@ -43,12 +43,15 @@ class CapturedOutput(io.RawIOBase):
         return len(part)
 
     def take(self, *, is_over: bool = False) -> str:
-        """Return the whole lines since the last time; at the end also one that is not whole. One thread calls this."""
+        """Return the complete lines since the last call. Only one thread may call this method.
+
+        ``is_over``: also return an incomplete last line.
+        """
         text = self._rest + b"".join([self._parts.popleft() for _ in range(len(self._parts))])
         end = len(text) if is_over else text.rfind(b"\n") + 1
         self._rest = text[end:]
         return text[:end].decode(self._file.encoding, "replace")
 
     def stop_capturing(self) -> None:
-        """Keep nothing from now on."""
+        """Stop the capture. Later output goes to the terminal directly."""
         self._is_open = False

@@ -1,9 +1,8 @@
-"""How far a run has come, in numbers: how many nodes are done, what runs now, how long it may still take.
+"""Progress of a run in numbers: finished nodes, running nodes, estimated remaining time.
 
-The time left is the time gone, times the work that is left over the work that is done. Work is counted in the
-seconds that the nodes took in an earlier run of the graph, if there is one, where what runs now counts as far as
-it has come; so both the parallelism and the speed that this run has reached are in it. Without an earlier run each
-node counts the same.
+The remaining time is the elapsed time, multiplied by the ratio of remaining to finished effort. The unit of effort is
+the seconds that the nodes took in an earlier run of the graph; a running node counts in part. So the estimate includes
+both the parallelism and the speed of this run. Without an earlier run, each node counts the same.
 """
 
 import time
@@ -13,30 +12,36 @@ from collections.abc import Callable, Mapping, Sequence
 from taskrunner.events.observer import Running
 from taskrunner.events.types import AttemptEvent, Event, NodeDone, NodeFailed, NodeSkipped, RunStart
 
-# Seconds after which an estimate is worth something.
-_SOON = 1.0
+# The minimum number of seconds before an estimate is useful.
+_MIN_ESTIMATE_S = 1.0
+_MINUTE = 60
+_HOUR = 3600
+# Shorter durations are shown in tenths; longer ones would be rounded to 10.0.
+_MAX_DECIMAL_S = 9.95
 
 
 class Progress:
-    """Counts the nodes of a run. ``clock`` gives seconds; it is read when the run begins and when it is asked."""
+    """A counter of the nodes of a run. ``clock`` returns seconds; it is read at the start and for each request."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = clock()
         self._nodes = self._children = 0
         self._expected: dict[str, float] = {}
-        self._spent = self._unspent = 0.0  # of what was expected: that of the nodes that ran, and that of the others
+        self._spent = self._unspent = (
+            0.0  # expected seconds: of the finished nodes that ran, and of the unfinished nodes
+        )
         self.workers = 0
         self.done = self.cached = self.failed = self.skipped = 0
         self.running: Sequence[Running] = ()
 
     def on_expected(self, seconds: Mapping[str, float]) -> None:
-        """Take the seconds that the nodes took in an earlier run."""
+        """Store the seconds that the nodes took in an earlier run."""
         self._expected = dict(seconds)
         self._unspent = sum(seconds.values())
 
     def on_events(self, events: Sequence[Event]) -> None:
-        """Count what has ended."""
+        """Count the finished nodes."""
         count = Counter(map(type, events))
         self.done += count[NodeDone]
         self.failed += count[NodeFailed]
@@ -48,37 +53,40 @@ class Progress:
             self._drop_ended(events)
 
     def on_running(self, running: Sequence[Running], children: int) -> None:
-        """Take what runs now, and how many nodes there are besides those that the run began with."""
+        """Store the running nodes, and the number of nodes that were added since the start of the run."""
         self.running, self._children = running, children
 
     def close(self) -> None:
-        """Do nothing: nothing is open."""
+        """Do nothing: no file is open."""
 
     @property
     def elapsed(self) -> float:
-        """The seconds since the run began."""
+        """The seconds since the start of the run."""
         return self._clock() - self._began
 
     @property
     def ended(self) -> int:
-        """How many nodes are done, failed or skipped."""
+        """The number of nodes that are done, failed or skipped."""
         return self.done + self.failed + self.skipped
 
     @property
     def total(self) -> int:
-        """How many nodes there are, as far as mapped nodes have been expanded; never fewer than have ended."""
+        """The number of nodes, with the children of expanded mapped nodes; at least ``ended``."""
         return max(self._nodes + self._children, self.ended)
 
-    def left(self) -> float | None:
-        """Return the seconds that the run may still take; None: nobody knows, or it takes longer than it did."""
+    def estimate_remaining(self) -> float | None:
+        """Return the estimated remaining seconds of the run.
+
+        The result is None without an estimate, or if the run takes longer than the earlier run.
+        """
         elapsed = self.elapsed
         is_known = self._spent + self._unspent > 0
-        done, left = (
-            self._known_work() if is_known else (self.done - self.cached + self.failed, self.total - self.ended)
+        done, remaining = (
+            self._known_effort() if is_known else (self.done - self.cached + self.failed, self.total - self.ended)
         )
-        if elapsed < _SOON or done <= 0:
+        if elapsed < _MIN_ESTIMATE_S or done <= 0:
             return None
-        seconds = max(elapsed * left / done, self._longest_left())
+        seconds = max(elapsed * remaining / done, self._max_remaining())
         return seconds if seconds > 0 or self.ended == self.total else None
 
     def _start(self, events: Sequence[Event]) -> None:
@@ -88,7 +96,7 @@ class Progress:
                 self._nodes, self.workers = event.nodes, event.workers
 
     def _drop_ended(self, events: Sequence[Event]) -> None:
-        """Take what has ended out of what is expected; it was work done if it ran."""
+        """Remove the finished nodes from the expected seconds. If a node ran, its seconds are finished effort."""
         for event in events:
             if isinstance(event, NodeDone | NodeFailed | NodeSkipped):
                 seconds = self._expected.pop(event.node, 0.0)
@@ -96,28 +104,19 @@ class Progress:
                 if isinstance(event, AttemptEvent) and not getattr(event, "cached", False):
                     self._spent += seconds
 
-    def _known_work(self) -> tuple[float, float]:
-        """Return the seconds of an earlier run that are done, and those that are left."""
-        now = sum([min(node.ran_s, self._expected.get(node.node, 0.0)) for node in self.running])
-        return self._spent + now, max(self._unspent - now, 0.0)
+    def _known_effort(self) -> tuple[float, float]:
+        """Return the finished and the remaining seconds, in terms of the earlier run."""
+        current = sum([min(node.ran_s, self._expected.get(node.node, 0.0)) for node in self.running])
+        return self._spent + current, max(self._unspent - current, 0.0)
 
-    def _longest_left(self) -> float:
-        """Return the seconds that what runs now needs at least, if it takes as long as it did."""
+    def _max_remaining(self) -> float:
+        """Return the maximum remaining seconds of the running nodes, if they take as long as in the earlier run."""
         return max([self._expected.get(node.node, 0.0) - node.ran_s for node in self.running], default=0.0)
 
 
-_MINUTE = 60
-
-
-_HOUR = 3600
-
-
-_EXACT = 9.95
-
-
-def duration(seconds: float) -> str:
-    """Write a time as one looks at a clock: ``4.2 s``, ``42 s``, ``3:05 min``, ``2:03 h``."""
-    if seconds < _EXACT:
+def format_duration(seconds: float) -> str:
+    """Format a duration like a clock: ``4.2 s``, ``42 s``, ``3:05 min``, ``2:03 h``."""
+    if seconds < _MAX_DECIMAL_S:
         return f"{max(seconds, 0.0):.1f} s"
     whole = int(seconds + 0.5)
     if whole < _MINUTE:
@@ -127,7 +126,7 @@ def duration(seconds: float) -> str:
     return f"{whole // _HOUR}:{whole % _HOUR // _MINUTE:02} h"
 
 
-def counts(progress: Progress) -> list[str]:
-    """Return the counts besides those that are done: how many run, and others that are not 0."""
-    named = {"failed": progress.failed, "skipped": progress.skipped, "cached": progress.cached}
-    return [f"{len(progress.running)} running", *(f"{number} {name}" for name, number in named.items() if number)]
+def format_counts(progress: Progress) -> list[str]:
+    """Format the number of running nodes, and the other counts that are not 0, without the finished nodes."""
+    others = {"failed": progress.failed, "skipped": progress.skipped, "cached": progress.cached}
+    return [f"{len(progress.running)} running", *(f"{number} {name}" for name, number in others.items() if number)]

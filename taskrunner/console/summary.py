@@ -1,10 +1,17 @@
-"""A run's summary as text for people."""
+"""Human-readable summary of a run."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskrunner.analysis.formatting import format_count, format_seconds
+from taskrunner.analysis.formatting import (
+    format_count,
+    format_cpu_times,
+    format_seconds,
+    format_slowdown,
+    join_fitting,
+    shorten_path,
+)
 from taskrunner.plan.outcome import Failure
 from taskrunner.safe.printable import printable, printable_lines
 from taskrunner.session.result import RunResult
@@ -14,62 +21,61 @@ from taskrunner.system.gil import culprit_suffix
 
 if TYPE_CHECKING:
     from taskrunner.analysis.contention import Contention
-from taskrunner.analysis.formatting import format_cpu_times, format_slowdown, join_fitting, shorten_path
 
-_NAMED = 10
-
-
-_GROWN = 5
+_MAX_NODES = 10
+_MAX_FUNCTIONS = 5
 
 
 def summary_text(result: RunResult, commands: Path | None = None, contention: "Contention | None" = None) -> str:
-    """Return the summary of a run, with its failures first, each with what was skipped because of it.
+    """Return the summary of a run. The failures are first, each with the nodes that were skipped because of it.
 
-    ``commands``: the folder in which what the run's commands wrote is kept. ``contention``: what an earlier run
-    with one worker has told.
+    ``commands``: the directory of the output files of the run's commands. ``contention``: the comparison with an
+    earlier run with one worker.
     """
-    behind: dict[str, list[str]] = {}
+    skipped: dict[str, list[str]] = {}
     if result.failures:
         for node, skip in result.skipped.items():
-            behind.setdefault(skip.because, []).append(node)
-    parts = [failure_text(failure, commands) + _behind(behind.get(failure.node, [])) for failure in result.failures]
-    return "\n".join([*parts, *_lines(result.summary, contention)]) + "\n"
+            skipped.setdefault(skip.because, []).append(node)
+    parts = [
+        failure_text(failure, commands) + _format_skipped(skipped.get(failure.node, [])) for failure in result.failures
+    ]
+    return "\n".join([*parts, *_format_rows(result.summary, contention)]) + "\n"
 
 
 def failure_text(failure: Failure, commands: Path | None = None) -> str:
-    """Return what is known of a failure: the node, how the run came to it, the traceback, where its output is."""
-    way = " -> ".join(failure.path)
+    """Return the details of a failure: the node, the path to it, the traceback, the location of its output."""
+    path = " -> ".join(failure.path)
     indented = "\n".join(f"    {line}" for line in printable_lines(failure.traceback).splitlines())
     allowed = ", which is allowed" if failure.allowed else ""
     attempt = f"attempt {failure.attempt}, " if failure.attempt > 1 else ""
     called = f"    called with {printable(failure.arguments)}\n" if failure.arguments not in ("", "()") else ""
-    first = printable(f'node "{failure.node}" failed{allowed} ({attempt}path: {way})')
-    return f"{first}\n{called}{indented}\n{_whole(failure.node, commands)}"
+    first = printable(f'node "{failure.node}" failed{allowed} ({attempt}path: {path})')
+    return f"{first}\n{called}{indented}\n{_format_output_files(failure.node, commands)}"
 
 
-def _whole(node: str, commands: Path | None) -> str:
-    """Say where the whole of what a command wrote is kept, if it is one and wrote anything."""
+def _format_output_files(node: str, commands: Path | None) -> str:
+    """Return a line with the output files of a command; empty if there are none, or for other nodes."""
     files = [] if commands is None else output_files(commands, node)
-    written = [str(path) for path in files if path.is_file() and path.stat().st_size]
-    return printable(f"    the whole output: {', '.join(written)}") + "\n" if written else ""
+    names = [str(path) for path in files if path.is_file() and path.stat().st_size]
+    return printable(f"    full output: {', '.join(names)}") + "\n" if names else ""
 
 
-def _behind(nodes: Sequence[str]) -> str:
-    """Say which nodes were skipped because of one, the first of them by name."""
+def _format_skipped(nodes: Sequence[str]) -> str:
+    """Return a line with the nodes that were skipped because of a failure: at most ``_MAX_NODES`` names."""
     if not nodes:
         return ""
-    more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
-    return printable(f"    skipped because of it: {', '.join(nodes[:_NAMED])}{more}") + "\n"
+    more = f" and {len(nodes) - _MAX_NODES} more" if len(nodes) > _MAX_NODES else ""
+    return printable(f"    skipped because of it: {', '.join(nodes[:_MAX_NODES])}{more}") + "\n"
 
 
-def _lines(summary: Summary, contention: "Contention | None") -> list[str]:
+def _format_rows(summary: Summary, contention: "Contention | None") -> list[str]:
     counts = [f"{summary.done} done"]
     counts += [f"{summary.failed} failed"] if summary.failed else []
     counts += [f"{summary.skipped} skipped"] if summary.skipped else []
-    counts += [f"{summary.retried} tried again"] if summary.retried else []
-    counts += [f"{summary.kept} kept"] if summary.kept else []
+    counts += [f"{summary.retried} retried"] if summary.retried else []
+    counts += [f"{summary.kept} restored"] if summary.kept else []
     counts += [f"{summary.cached} cached"] if summary.cached else []
-    state = _state(summary)
+    state = _describe_state(summary)
     busy = " ".join(f"{share:.0%}" for share in summary.busy)
     slowest = [f"{node.node} {format_seconds(node.ran_s)}" for node in summary.slowest]
     where = "" if summary.engine == "threads" else f" on {summary.engine}"
@@ -89,25 +95,25 @@ def _lines(summary: Summary, contention: "Contention | None") -> list[str]:
     if not summary.critical_path:  # nothing ran
         rows = [row for row in rows if row[0] not in ("critical path", "slowest")]
     if summary.lost:
-        rows.insert(1, ("lost", f"{summary.lost} given up and still running when the run ended"))
+        rows.insert(1, ("lost", f"{summary.lost} abandoned, still running at exit"))
     return [f"{name:<14}{printable(text)}" for name, text in rows]
 
 
 def _contention_rows(contention: "Contention") -> Iterator[tuple[str, str]]:
-    """Give a row for each function that has grown, and one more for what is to be known of them."""
-    grown, judged = contention.functions, format_count(contention.judged, "function")
-    if not grown:
+    """Yield a row for each slowed function, and a row with the caveat about the GIL if it is on."""
+    slowed, judged = contention.functions, format_count(contention.judged, "function")
+    if not slowed:
         yield "contention", f"none in {judged}: compared with run {contention.run}, which had 1 worker"
         return
-    for row, each in enumerate(grown[:_GROWN]):
-        yield "" if row else "contention", format_slowdown(each)
-    if len(grown) > _GROWN:
-        yield "", f"and {len(grown) - _GROWN} more of {judged}"
+    for row, function in enumerate(slowed[:_MAX_FUNCTIONS]):
+        yield "" if row else "contention", format_slowdown(function)
+    if len(slowed) > _MAX_FUNCTIONS:
+        yield "", f"and {len(slowed) - _MAX_FUNCTIONS} more of {judged}"
     if contention.gil:
         yield "", "the GIL is on: calls wait for it, whatever else they share"
 
 
-def _state(summary: Summary) -> str:
+def _describe_state(summary: Summary) -> str:
     if summary.ok:
         return "ok"
     if summary.signal:

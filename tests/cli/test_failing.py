@@ -35,11 +35,11 @@ def test_attempts_that_failed_are_told_as_they_happen_and_counted(cli):
     assert ended.code == 1
     told = [line for line in ended.err.splitlines() if "warning" in line]
     assert told == [
-        f'taskrunner: warning: "n" failed and is tried again in {wait} s (attempt {n}): ValueError: no luck'
+        f'taskrunner: warning: "n" failed and is retried in {wait} s (attempt {n}): ValueError: no luck'
         for n, wait in ((1, "0.01"), (2, "0.02"))
     ]
     assert 'node "n" failed (attempt 3, path: n)' in ended.err
-    assert "1 failed, 2 tried again" in ended.err
+    assert "1 failed, 2 retried" in ended.err
 
 
 def test_a_failure_that_is_allowed_ends_well(cli, inside):
@@ -64,8 +64,8 @@ def test_a_call_that_never_returns_holds_neither_the_run_nor_the_process(cli):
     cli.graph({"id": "spin", "call": "endless:spin", "timeout": 0.2}, call("good", "give"))
     ended = cli("exec", "graph.json", "-w", "1", "-k")
     assert (ended.code, ended.json) == (1, {"good": 1})
-    assert '"spin" timed out after 0.2 s; its call still runs' in ended.err
-    assert "1 given up and still running when the run ended" in ended.err
+    assert '"spin" timed out after 0.2 s; the call still runs in an abandoned thread' in ended.err
+    assert "1 abandoned, still running at exit" in ended.err
     events = [json.loads(line) for line in (cli.last_run() / "events.jsonl").read_text().splitlines()]
     assert [event["event"] for event in events if event.get("node") == "spin"] == ["node.timeout", "node.failed"]
 

@@ -172,7 +172,7 @@ def test_what_happens_and_what_nodes_print_stands_above_the_bar(cli, start, term
     ended = end(cli, process)
     assert (ended.code, ended.out) == (0, '{\n  "speak": null\n}\n')
     told = ESCAPE.sub("", terminal.shown)
-    assert 'taskrunner: warning: "fail" failed and is tried again in 0.01 s (attempt 1): ValueError: no luck\n' in told
+    assert 'taskrunner: warning: "fail" failed and is retried in 0.01 s (attempt 1): ValueError: no luck\n' in told
     assert 'taskrunner: "fail" failed, which is allowed: ValueError: no luck\n' in told
 
 
@@ -257,9 +257,9 @@ def test_verbose_streams_whole_lines_with_their_nodes(cli):
 def test_a_failed_command_is_told_with_where_its_output_is(cli):
     graph = cli.graph({"id": "a b", "run": "seq 1 9999; echo bad >&2; exit 3"})
     ended = cli("exec", graph)
-    (line,) = [line.strip() for line in ended.err.splitlines() if "the whole output" in line]
-    out, err = line.removeprefix("the whole output: ").split(", ")
+    (line,) = [line.strip() for line in ended.err.splitlines() if "full output" in line]
+    out, err = line.removeprefix("full output: ").split(", ")
     assert (cli.folder / out).read_text().splitlines()[-1] == "9999"
     assert (cli.folder / err).read_text() == "bad\n"
     assert "    bad\n" in ended.err
-    assert "the whole output" in cli("exec", graph, "-q").err
+    assert "full output" in cli("exec", graph, "-q").err

@@ -177,7 +177,7 @@ def test_the_finished_children_of_a_mapped_node_are_kept(steps, inside):
     ended = inside("exec", graph, "--resume", "last")
     assert ended.json == {"s": ["s", 5]}
     assert ran(steps) == {"x": 1, "y": 1, "z": 1, "stop": 1, "s": 1}
-    assert ended.err.startswith("taskrunner: 3 nodes have finished before\n")
+    assert ended.err.startswith("taskrunner: 3 finished nodes restored\n")
 
 
 def test_children_that_no_target_needs_are_not_counted_as_kept(steps, inside):

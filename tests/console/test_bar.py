@@ -2,7 +2,7 @@
 
 import pytest
 
-from taskrunner.console.bar import FIRST, LONGEST, SHARE, SHORTEST, Bar, frame
+from taskrunner.console.bar import FIRST_FRAME_S, MAX_CPU_SHARE, MAX_INTERVAL_S, MIN_INTERVAL_S, Bar, frame
 from taskrunner.console.progress import Progress
 from taskrunner.events.observer import Running
 
@@ -139,15 +139,15 @@ def look(bar, clock, seconds, every=0.05, node="n"):
 
 
 def test_there_are_at_most_ten_redraws_a_second(bar, clock, screen):
-    look(bar, clock, FIRST)
+    look(bar, clock, FIRST_FRAME_S)
     screen.frames.clear()
     look(bar, clock, 10, every=0.001, node="")
-    assert 90 <= len(screen.frames) <= 10 / SHORTEST
-    assert SHORTEST == 0.1
+    assert 90 <= len(screen.frames) <= 10 / MIN_INTERVAL_S
+    assert MIN_INTERVAL_S == 0.1
 
 
 def test_lines_that_are_said_do_not_make_more_of_them(bar, clock, screen):
-    look(bar, clock, FIRST + 0.1)
+    look(bar, clock, FIRST_FRAME_S + 0.1)
     screen.frames.clear()
     for number in range(1000):
         bar.write_line(str(number))
@@ -158,14 +158,14 @@ def test_lines_that_are_said_do_not_make_more_of_them(bar, clock, screen):
 
 
 def test_where_nothing_changes_it_is_drawn_once_a_second(bar, clock, screen):
-    look(bar, clock, FIRST + 0.1)
+    look(bar, clock, FIRST_FRAME_S + 0.1)
     screen.frames.clear()
     look(bar, clock, 10)
-    assert 9 <= len(screen.frames) <= 10 / LONGEST
+    assert 9 <= len(screen.frames) <= 10 / MAX_INTERVAL_S
 
 
 def test_a_terminal_of_another_size_is_something_new(bar, clock, screen):
-    look(bar, clock, FIRST + 0.1)
+    look(bar, clock, FIRST_FRAME_S + 0.1)
     screen.frames.clear()
     screen.size = (40, 10)
     look(bar, clock, 0.15)
@@ -177,7 +177,7 @@ def test_drawing_takes_no_more_than_its_share_of_a_processor(screen, progress, c
     spent = iter(range(1000))
     bar = Bar(screen, progress, clock=clock, cpu=lambda: next(spent) * cost)
     look(bar, clock, 20, node="")
-    assert 20 / (cost / SHARE) * 0.7 <= len(screen.frames) <= 20 / (cost / SHARE) + 1
+    assert 20 / (cost / MAX_CPU_SHARE) * 0.7 <= len(screen.frames) <= 20 / (cost / MAX_CPU_SHARE) + 1
 
 
 def test_costly_as_it_may_be_it_is_drawn_once_a_second(screen, progress, clock):
@@ -192,7 +192,7 @@ def test_the_imports_of_what_draws_are_no_redraw(screen, progress, clock):
     spent = [0.0]
     bar = Bar(screen, progress, clock=clock, cpu=lambda: spent[0])
     screen.prepare = lambda: spent.__setitem__(0, spent[0] + (0.3 if not screen.frames else 0.0))
-    look(bar, clock, FIRST + 0.5, node="")
+    look(bar, clock, FIRST_FRAME_S + 0.5, node="")
     assert len(screen.frames) > 3
 
 
@@ -226,4 +226,4 @@ def test_a_terminal_that_is_gone_is_not_drawn_for_and_nothing_is_kept(bar, clock
     bar.write_line("lost")
     look(bar, clock, 2)
     assert screen.frames == []
-    assert bar._said == []
+    assert bar._lines == []

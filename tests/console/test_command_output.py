@@ -5,7 +5,7 @@ import os
 import pytest
 
 from taskrunner.console.command_files import CommandFiles
-from taskrunner.console.command_output import LONGEST, MOST, CommandOutput
+from taskrunner.console.command_output import MAX_LINE_BYTES, MAX_READ_BYTES, CommandOutput
 from taskrunner.events.observer import Running
 
 
@@ -105,7 +105,7 @@ def test_nodes_on_workers_and_async_nodes_have_no_files(output, said, make):
 
 def test_names_and_lines_are_fit_for_a_terminal(folder, said, output, tmp_path):
     node = "a\n\x1b[2J"
-    (path, _) = CommandFiles(tmp_path).of(node) or (None, None)
+    (path, _) = CommandFiles(tmp_path).find(node) or (None, None)
     assert path is None
     from taskrunner.storage.run_directory import output_files  # noqa: PLC0415  its name is made of a digest
 
@@ -115,18 +115,18 @@ def test_names_and_lines_are_fit_for_a_terminal(folder, said, output, tmp_path):
 
 
 def test_a_line_without_an_end_is_said_in_pieces(folder, output, said):
-    write(folder, "a.out", "x" * (LONGEST * 2 + 5))
+    write(folder, "a.out", "x" * (MAX_LINE_BYTES * 2 + 5))
     look(output, "a")
-    assert [len(line) - 4 for line in said] == [LONGEST, LONGEST, 5]
+    assert [len(line) - 4 for line in said] == [MAX_LINE_BYTES, MAX_LINE_BYTES, 5]
 
 
 def test_of_too_much_only_the_end_is_said(folder, output, said):
     write(folder, "a.out", "x" * 9 + "\n")
     look(output, "a")
-    write(folder, "a.out", b"y" * 99 + b"\n" + b"z" * (MOST - 1) + b"\n")
+    write(folder, "a.out", b"y" * 99 + b"\n" + b"z" * (MAX_READ_BYTES - 1) + b"\n")
     look(output, "a")
-    assert said[1] == f"[a] (100 bytes are left out: they are in {folder / 'a.out'})"
-    assert sum(len(line) - 4 for line in said[2:]) == MOST - 1
+    assert said[1] == f"[a] (100 bytes omitted; see {folder / 'a.out'})"
+    assert sum(len(line) - 4 for line in said[2:]) == MAX_READ_BYTES - 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 import msgspec
 import pytest
 
-from taskrunner.console.log import ConsoleLog, wants_colors
+from taskrunner.console.log import ConsoleLog, can_use_colors
 from taskrunner.errors import TaskrunnerError
 from taskrunner.events.json_log import JsonLog, open_log
 from taskrunner.events.types import (
@@ -192,13 +192,13 @@ class Terminal(io.StringIO):
 def test_colours_are_for_terminals_whose_users_want_them(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    assert wants_colors(Terminal())
-    assert not wants_colors(io.StringIO())
+    assert can_use_colors(Terminal())
+    assert not can_use_colors(io.StringIO())
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not wants_colors(Terminal())
+    assert not can_use_colors(Terminal())
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("TERM", "dumb")
-    assert not wants_colors(Terminal())
+    assert not can_use_colors(Terminal())
 
 
 def test_what_is_not_known_of_an_attempt_stands_in_no_log():

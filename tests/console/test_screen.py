@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from taskrunner.console.screen import FREE, USUAL, Screen, size_of
+from taskrunner.console.screen import DEFAULT_SIZE, FREE_CELLS, Screen, size_of
 
 STEP = re.compile(r"\x1b\[(\d*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n])")
 
@@ -140,7 +140,7 @@ def test_colours_are_those_that_the_terminal_has(terminal, monkeypatch):
 
 
 def test_cells_are_left_free_for_what_the_terminal_echoes(terminal, screen):
-    assert screen.size == (80 - FREE, 24)
+    assert screen.size == (80 - FREE_CELLS, 24)
     terminal.columns = 2
     assert screen.size == (1, 24)
 
@@ -164,5 +164,5 @@ def test_a_terminal_that_is_gone_is_written_to_no_more():
 
 def test_a_file_that_is_no_terminal_is_as_large_as_most(tmp_path):
     with (tmp_path / "file").open("w") as file:
-        assert size_of(file) == USUAL
-    assert size_of(io.StringIO()) == USUAL
+        assert size_of(file) == DEFAULT_SIZE
+    assert size_of(io.StringIO()) == DEFAULT_SIZE

@@ -29,4 +29,4 @@ def test_so_many_attempts_and_failures_are_said_and_no_more(make):
     said = []
     WarningLines(said.append, failures=True).on_events([make.retried("a"), make.failed("a\x1b")] * 50)
     assert len(said) == 21
-    assert said[-1] == "taskrunner: warning: more attempts failed; they are not told one by one"
+    assert said[-1] == "taskrunner: warning: more attempts failed; they are not listed individually"

@@ -9,7 +9,7 @@ import msgspec
 
 from taskrunner.cli.graph_options import encoding_option, find_graph, module_of
 from taskrunner.cli.permission_options import permit_options, read_permit
-from taskrunner.console.log import wants_colors
+from taskrunner.console.log import can_use_colors
 from taskrunner.doctor.environment import interpreter
 from taskrunner.doctor.examine import examine
 from taskrunner.doctor.imports.graph_modules import GraphModule, graph_modules
@@ -61,7 +61,7 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
     if options["json"]:
         click.echo(msgspec.json.format(to_json(report), indent=2).decode())
     else:
-        click.echo(report_text(report, colors=wants_colors(sys.stdout)), nl=False)
+        click.echo(report_text(report, colors=can_use_colors(sys.stdout)), nl=False)
     ctx.exit(5 if options["strict"] and report.verdict.status != OK else 0)
 
 

@@ -17,7 +17,7 @@ from taskrunner.cli.engine_options import engine_options, read_engine
 from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.permission_options import permit_options, read_permit
 from taskrunner.cli.progress import shown
-from taskrunner.console.log import ConsoleLog, wants_colors
+from taskrunner.console.log import ConsoleLog, can_use_colors
 from taskrunner.console.summary import failure_text, summary_text
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.events.json_log import JsonLog, open_log
@@ -168,7 +168,7 @@ def _logs(options: dict[str, Any]) -> list[Observer]:
         return []
     if log_format == "json":
         return [JsonLog(sys.stderr.buffer, level)]
-    return [ConsoleLog(sys.stderr, level, colors=wants_colors(sys.stderr))]
+    return [ConsoleLog(sys.stderr, level, colors=can_use_colors(sys.stderr))]
 
 
 def _report(result: RunResult, options: dict[str, Any]) -> None:

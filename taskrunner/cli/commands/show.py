@@ -14,7 +14,7 @@ from taskrunner.analysis.recorded_run import RecordedRun
 from taskrunner.cli import completion
 from taskrunner.cli.graph_options import encoding_option, find_graph, output_option, read_settings, set_option, write
 from taskrunner.cli.history_options import find_recorded, run_dir_option
-from taskrunner.console.log import wants_colors
+from taskrunner.console.log import can_use_colors
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.graph.dag import Dag
 from taskrunner.safe.printable import printable
@@ -106,6 +106,6 @@ def _draw(drawn: GraphView, options: dict[str, Any]) -> bytes:
         return drawing.FORMS[form](drawn).encode()
     if len(drawn.boxes) > MOST_NODES and not options["whole"] and options["focus"] is None:
         return (levels.digest(drawn) + _HINT).encode()
-    if options["output"] is None and wants_colors(sys.stdout):
+    if options["output"] is None and can_use_colors(sys.stdout):
         return levels.text(drawn, painted).encode()
     return levels.text(drawn).encode()
