@@ -13,8 +13,9 @@ Therefore the test uses the seconds by which each node exceeded GROWTH times its
 ``analysis.statistics.max_p`` returns an upper bound on the probability that chance alone produces such a sum. Several
 functions are judged, so each one may use only its share of LEVEL.
 
-If both runs measured CPU time, it classifies the additional time. Calls waited, as for a lock, or used more CPU time
-for the same result, as when two processors write in turn to the same memory.
+If both runs measured CPU time, it classifies the additional time. Either the calls waited, as for a lock,
+or they used more CPU time for the same result. An example of the latter is two processors that write in turn to the
+same memory.
 
 Workers that share a core, its cache or its clock also slow each other down, and so does any other load of the machine.
 In that case most functions grow. Reports therefore also state the number of judged functions.

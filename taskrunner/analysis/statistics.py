@@ -1,7 +1,8 @@
 """Statistics: tests that distinguish a change from noise, without any assumption about the distribution of times.
 
-All tests use the same principle: if nothing changed, each run could equally be on the other side. The probability is
-the share of all assignments of the runs to the sides that separate the sides at least as far as the actual one.
+All tests use the same principle: if nothing changed, each run could equally be on the other side. All assignments of
+the runs to the sides are considered. The probability is the share of assignments that separate the sides at least as
+far as the actual one.
 
 **One number**, such as the wall time, is judged by ranks. The test is that of H. B. Mann and D. R. Whitney (Annals of
 Mathematical Statistics 18, 1947), two-sided, with ties. Its p is the share of assignments that separate the sides as
@@ -11,12 +12,12 @@ far. The assignments are counted with the algorithm of B. Streitberg and J. Roeh
 **Many nodes**: some of them appear changed by chance. The separation of a node's sides is the *gap* between their
 ranges: the fastest run of the slower side divided by the slowest run of the faster side. If the sides are of equal
 size, the sorted times of a node can be cut at only one position. The cut separates either the actual sides or those
-of another assignment. If nothing changed, all assignments are equally likely. So the number of nodes with such a gap
-in another assignment, divided by the number of other assignments, estimates the gaps that chance alone produces
-between the actual sides. A node has changed if this estimate is a small share of all actual gaps that are at least as
-wide. That share is its q, the false discovery rate. It is computed as R. F. Barber and E. J. Candes do with knockoffs
-(Annals of Statistics 43, 2015), with one added to the gaps by chance. The addition makes the rate valid for few nodes
-as well.
+of another assignment. If nothing changed, all assignments are equally likely. So the gaps that chance alone produces
+between the actual sides can be estimated. The estimate is the number of nodes with such a gap in another assignment,
+divided by the number of other assignments. A node has changed if this estimate is a small share of all actual gaps
+that are at least as wide. That share is its q, the false discovery rate. It is computed as R. F. Barber and E. J.
+Candes do with knockoffs (Annals of Statistics 43, 2015), with one added to the gaps by chance. The addition makes the
+rate valid for few nodes as well.
 
 **One run per side**: the nodes of a function are the sample, and each node is compared with itself. If nothing
 changed, each difference could equally have the other sign. The probability of a sum at least as large is at most

@@ -86,8 +86,8 @@ def _line(need: EdgeView) -> str:
 def _stubs(index: int, box: NodeBox) -> Iterator[str]:
     r"""Yield placeholders for the hidden neighbors.
 
-    The name of a placeholder cannot be the name of a node. In a node's name a backslash is either escaped by a second
-    backslash or part of the escape of one character, which is never ``\<`` nor ``\>``.
+    The name of a placeholder cannot be the name of a node. In a node's name a second backslash escapes a backslash, or
+    the backslash is part of the escape of a character. That escape is never ``\<`` nor ``\>``.
     """
     for sign, count in (("<", box.hidden_predecessors), (">", box.hidden_successors)):
         if count:
