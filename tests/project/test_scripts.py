@@ -396,7 +396,7 @@ def test_false_alarms_tells_of_an_alarm_and_how_to_see_it_again(monkeypatch, cap
     assert false_alarms.main() == 1
     told = capsys.readouterr().out
     assert "\nfirst node    unlocked: " in told
-    command = next(line for line in told.splitlines() if line.startswith("show again"))
+    command = next(line for line in told.splitlines() if line.startswith("reproduce"))
     assert command.endswith(" --set nodes=2 --set steps=20")
     assert " stress workloads/counter.json --workers 2 --runs 1 --seed " in command
 

@@ -7,7 +7,7 @@ import pytest
 import taskrunner
 from taskrunner.stress.interleaving import Interleaving
 from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY
-from taskrunner.stress.search import Choices, FailsByItselfError, _Search, search
+from taskrunner.stress.search import BaselineFailedError, Choices, _Search, search
 
 FOLDER = Path(__file__).parents[2] / "workloads"
 COUNT = iter(range(1_000_000))
@@ -51,12 +51,13 @@ def test_a_missing_edge_is_found_and_shrunk_to_one_pair(tmp_path, workers):
 def test_a_missing_edge_is_explained_by_who_ended_first_where_all_began_as_usual(tmp_path, monkeypatch):
     """Both ran at once beside a pair that has nothing to do with it."""
 
-    def under(self, seed):
-        watch = self._in_order(["account", "interest", "deposit", "receipt", "balance"])
-        watch.began, watch.meeting = self.usual.began, Interleaving(("receipt", "balance"), seed)
-        return watch
+    def run_with_seed(self, seed):
+        call_log = self._run_in_order(["account", "interest", "deposit", "receipt", "balance"])
+        call_log.started = self.baseline.started
+        call_log.interleaving = Interleaving(("receipt", "balance"), seed)
+        return call_log
 
-    monkeypatch.setattr(_Search, "_under", under)
+    monkeypatch.setattr(_Search, "_run_with_seed", run_with_seed)
     finding = search(load("racy-edge"), Choices(run_dir=tmp_path)).finding
     assert (finding.kind, finding.reorderings) == (ORDER, (("interest", "deposit"),))
 
@@ -114,7 +115,7 @@ def test_a_failure_is_a_difference(tmp_path):
 def test_a_graph_that_fails_by_itself_is_refused():
     graph = taskrunner.Graph("g")
     graph.call(fail, id="bad")
-    with pytest.raises(FailsByItselfError, match='node "bad" fails before anything is reordered'):
+    with pytest.raises(BaselineFailedError, match='node "bad" fails in the baseline run'):
         search(graph, Choices())
     allowed = taskrunner.Graph("g")
     allowed.call(fail, id="bad", allow_failure=True)
