@@ -1,7 +1,6 @@
 """``taskrunner stress``: a graph run under many schedules, with a comparison of the results."""
 
 import shlex
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,9 +11,10 @@ from taskrunner.cli.graph_options import find_graph, graph_argument, read_settin
 from taskrunner.cli.history_options import run_dir_option
 from taskrunner.cli.permission_options import permission_options, read_permissions
 from taskrunner.safe.reprs import to_json
+from taskrunner.session.options import RunOptions
 from taskrunner.storage.run_directory import DEFAULT
 from taskrunner.stress.report import UNSTEADY, StressReport
-from taskrunner.stress.search import Choices, search
+from taskrunner.stress.search import StressOptions, search
 from taskrunner.stress.text import stress_text
 
 EXAMPLE = """\b
@@ -60,17 +60,19 @@ def stress_command(ctx: click.Context, /, **options: Any) -> None:
     permissions = read_permissions(options)
     report = search(
         graph,
-        Choices(
-            params=read_settings(graph, options["set"]),
-            runs=options["runs"],
-            workers=options["workers"],
+        StressOptions(
+            run=RunOptions(
+                params=read_settings(graph, options["set"]),
+                workers=options["workers"],
+                timeout=options["timeout"],
+                allow=permissions.allow,
+                commands=permissions.commands,
+                run_dir=options["run_dir"],
+            ),
+            seeds=options["runs"],
             first_seed=options["seed"],
             ignore=options["ignore"],
             track=options["track"],
-            timeout=options["timeout"],
-            allow=permissions.allow,
-            commands=permissions.commands,
-            run_dir=Path(options["run_dir"]),
         ),
     )
     command = shlex.join(_replay(report, options))
