@@ -27,6 +27,7 @@ from taskrunner.graph.graph import Graph
 from taskrunner.nodes.permissions import Permissions
 from taskrunner.safe.printable import printable
 from taskrunner.safe.reprs import to_json
+from taskrunner.session.options import RunOptions
 from taskrunner.session.result import RunResult
 from taskrunner.storage.baseline import baseline
 from taskrunner.storage.run_directory import CACHE, DEFAULT, commands_of
@@ -116,33 +117,11 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
     if options["dry_run"]:
         _dry_run(graph, options["targets"], values, permissions)
         return
-    engine = read_engine(options)
+    run_options = _run_options(options, values, permissions)
     logs = _logs(options)
     with show_progress(options, is_logged=_is_logged(options)) as live:
-        result = run(
-            graph,
-            targets=options["targets"],
-            params=values,
-            engine=engine,
-            workers=options["workers"] if engine is None else None,
-            stop_after=options["keep_going"],
-            require_nogil=options["require_nogil"],
-            allow=permissions.allow,
-            commands=permissions.commands,
-            run_dir=options["run_dir"],
-            journal=not options["no_journal"],
-            fsync=options["fsync"],
-            resume=options["resume"] or "",
-            timeout=options["timeout"],
-            cache_dir=None if options["no_cache"] else options["cache_dir"],
-            force=options["force"],
-            shuffle=options["shuffle"],
-            replay=options["replay"] or "",
-            cpu_time=options["cpu_time"],
-            observers=[*logs, *live.observers],
-            log_level=options["log_level"],
-            on_interrupt=live.on_interrupt,
-        )
+        observers = [*logs, *live.observers]
+        result = run(graph, run_options, observers=observers, on_interrupt=live.on_interrupt)
     _report(result, options)
     if output is not None:
         _write_outputs(result, Path(output))
@@ -151,6 +130,37 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
     if result.summary.timed_out_s:
         ctx.exit(4)
     ctx.exit(0 if result.ok else 1)
+
+
+def _run_options(options: dict[str, Any], values: dict[str, Any], permissions: Permissions) -> RunOptions:
+    """Return the options of the run.
+
+    Raises:
+        UsageError: an option is out of its range, or two options exclude each other.
+
+    """
+    engine = read_engine(options)
+    return RunOptions(
+        targets=options["targets"],
+        params=values,
+        allow=permissions.allow,
+        commands=permissions.commands,
+        require_nogil=options["require_nogil"],
+        workers=options["workers"] if engine is None else None,
+        engine=engine,
+        shuffle=options["shuffle"],
+        replay=options["replay"] or "",
+        stop_after=options["keep_going"],
+        timeout=options["timeout"],
+        run_dir=options["run_dir"],
+        journal=not options["no_journal"],
+        fsync=options["fsync"],
+        resume=options["resume"] or "",
+        cache_dir=None if options["no_cache"] else options["cache_dir"],
+        force=options["force"],
+        log_level=options["log_level"],
+        cpu_time=options["cpu_time"],
+    )
 
 
 def _is_logged(options: dict[str, Any]) -> bool:
