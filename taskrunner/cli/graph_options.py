@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from taskrunner.cli import completion
+from taskrunner.cli.standard_output import printed_to_stderr
 from taskrunner.errors import UsageError
 from taskrunner.graph import codec, params
 from taskrunner.graph.graph import Graph, load
@@ -63,7 +64,7 @@ def find_graph(name: str, encoding: str | None) -> Graph:
     """
     if not module_of(name):
         return load(name, encoding=encoding or "")
-    with import_paths(""):
+    with import_paths(""), printed_to_stderr():
         graph = resolve_attribute(name)
     if not isinstance(graph, Graph):
         raise UsageError(f"{name}: expected a taskrunner.Graph, got {type(graph).__name__}")
