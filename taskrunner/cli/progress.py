@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
-from taskrunner.cli.standard_output import printed_to_stderr
 from taskrunner.console.bar import Bar
 from taskrunner.console.captured_output import CapturedOutput
 from taskrunner.console.command_files import CommandFiles
@@ -30,21 +29,19 @@ class Live(NamedTuple):
 
 @contextlib.contextmanager
 def show_progress(options: dict[str, Any], *, is_logged: bool) -> Iterator[Live]:
-    """Display the run inside the context on standard error; redirect the output of nodes there, too.
+    """Display the run inside the context on standard error.
 
-    The output of nodes is not a result, so it must not be in standard output. ``is_logged``: the log uses standard
-    error.
+    The caller redirects the output of nodes there as well; a bar writes it above its frame. ``is_logged``: the log uses
+    standard error.
     """
     file: TextIO | None = sys.stderr  # None: it was closed before this process started
     if file is None or is_logged or options["quiet"]:
-        with printed_to_stderr():
-            yield Live([], _write_interrupted)
+        yield Live([], _write_interrupted)
     elif options["progress"] and _can_draw(file):
         with _show_bar(file, options) as live:
             yield live
     else:
-        with printed_to_stderr():
-            yield _show_lines(file, options)
+        yield _show_lines(file, options)
 
 
 def _can_draw(file: TextIO) -> bool:
