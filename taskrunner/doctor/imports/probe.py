@@ -15,7 +15,7 @@ import msgspec
 
 from taskrunner.doctor.imports import child
 from taskrunner.system import gil
-from taskrunner.system.process_groups import groups, kill_all, signal_name
+from taskrunner.system.process_groups import groups, kill_all, signal_name, starting
 
 ON = "on"
 OFF = "off"
@@ -108,11 +108,14 @@ class Prober:
 
     def _run_child(self, temporary: Path, working_directory: Path, timeout_s: float) -> str:
         """Run a child until it ends, and return a message that describes its end."""
-        try:
-            process = _start(temporary, working_directory)
-        except OSError as error:
-            return f"cannot start a process: {error.strerror}"
-        groups.add(process.pid)
+        with starting():  # ``stop`` waits for a start that has not seen it
+            if self._is_stopped:
+                return "not tested: interrupted"
+            try:
+                process = _start(temporary, working_directory)
+            except OSError as error:
+                return f"cannot start a process: {error.strerror}"
+            groups.add(process.pid)
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:

@@ -6,11 +6,14 @@ tests/cli/commands/test_doctor.py has extension modules.
 
 import os
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from taskrunner.doctor.imports import probe
 from taskrunner.doctor.imports.probe import ALREADY, OFF, UNKNOWN, ImportOutcome, Prober, unclear
 from taskrunner.system import gil
 
@@ -146,6 +149,29 @@ def test_nothing_is_tried_once_it_is_stopped():
     prober.stop()
     (tried,) = prober.probe_in_order(["json"], sys.path)
     assert tried.problem == "not tested: the time limit of 60 s is over"
+
+
+def test_a_stop_kills_a_child_whose_start_is_in_progress(tmp_path, monkeypatch):
+    (tmp_path / "waits.py").write_text("import time\ntime.sleep(60)")
+    started, resumed, start = threading.Event(), threading.Event(), probe._start
+
+    def start_slowly(*arguments):
+        process = start(*arguments)
+        started.set()
+        assert resumed.wait(LONG)
+        return process
+
+    monkeypatch.setattr(probe, "_start", start_slowly)
+    prober = Prober(LONG)
+    with ThreadPoolExecutor() as threads:
+        outcomes = threads.submit(prober.probe_in_order, ["waits"], [str(tmp_path), *sys.path])
+        assert started.wait(LONG)
+        stop = threads.submit(prober.stop)
+        with pytest.raises(TimeoutError):
+            stop.result(0.2)  # it waits for the start
+        resumed.set()
+        stop.result(LONG)
+        assert [outcome.problem for outcome in outcomes.result(LONG)] == ["crashed: SIGKILL"]
 
 
 @pytest.mark.parametrize(
