@@ -3,10 +3,9 @@
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import msgspec
 
@@ -15,12 +14,14 @@ from taskrunner.errors import TaskrunnerError
 from taskrunner.graph.graph import Graph
 from taskrunner.plan.ordering import Rank, replayed, shuffled
 from taskrunner.plan.plan import Plan
+from taskrunner.session.options import RunOptions
 from taskrunner.stress.call_log import CallLog
 from taskrunner.stress.happens_before import HappensBefore, Pair
 from taskrunner.stress.interleaving import Interleaving
 from taskrunner.stress.report import ORDER, OVERLAP, UNSTEADY, Difference, Finding, StressReport
 from taskrunner.stress.shared_objects import SharedObjects
 from taskrunner.stress.shrink import shrink
+from taskrunner.system.host import processors
 
 REPEATS = 5
 # Seconds that a thread holds the GIL, on builds with one.
@@ -29,26 +30,26 @@ _SWITCH_INTERVAL_S = 1e-5
 _LAST_RANK = -1
 
 
-class Choices(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of a search. ``run_dir`` is the directory for the run that shows an order."""
+class StressOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of a search.
 
-    params: Mapping[str, Any] = {}
-    runs: int = 100
-    workers: int = 2
+    ``run`` are the options of each run; the run that shows an order is recorded in its ``run_dir``. ``seeds`` is the
+    number of seeds to try, from ``first_seed`` on. ``ignore`` names nodes whose results may differ. ``track`` watches
+    objects that unordered nodes share.
+    """
+
+    run: RunOptions = RunOptions(workers=2)
+    seeds: int = 100
     first_seed: int = 0
     ignore: tuple[str, ...] = ()
     track: bool = False
-    timeout: float | None = None
-    allow: tuple[str, ...] = ()
-    commands: bool = True
-    run_dir: Path = Path()
 
 
 class BaselineFailedError(TaskrunnerError):
     """Failure of the baseline run, which leaves no results to compare with."""
 
 
-def search(graph: Graph, choices: Choices) -> StressReport:
+def search(graph: Graph, options: StressOptions) -> StressReport:
     """Run a graph under many seeds, and compare the results with its baseline run on one worker.
 
     Raises:
@@ -57,18 +58,18 @@ def search(graph: Graph, choices: Choices) -> StressReport:
 
     """
     started = time.perf_counter()
-    state = _Search(graph, choices)
+    state = _Search(graph, options)
     finding = state.find_first()
     return StressReport(
         graph=graph.name,
         runs=state.runs,
         seconds=time.perf_counter() - started,
-        workers=choices.workers,
+        workers=state.workers,
         calls=len(state.happens_before.starts),
         met=state.met,
         finding=finding,
         uncompared=tuple([node for node, result_digest in state.baseline.results.items() if not result_digest]),
-        tracked=choices.track,
+        tracked=options.track,
         shared=tuple(state.shared.warnings),
     )
 
@@ -76,16 +77,17 @@ def search(graph: Graph, choices: Choices) -> StressReport:
 class _Search:
     """One search: its options, its baseline run, and the runs that are compared with it."""
 
-    def __init__(self, graph: Graph, choices: Choices) -> None:
+    def __init__(self, graph: Graph, options: StressOptions) -> None:
         self.runs = self.met = 0
         self._graph = graph
-        self._choices = choices
-        dag = graph.link(choices.params)
+        self._options = options
+        self.workers = options.run.workers or processors()
+        dag = graph.link(options.run.params)
         self._mapped = {vertex.id for vertex in dag.vertices if vertex.is_mapped}
-        for node in choices.ignore:
+        for node in options.ignore:
             mapped = node.rpartition("[")[0]
             dag.find(mapped if mapped in self._mapped else node)
-        self.baseline = self._run(CallLog(is_sharing=True, is_tracking=choices.track), None, 1)
+        self.baseline = self._run(CallLog(is_sharing=True, is_tracking=options.track), None, 1)
         if failure := self.baseline.failure:
             raise BaselineFailedError(f'node "{failure.node}" fails in the baseline run: {failure.message}')
         self.happens_before = HappensBefore(dag, self.baseline.starts)
@@ -95,8 +97,8 @@ class _Search:
     def find_first(self) -> Finding | None:
         """Return the first finding, or None."""
         if differences := self._compare(self._run_in_order(self.happens_before.starts)):
-            return Finding(kind=UNSTEADY, seed=self._choices.first_seed, differences=differences)
-        for seed in range(self._choices.first_seed, self._choices.first_seed + self._choices.runs):
+            return Finding(kind=UNSTEADY, seed=self._options.first_seed, differences=differences)
+        for seed in range(self._options.first_seed, self._options.first_seed + self._options.seeds):
             call_log = self._run_with_seed(seed)
             if differences := self._compare(call_log):
                 return self._explain(seed, call_log, differences)
@@ -104,12 +106,12 @@ class _Search:
 
     def _run_with_seed(self, seed: int) -> CallLog:
         """Run under a seed: an even one shuffles the order of one worker, an odd one makes two nodes overlap."""
-        if seed % 2 == 0 or self._choices.workers == 1:
+        if seed % 2 == 0 or self.workers == 1:
             return self._run(CallLog(), shuffled(seed), 1)
         pair = self.shared.pick(Random(f"pair {seed}")) or ("", "")  # noqa: S311  not a secret
         interleaving = Interleaving(pair, seed)
         rank = _rank_last(pair, shuffled(seed, allow_stealing=True))
-        call_log = self._run(CallLog(interleaving), rank, self._choices.workers, seed)
+        call_log = self._run(CallLog(interleaving), rank, self.workers, seed)
         self.met += interleaving.has_happened
         return call_log
 
@@ -135,10 +137,10 @@ class _Search:
         return Finding(kind=ORDER, seed=seed, differences=differences, reorderings=tuple(pairs), run=run_id)
 
     def _store_run(self, order: Sequence[str]) -> tuple[tuple[Difference, ...], str]:
-        """Run again in an order, and retain the run directory for a replay; return its differences and its id."""
+        """Run again in an order, recorded for a replay if the options name a directory; return differences and run id."""
         call_log = CallLog()
-        run_id = self._run_for_id(call_log, replayed(order, self._mapped), 1, run_dir=self._choices.run_dir)
-        return self._compare(call_log), run_id
+        run_id = self._run_for_id(call_log, replayed(order, self._mapped), 1, run_dir=self._options.run.run_dir)
+        return self._compare(call_log), run_id if self._options.run.run_dir is not None else ""
 
     def _shows_fault(self, order: Sequence[str]) -> bool:
         return bool(self._compare(self._run_in_order(order)))
@@ -151,7 +153,12 @@ class _Search:
         return call_log
 
     def _run_for_id(
-        self, call_log: CallLog, rank: Rank | None, workers: int, seed: int | None = None, **options: Any
+        self,
+        call_log: CallLog,
+        rank: Rank | None,
+        workers: int,
+        seed: int | None = None,
+        run_dir: str | Path | None = None,
     ) -> str:
         def adapt(plan: Plan) -> None:
             call_log.wrap(plan)
@@ -159,12 +166,11 @@ class _Search:
                 plan.apply_order(rank, seed)
 
         self.runs += 1
-        choices = self._choices
+        options = msgspec.structs.replace(
+            self._options.run, workers=workers, stop_after=0, adapt=adapt, run_dir=run_dir
+        )
         with _frequent_switches() if workers > 1 else contextlib.nullcontext():
-            result = run(
-                self._graph, params=choices.params, workers=workers, stop_after=0, timeout=choices.timeout,
-                allow=choices.allow, commands=choices.commands, adapt=adapt, **options,
-            )  # fmt: skip
+            result = run(self._graph, options)
         call_log.close(result)
         return result.summary.run
 
@@ -181,7 +187,7 @@ class _Search:
         expected, actual = self.baseline.results.get(node), call_log.results.get(node)
         if expected == actual or "" in (expected, actual):  # a result without a comparable form never differs
             return False
-        return not {node, node.rpartition("[")[0]} & set(self._choices.ignore)
+        return not {node, node.rpartition("[")[0]} & set(self._options.ignore)
 
     def _sort_key(self, node: str) -> tuple[int, int, str]:
         dag = self.happens_before.dag
