@@ -45,6 +45,8 @@ class AsyncRunner(Runner):
         try:
             if skip := self.skip_reason(task):
                 return self.skip_or_fail(task, skip, started)
+            if details.always:
+                self.state.record_start(task.vertex.id)
             with contextlib.nullcontext() if details.always else self._cancellable(cancellation):
                 value = await self._run_tracked(task, directory, started, attempt or cancellation)
         except BaseException as error:  # noqa: BLE001  a node may raise any error; it is the node's failure
@@ -98,6 +100,7 @@ class AsyncRunner(Runner):
         run: Callable[..., Any] = run_command
         if self._run_cache is not None and task.vertex.options.creates:
             run = self._run_cache.command(task, self._results_of)
+        self._record_files(task)
         if task.details.retry is None:
             task.drop_inputs()
         return await run(command, directory, task.id)

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from taskrunner.errors import TaskrunnerError
 from taskrunner.events.observer import Running
 from taskrunner.execution.attempt import NO_TASK, Attempt, StartedTask, describe_running
 from taskrunner.execution.router import Router
@@ -25,7 +26,7 @@ from taskrunner.plan.outcome import FailedCall, Failure, Retried, Skip, describe
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import GATHER, MAP, NO_DETAILS, Task, countdown
 from taskrunner.pool.worker import AbandonedError
-from taskrunner.storage.journal import entry, result_of
+from taskrunner.storage.journal import Entry, entry, result_of, with_files
 from taskrunner.storage.serialization import SerializationError
 
 clock = time.perf_counter_ns
@@ -168,11 +169,17 @@ class Runner:
         """Complete a task with its result."""
         ended = clock()
         task.drop_inputs()
-        if self._journal is not None and not task.details.always:
-            self._journal(entry(task.id, value))
+        if self._journal is not None and not task.vertex.options.always:  # a gathering task has other details
+            self._journal(self._entry(task, value))
             if ended - self.state.journal_polled_at[0] > MAX_JOURNAL_DELAY_NS:
                 self.state.wake()
         return self.deliver(task, value, started, ended)
+
+    @staticmethod
+    def _entry(task: Task, value: Any) -> Entry:
+        """Return the journal entry of a task, with the files that its node declares."""
+        stored, files = entry(task.id, value), task.details.files
+        return stored if files is None else with_files(stored, files.describe())
 
     def deliver(self, task: Task, value: Any, started: int, ended: int) -> Task | None:
         """Store the result of an output, pass the result to its consumers, and complete the task."""
@@ -283,6 +290,7 @@ class Runner:
         function = task.function
         if self._run_cache is not None and task.vertex.options.cache:
             function = self._run_cache.function(task, self._results_of)
+        self._record_files(task)
         if details.retry is None:  # no later attempt requires the inputs
             task.drop_inputs()
         started_task, attempt, _ = self._started_task
@@ -291,6 +299,22 @@ class Runner:
         if details is not NO_DETAILS:
             details.arguments = args, kwargs
         return function(*args, **kwargs)
+
+    def _record_files(self, task: Task) -> None:
+        """Record the stamps of the files that a node reads, before it starts, for its journal entry."""
+        templates = (task.details.templates or task.vertex).templates
+        if self._journal is None or (templates.files is None and templates.creates is None):
+            return
+        from taskrunner.reuse.declared_files import DeclaredFiles  # needed by such nodes alone
+
+        result_of, item = self._results_of(task), task.details.item
+        try:
+            files, creates = [
+                inputs.paths(template, lambda: result_of, item) for template in (templates.files, templates.creates)
+            ]
+            task.details.files = DeclaredFiles(files, creates)
+        except (TaskrunnerError, TypeError, ValueError):  # the node runs again on resume
+            task.details.files = None
 
     def _execute_special(self, task: Task) -> Task | None:
         started = clock()
@@ -317,8 +341,11 @@ class Runner:
     def _try_run(self, task: Task) -> tuple[Any, Skip | None, BaseException | None]:
         """Return the value of a task, the reason to skip it, or its error."""
         try:
-            skip = self.skip_reason(task)
-            return (None, skip, None) if skip else (self._special_value(task), None, None)
+            if skip := self.skip_reason(task):
+                return None, skip, None
+            if task.details.always:
+                self.state.record_start(task.vertex.id)
+            return self._special_value(task), None, None
         except BaseException as error:  # noqa: BLE001  a node may raise any error; it is the node's failure
             return None, None, error
 
