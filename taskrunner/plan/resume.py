@@ -42,7 +42,7 @@ class Resumption(msgspec.Struct, frozen=True):
 
 
 class EarlierRun(msgspec.Struct, frozen=True):
-    """The part of an earlier run that decides what is restored.
+    """The part of an earlier run that decides on restored results.
 
     ``unchanged`` are the indexes of the nodes whose definitions are unchanged. ``is_current``: whether the files that
     a node declares are as they were when it wrote its journal entry.

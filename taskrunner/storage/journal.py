@@ -110,7 +110,7 @@ class Journal:
                 rest = rest[os.write(self._file, rest) :]
         except OSError:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._file, size)  # a reader would not find what is written after a torn record
+                os.ftruncate(self._file, size)  # a reader stops at a torn record
             raise
 
 
