@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from taskrunner.cli import completion
+from taskrunner.cli.standard_output import printed_to_stderr
 from taskrunner.errors import UsageError
 from taskrunner.graph import codec, params
 from taskrunner.graph.graph import Graph, load
@@ -35,8 +37,15 @@ def set_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --set to a command."""
     return click.option(
         "--set", metavar="NAME=VALUE", multiple=True, help="Set a parameter of the graph.",
-        shell_complete=completion.settings,
+        callback=_add_environment, shell_complete=completion.settings,
     )(function)  # fmt: skip
+
+
+def _add_environment(ctx: click.Context, option: click.Parameter, settings: tuple[str, ...]) -> tuple[str, ...]:
+    """Put the settings of the environment variable before those of the command line, which therefore override them."""
+    if ctx.get_parameter_source("set") is not ParameterSource.COMMANDLINE:
+        return settings
+    return (*(option.value_from_envvar(ctx) or ()), *settings)
 
 
 def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,7 +64,7 @@ def find_graph(name: str, encoding: str | None) -> Graph:
     """
     if not module_of(name):
         return load(name, encoding=encoding or "")
-    with import_paths(""):
+    with import_paths(""), printed_to_stderr():
         graph = resolve_attribute(name)
     if not isinstance(graph, Graph):
         raise UsageError(f"{name}: expected a taskrunner.Graph, got {type(graph).__name__}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from taskrunner.cli.standard_output import reserve_standard_output
 from taskrunner.errors import GraphError, TaskrunnerError
 from taskrunner.safe.printable import printable
 
@@ -98,8 +99,7 @@ def main() -> None:
         from taskrunner.cli import bash_completion as bash  # only needed when a shell completes
 
         bash.register()
-    if sys.stdout is None:  # it was closed before this process started
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  open until this process ends
+    reserve_standard_output()
     try:
         try:
             cli(prog_name="taskrunner")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from taskrunner.cli.standard_output import printed_to_stderr
 from taskrunner.console.bar import Bar
 from taskrunner.console.captured_output import CapturedOutput
 from taskrunner.console.command_files import CommandFiles
@@ -36,13 +37,13 @@ def show_progress(options: dict[str, Any], *, is_logged: bool) -> Iterator[Live]
     """
     file: TextIO | None = sys.stderr  # None: it was closed before this process started
     if file is None or is_logged or options["quiet"]:
-        with contextlib.redirect_stdout(file):
+        with printed_to_stderr():
             yield Live([], _write_interrupted)
     elif options["progress"] and _can_draw(file):
         with _show_bar(file, options) as live:
             yield live
     else:
-        with contextlib.redirect_stdout(file):
+        with printed_to_stderr():
             yield _show_lines(file, options)
 
 

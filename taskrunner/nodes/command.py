@@ -21,6 +21,7 @@ from taskrunner.graph.spec import Capture
 from taskrunner.nodes.errors import CommandError
 from taskrunner.safe.private_files import open_private
 from taskrunner.safe.secrets import Mask, looks_secret
+from taskrunner.safe.strict_json import to_strict_json
 from taskrunner.storage.run_directory import output_files
 from taskrunner.system.process_groups import GRACE_PERIOD_S, groups, starting
 
@@ -200,4 +201,4 @@ def _format_value(value: Any) -> str:
     """Format a value for a command: strings and paths unchanged, all other values as JSON."""
     if isinstance(value, os.PathLike):
         return str(value)
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return value if isinstance(value, str) else to_strict_json(value).decode()

@@ -1,11 +1,16 @@
 """Representation of any object: as JSON, or as a short repr. For logs and screens, never for storage."""
 
+import contextlib
+import dataclasses
 import json
+import math
 import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+
+from taskrunner.safe.strict_json import find_non_finite
 
 MAX_ARGUMENTS_CHARS = 300
 _MAX_DEPTH = 50
@@ -50,10 +55,11 @@ def _shorten(value: Any) -> str:
 
 def to_json(value: Any) -> bytes:
     """Encode any object as JSON. A value that JSON cannot express becomes its repr. This function never raises."""
-    try:
-        return msgspec.json.encode(value, enc_hook=safe_repr)
-    except Exception:  # noqa: BLE001  lone surrogates, unusual keys, cycles, hostile methods
-        return json.dumps(_to_builtins(value, 0)).encode()
+    with contextlib.suppress(Exception):  # lone surrogates, unusual keys, cycles, hostile methods
+        data = msgspec.json.encode(value, enc_hook=safe_repr)
+        if find_non_finite(value, data) is None:
+            return data
+    return json.dumps(_to_builtins(value, 0)).encode()
 
 
 def safe_repr(value: Any) -> str:
@@ -66,21 +72,52 @@ def safe_repr(value: Any) -> str:
 
 def _to_builtins(value: Any, depth: int) -> Any:
     """Convert a value for the encoder of the standard library. A value deeper than ``_MAX_DEPTH`` becomes its repr."""
-    if value is None or type(value) in (bool, int, float):
+    kind = type(value)
+    if value is None or kind is bool:
         return value
-    if type(value) is str:
-        return _to_unicode(value)
-    if depth < _MAX_DEPTH:
-        if isinstance(value, msgspec.Struct):
-            tag = {"event": value.__struct_config__.tag} if value.__struct_config__.tag else {}
-            fields = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
-            values = {name: getattr(value, field) for name, field in fields}
-            value = tag | {name: part for name, part in values.items() if part is not msgspec.UNSET}
-        if isinstance(value, dict):
-            return {_to_key(key): _to_builtins(part, depth + 1) for key, part in value.items()}
-        if isinstance(value, list | tuple | set | frozenset):
-            return [_to_builtins(part, depth + 1) for part in value]
-    return _to_unicode(safe_repr(value))
+    if kind in (int, float):
+        return _to_number(value)
+    if kind is not str and depth < _MAX_DEPTH and (container := _to_container(value)) is not None:
+        if isinstance(container, dict):
+            return {_to_key(key): _to_builtins(part, depth + 1) for key, part in container.items()}
+        return [_to_builtins(part, depth + 1) for part in container]
+    return _to_unicode(value if kind is str else _to_text(value))
+
+
+def _to_container(value: Any) -> dict[Any, Any] | list[Any] | None:
+    """Return the content of a container, a Struct or a dataclass; None: the value is none of them."""
+    if isinstance(value, msgspec.Struct):
+        tag = {"event": value.__struct_config__.tag} if value.__struct_config__.tag else {}
+        fields = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        values = {name: getattr(value, field) for name, field in fields}
+        return tag | {name: part for name, part in values.items() if part is not msgspec.UNSET}
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+    return None
+
+
+def _to_text(value: Any) -> str:
+    """Return the string by which msgspec represents a value, such as a date, otherwise the repr."""
+    with contextlib.suppress(Exception):
+        builtin = msgspec.to_builtins(value)
+        if isinstance(builtin, str):
+            return builtin
+    return safe_repr(value)
+
+
+def _to_number(value: float) -> float | str:
+    """Return a number that JSON can represent: NaN and infinity become their repr, a huge int hexadecimal digits."""
+    if type(value) is float:
+        return value if math.isfinite(value) else repr(value)
+    try:
+        repr(value)  # raises beyond sys.get_int_max_str_digits()
+    except ValueError:
+        return hex(value)  # type: ignore[arg-type]
+    return value
 
 
 def _to_key(key: Any) -> str:

@@ -137,7 +137,7 @@ class _Search:
         return Finding(kind=ORDER, seed=seed, differences=differences, reorderings=tuple(pairs), run=run_id)
 
     def _store_run(self, order: Sequence[str]) -> tuple[tuple[Difference, ...], str]:
-        """Run again in an order, recorded for a replay if the options name a directory; return differences and run id."""
+        """Run again in an order, recorded if the options name a directory; return the differences and the run id."""
         call_log = CallLog()
         run_id = self._run_for_id(call_log, replayed(order, self._mapped), 1, run_dir=self._options.run.run_dir)
         return self._compare(call_log), run_id if self._options.run.run_dir is not None else ""

@@ -23,6 +23,7 @@ def test_a_graph_ends_as_on_threads(name, threads, fuses, check_case):
     check_case(CASES[name], InlineEngine(threads, fuses=fuses))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(CASES.keys() - TOGETHER))
 def test_a_graph_ends_as_on_threads_where_works_end_before_they_are_sent(name, check_case):
     check_case(CASES[name], InlineEngine(0))

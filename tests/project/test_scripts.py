@@ -22,6 +22,8 @@ from benchmark.figure import RUN, Figure
 from benchmark.sides import Kind, Prepared, Side, WrongResultError
 from browser import find_browser
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 SVG = "{http://www.w3.org/2000/svg}"
 PEERS = [name for name in ("dask", "joblib") if find_spec(name)]

@@ -171,7 +171,7 @@ def test_only_outputs_are_kept(graph):
     result = taskrunner.run(graph)
     assert result.outputs == {"give-2": 1}
     with pytest.raises(
-        taskrunner.RunFailedError, match='the result of "give" is not available: the node is not an output'
+        taskrunner.RunFailedError, match='the result of "give" is not available: the node is not an out'
     ):
         result[first]
     with pytest.raises(taskrunner.RunFailedError, match='no node "other" in this run'):

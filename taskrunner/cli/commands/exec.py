@@ -1,10 +1,11 @@
 """``taskrunner exec``: execution of a graph."""
 
+import contextlib
 import io
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 import msgspec
@@ -17,6 +18,7 @@ from taskrunner.cli.engine_options import engine_options, read_engine
 from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.permission_options import permission_options, read_permissions
 from taskrunner.cli.progress import show_progress
+from taskrunner.cli.standard_output import printed_to_stderr
 from taskrunner.console.log import ConsoleLog, can_use_colors
 from taskrunner.console.summary import failure_text, summary_text
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
@@ -27,6 +29,8 @@ from taskrunner.graph.graph import Graph
 from taskrunner.nodes.permissions import Permissions
 from taskrunner.safe.printable import printable
 from taskrunner.safe.reprs import to_json
+from taskrunner.safe.strict_json import indent, to_strict_json
+from taskrunner.session.options import RunOptions
 from taskrunner.session.result import RunResult
 from taskrunner.storage.baseline import baseline
 from taskrunner.storage.run_directory import CACHE, DEFAULT, commands_of
@@ -116,34 +120,16 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
     if options["dry_run"]:
         _dry_run(graph, options["targets"], values, permissions)
         return
-    engine = read_engine(options)
-    logs = _logs(options)
-    with show_progress(options, is_logged=_is_logged(options)) as live:
-        result = run(
-            graph,
-            targets=options["targets"],
-            params=values,
-            engine=engine,
-            workers=options["workers"] if engine is None else None,
-            stop_after=options["keep_going"],
-            require_nogil=options["require_nogil"],
-            allow=permissions.allow,
-            commands=permissions.commands,
-            run_dir=options["run_dir"],
-            journal=not options["no_journal"],
-            fsync=options["fsync"],
-            resume=options["resume"] or "",
-            timeout=options["timeout"],
-            cache_dir=None if options["no_cache"] else options["cache_dir"],
-            force=options["force"],
-            shuffle=options["shuffle"],
-            replay=options["replay"] or "",
-            cpu_time=options["cpu_time"],
-            observers=[*logs, *live.observers],
-            log_level=options["log_level"],
-            on_interrupt=live.on_interrupt,
-        )
-    _report(result, options)
+    run_options = _run_options(options, values, permissions)
+    logs, results = _logs(options), sys.stdout
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(printed_to_stderr())
+        with show_progress(options, is_logged=_is_logged(options)) as live:
+            observers = [*logs, *live.observers]
+            result = run(graph, run_options, observers=observers, on_interrupt=live.on_interrupt)
+        _report(result, options, results)
+        if result.summary.lost:  # an abandoned call may print until the process ends
+            stack.pop_all()
     if output is not None:
         _write_outputs(result, Path(output))
     if result.summary.signal:
@@ -151,6 +137,37 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
     if result.summary.timed_out_s:
         ctx.exit(4)
     ctx.exit(0 if result.ok else 1)
+
+
+def _run_options(options: dict[str, Any], values: dict[str, Any], permissions: Permissions) -> RunOptions:
+    """Return the options of the run.
+
+    Raises:
+        UsageError: an option is out of its range, or two options exclude each other.
+
+    """
+    engine = read_engine(options)
+    return RunOptions(
+        targets=options["targets"],
+        params=values,
+        allow=permissions.allow,
+        commands=permissions.commands,
+        require_nogil=options["require_nogil"],
+        workers=options["workers"] if engine is None else None,
+        engine=engine,
+        shuffle=options["shuffle"],
+        replay=options["replay"] or "",
+        stop_after=options["keep_going"],
+        timeout=options["timeout"],
+        run_dir=options["run_dir"],
+        journal=not options["no_journal"],
+        fsync=options["fsync"],
+        resume=options["resume"] or "",
+        cache_dir=None if options["no_cache"] else options["cache_dir"],
+        force=options["force"],
+        log_level=options["log_level"],
+        cpu_time=options["cpu_time"],
+    )
 
 
 def _is_logged(options: dict[str, Any]) -> bool:
@@ -171,7 +188,7 @@ def _logs(options: dict[str, Any]) -> list[Observer]:
     return [ConsoleLog(sys.stderr, level, colors=can_use_colors(sys.stderr))]
 
 
-def _report(result: RunResult, options: dict[str, Any]) -> None:
+def _report(result: RunResult, options: dict[str, Any], results: TextIO) -> None:
     commands = commands_of(Path(options["run_dir"]), result.summary.run)
     has_events_only = options["log_format"] == "json" and options["log_file"] is None
     contention = _contention(result, options) if options["json"] or not (options["quiet"] or has_events_only) else None
@@ -186,9 +203,9 @@ def _report(result: RunResult, options: dict[str, Any]) -> None:
         _write_error(summary_text(result, commands, contention))
     if options["json"]:
         details = {"contention": contention, "outputs": result.outputs, "failures": _failures(result)}
-        _print_json({**msgspec.structs.asdict(result.summary), **details})
+        _print_json({**msgspec.structs.asdict(result.summary), **details}, results)
     elif result.outputs and not options["quiet"]:
-        _print_json(result.outputs)
+        _print_json(result.outputs, results)
 
 
 def _contention(result: RunResult, options: dict[str, Any]) -> "Contention | None":
@@ -207,13 +224,15 @@ def _failures(result: RunResult) -> list[dict[str, Any]]:
     return [{name: getattr(f, name) for name in names} | {"error": f.message} for f in result.failures]
 
 
-def _print_json(value: Any) -> None:
+def _print_json(value: Any, file: TextIO) -> None:
     """Print a value as JSON; an object that JSON cannot represent is printed as its repr."""
-    click.echo(msgspec.json.format(to_json(value), indent=2).decode())
+    click.echo(indent(to_json(value)), file=file)
 
 
 def _write_outputs(result: RunResult, path: Path) -> None:
-    encode = msgspec.json.encode if path.suffix == ".json" else msgspec.msgpack.encode
+    is_json = path.suffix == ".json"
+    encode = to_strict_json if is_json else msgspec.msgpack.encode
+    combine = msgspec.json.encode if is_json else msgspec.msgpack.encode
     parts = {}
     for node, value in result.outputs.items():
         try:
@@ -221,7 +240,7 @@ def _write_outputs(result: RunResult, path: Path) -> None:
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise TaskrunnerError(f'cannot write the result of "{node}" to {path}: {error}') from None
     try:
-        path.write_bytes(encode(parts) + (b"\n" if path.suffix == ".json" else b""))
+        path.write_bytes(combine(parts) + (b"\n" if is_json else b""))
     except OSError as error:
         raise TaskrunnerError(f"cannot write {path}: {error.strerror}") from None
 
@@ -246,5 +265,7 @@ def _write_error(text: str) -> None:
     """Write to standard error; ignore a closed reader, because the results must still be written."""
     try:
         click.echo(text, err=True, nl=False)
+    except ValueError:  # a node has closed the file object, but not its descriptor
+        os.write(2, text.encode(errors="backslashreplace"))
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # discards the rest of the buffer, which would fail again at exit

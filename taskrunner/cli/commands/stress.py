@@ -10,6 +10,7 @@ from taskrunner.cli import completion
 from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.history_options import run_dir_option
 from taskrunner.cli.permission_options import permission_options, read_permissions
+from taskrunner.cli.standard_output import printed_to_stderr
 from taskrunner.safe.reprs import to_json
 from taskrunner.session.options import RunOptions
 from taskrunner.storage.run_directory import DEFAULT
@@ -58,27 +59,26 @@ def stress_command(ctx: click.Context, /, **options: Any) -> None:
     """
     graph = find_graph(options["graph_name"], options["format"])
     permissions = read_permissions(options)
-    report = search(
-        graph,
-        StressOptions(
-            run=RunOptions(
-                params=read_settings(graph, options["set"]),
-                workers=options["workers"],
-                timeout=options["timeout"],
-                allow=permissions.allow,
-                commands=permissions.commands,
-                run_dir=options["run_dir"],
-            ),
-            seeds=options["runs"],
-            first_seed=options["seed"],
-            ignore=options["ignore"],
-            track=options["track"],
+    stress_options = StressOptions(
+        run=RunOptions(
+            params=read_settings(graph, options["set"]),
+            workers=options["workers"],
+            timeout=options["timeout"],
+            allow=permissions.allow,
+            commands=permissions.commands,
+            run_dir=options["run_dir"],
         ),
+        seeds=options["runs"],
+        first_seed=options["seed"],
+        ignore=options["ignore"],
+        track=options["track"],
     )
+    with printed_to_stderr():
+        report = search(graph, stress_options)
     command = shlex.join(_replay(report, options))
     if options["json"]:
         fields = {**msgspec.structs.asdict(report), "replay": command}
-        click.echo(msgspec.json.format(to_json(fields), indent=2).decode())
+        click.echo(msgspec.json.format(to_json(fields), indent=2))
     else:
         click.echo(stress_text(report, command), nl=False)
     ctx.exit(1 if report.finding else 0)

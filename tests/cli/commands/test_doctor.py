@@ -131,6 +131,7 @@ def test_a_package_that_switches_the_gil_on_is_named_and_strict_exits_with_5(sit
     assert site("--strict", "--json", "--no-cache").code == 5
 
 
+@pytest.mark.slow
 @needs_free_threading
 @needs_compiler
 def test_packages_that_do_not_are_ok_and_strict_exits_with_0(site):
@@ -162,6 +163,7 @@ def test_a_package_that_imports_another_s_module_names_it(site):
     assert re.search(r"^  outer .* on .* by greedy, which outer imports$", told.out, re.MULTILINE)
 
 
+@pytest.mark.slow
 @needs_free_threading
 @needs_compiler
 def test_what_crashes_hangs_or_raises_is_a_row(site):
