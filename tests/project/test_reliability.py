@@ -21,6 +21,8 @@ def test_every_test_that_is_named_exists(page):
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_every_promise_names_a_test(page):
-    rows = [row for row in re.findall(r"^\| (.*) \|$", TEXTS[page], re.MULTILINE) if not row.startswith(("promise", "---"))]
+    rows = [
+        row for row in re.findall(r"^\| (.*) \|$", TEXTS[page], re.MULTILINE) if not row.startswith(("promise", "---"))
+    ]
     assert rows
     assert [row for row in rows if "`test_" not in row] == []

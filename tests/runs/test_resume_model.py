@@ -200,7 +200,9 @@ def cut_journal(kept):
 
 
 def execute(graph, resume, **options):
-    return taskrunner.run(graph, run_dir="runs", resume=resume, workers=1, on_interrupt=EXECUTIONS.stopped.set, **options)
+    return taskrunner.run(
+        graph, run_dir="runs", resume=resume, workers=1, on_interrupt=EXECUTIONS.stopped.set, **options
+    )
 
 
 def outcome(result):
@@ -230,7 +232,7 @@ def check_model(data, found, *, cleans):
     draw = data.draw
     for number in range(len(found)):
         Path(f"in-n{number}").write_text("one")
-        if draw(st.integers(0, 3)) == 3:  # noqa: PLR2004
+        if draw(st.integers(0, 3)) == 3:
             Path(f"broken-n{number}").touch()
     resume, is_settled = "", False
     for _ in range(draw(st.integers(2, 5))):
@@ -242,20 +244,16 @@ def check_model(data, found, *, cleans):
             assert outcome(result) == fresh(build(found, cleans=cleans))
             has_always = cleans or any(spec.always for spec in found)
             assert not (is_settled and not has_always and EXECUTIONS.names), EXECUTIONS.names
-        is_settled = mode == "whole" and result.ok and not result.skipped and not any(_failures_in(result))
+        is_settled = mode == "whole" and result.ok and not result.skipped and not result.failures
         resume = "last"
-        if mode != "stop" or draw(st.integers(0, 3)) == 3:  # noqa: PLR2004
+        if mode != "stop" or draw(st.integers(0, 3)) == 3:
             for _ in range(draw(st.integers(0, 2))):
                 edit(draw, found)
                 is_settled = False
-        elif draw(st.integers(0, 3)) == 3:  # noqa: PLR2004
+        elif draw(st.integers(0, 3)) == 3:
             cut_journal(draw(st.floats(0, 1)))
     EXECUTIONS.begin()
     assert outcome(execute(build(found, cleans=cleans), resume, stop_after=0)) == fresh(build(found, cleans=cleans))
-
-
-def _failures_in(result):
-    return [failure.node for failure in result.failures]
 
 
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck))
