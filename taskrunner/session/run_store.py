@@ -148,13 +148,15 @@ def _digests(graph: Graph, params: Mapping[str, Any], dag: Dag, directory: Path)
 
 def _local_functions(graph: Graph, dag: Dag) -> dict[str, str]:
     """Return the nodes whose functions no import finds, each with the fingerprint of its function, or ""."""
-    fingerprints: dict[int, str] = {}
+    known: dict[tuple[str, int], str | None] = {}
     local: dict[str, str] = {}
     for node, function in graph.functions.items():
-        if not is_importable(dag.vertices[dag.index[node]].call, function):
-            if id(function) not in fingerprints:
-                fingerprints[id(function)] = _fingerprint(function)
-            local[node] = fingerprints[id(function)]
+        call = dag.vertices[dag.index[node]].call
+        key = call, id(function)
+        if key not in known:
+            known[key] = None if is_importable(call, function) else _fingerprint(function)
+        if (fingerprint := known[key]) is not None:
+            local[node] = fingerprint
     return local
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from taskrunner.graph.dag import Dag, Vertex
+from taskrunner.graph.dag import NO_TEMPLATES, Dag, Vertex
 from taskrunner.graph.template import DictOf, Item, ListOf, Ref
 from taskrunner.storage.serialization import SerializationError, serialize
 
@@ -51,9 +51,14 @@ def constant_digests(dag: Dag, functions: Mapping[str, str], salt: str) -> Const
     """
     digests = ConstantDigests(salt)
     for vertex in dag.vertices:
-        if vertex.id in functions or not is_json(_templates(vertex)):
+        if vertex.id in functions or not (_is_bare(vertex) or is_json(_templates(vertex))):
             digests.nodes[vertex.id] = _digest(vertex, functions, digests.salt)
     return digests
+
+
+def _is_bare(vertex: Vertex) -> bool:
+    """Return whether a node obviously has no other constants than small ones: a short check for most nodes."""
+    return vertex.templates is NO_TEMPLATES and _SCALARS.issuperset(map(type, vertex.args))
 
 
 def _templates(vertex: Vertex) -> list[Any]:
