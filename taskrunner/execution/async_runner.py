@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 from taskrunner.events.observer import Running
@@ -13,9 +12,8 @@ from taskrunner.execution.router import LocalRouter
 from taskrunner.execution.runner import Runner, clock
 from taskrunner.execution.state import RunState
 from taskrunner.nodes import inputs
-from taskrunner.nodes.context import LOOP_CONTEXT, Current
+from taskrunner.nodes.context import LOOP_CONTEXT, Cancellation, Current
 from taskrunner.nodes.errors import NodeTimeoutError
-from taskrunner.plan.outcome import Skip
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import COMMAND, Task
 
@@ -41,53 +39,57 @@ class AsyncRunner(Runner):
         """Run an async node or a command on the event loop."""
         from asyncio import CancelledError  # imported on demand: synchronous nodes do not use asyncio
 
-        started = clock()
+        started, details = clock(), task.details
+        attempt = Attempt(details.attempt, _never, is_always=details.always) if details.timeout else None
+        cancellation = self._new_cancellation(task) if attempt is None else attempt.cancellation
         try:
             if skip := self.skip_reason(task):
                 return self.skip_or_fail(task, skip, started)
-            with contextlib.nullcontext() if task.details.always else self._cancellable():
-                value = await self._run_tracked(task, directory, started)
+            if details.always:
+                self.state.record_start(task.vertex.id)
+            with contextlib.nullcontext() if details.always else self._cancellable(cancellation):
+                value = await self._run_tracked(task, directory, started, attempt or cancellation)
         except BaseException as error:  # noqa: BLE001  a node may raise any error; it is the node's failure
             if isinstance(error, CancelledError) and self.state.cancelled.is_set():
-                return self.stop(task, started)
+                return self.cancel(task, started)
             return self.fail(task, error, started)
-        return self.complete(task, value, started)
+        return self.cancel(task, started) if cancellation.is_seen else self.complete(task, value, started)
 
-    async def _run_tracked(self, task: Task, directory: Path, started: int) -> Any:
+    async def _run_tracked(self, task: Task, directory: Path, started: int, cancellable: Attempt | Cancellation) -> Any:
         """Run a task, and list it among the running nodes for this time."""
         self._active[task.id] = task.details.attempt, started
         try:
-            return await self._run_with_timeout(task, directory)
+            if isinstance(cancellable, Attempt):
+                return await self._run_with_timeout(task, directory, cancellable)
+            return await self._await_result(task, directory, cancellable)
         finally:
             del self._active[task.id]
 
-    async def _run_with_timeout(self, task: Task, directory: Path) -> Any:
+    async def _run_with_timeout(self, task: Task, directory: Path, attempt: Attempt) -> Any:
         from asyncio import get_running_loop, timeout
 
         details = task.details
-        if not details.timeout:
-            return await self._await_result(task, directory, self._cancelled(task))
         # The timeout also sets ``cancelled`` for threads that the node has started, such as with asyncio.to_thread.
-        attempt = Attempt(details.attempt, lambda *_: None, is_always=details.always)
         self.state.open_attempt(attempt)
         cancellation = get_running_loop().call_later(details.timeout, attempt.cancelled.set)
         try:
             async with timeout(details.timeout) as limit:
-                value = await self._await_result(task, directory, attempt.cancelled)
+                value = await self._await_result(task, directory, attempt.cancellation)
         except TimeoutError:
             if not limit.expired():  # raised by the node
                 raise
         finally:
             cancellation.cancel()
             self.state.settle(attempt)
-        if limit.expired():  # even if the node has suppressed its cancellation
+        is_seen = attempt.cancellation.is_seen and not self.state.cancelled.is_set()  # just before the limit expired
+        if limit.expired() or is_seen:  # even if the node has suppressed its cancellation
             raise NodeTimeoutError(details.timeout)
         return value
 
-    async def _await_result(self, task: Task, directory: Path, cancelled: Event) -> Any:
+    async def _await_result(self, task: Task, directory: Path, cancellation: Cancellation) -> Any:
         if task.details.kind == COMMAND:
             return await self._run_command(task, directory)
-        LOOP_CONTEXT.set(Current(task.id, task.details.attempt, cancelled))
+        LOOP_CONTEXT.set(Current(task.id, task.details.attempt, cancellation))
         return await self._call(task)
 
     async def _run_command(self, task: Task, directory: Path) -> Any:
@@ -98,11 +100,11 @@ class AsyncRunner(Runner):
         run: Callable[..., Any] = run_command
         if self._run_cache is not None and task.vertex.options.creates:
             run = self._run_cache.command(task, self._results_of)
+        self._record_files(task)
         if task.details.retry is None:
             task.drop_inputs()
         return await run(command, directory, task.id)
 
-    def stop(self, task: Task, started: int) -> Task | None:
-        """Complete a task that was cancelled because the run was interrupted."""
-        skip = Skip("stopped")
-        return self._end(task, started, clock(), skip, skip)
+
+def _never(attempt: Attempt, seconds: float) -> None:
+    """Do not abandon an attempt on the event loop: asyncio cancels it."""

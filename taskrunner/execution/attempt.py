@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from taskrunner.events.observer import Running
 from taskrunner.execution.timer import TimerHandle
+from taskrunner.nodes.context import Cancellation
 from taskrunner.plan.plan import AttemptRecord
 from taskrunner.plan.task import Task
 
@@ -26,7 +27,7 @@ class Attempt:
     attempt. The other thread does not touch the task from then on.
     """
 
-    __slots__ = ("_settled", "abandon", "began", "cancelled", "is_always", "number", "timer")
+    __slots__ = ("_settled", "abandon", "began", "cancellation", "is_always", "number", "timer")
 
     def __init__(self, number: int, abandon: Callable[["Attempt", float], None], *, is_always: bool = False) -> None:
         self.number = number
@@ -34,8 +35,13 @@ class Attempt:
         self.began = time.perf_counter_ns()
         self.abandon = abandon
         self.timer: TimerHandle | None = None
-        self.cancelled = threading.Event()
+        self.cancellation = Cancellation(threading.Event())
         self._settled = threading.Lock()
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """The event that cancels the attempt."""
+        return self.cancellation.event
 
     @property
     def is_settled(self) -> bool:

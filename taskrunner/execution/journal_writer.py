@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from taskrunner.events.types import RunWarning
 from taskrunner.execution.state import RunState
-from taskrunner.storage.journal import Journal
+from taskrunner.storage.journal import Journal, started
 
 # Seconds between two polls.
 MIN_WRITE_INTERVAL_S = 0.05
@@ -31,6 +31,7 @@ class JournalWriter:
         self._stopped = False
         self._wake_event = threading.Event()
         state.wake = self._wake_event.set
+        state.record_start = lambda node: journal.append_or_clear(started(node))
         self._thread = threading.Thread(target=self._run, name="taskrunner-journal", daemon=True)
 
     def start(self) -> None:

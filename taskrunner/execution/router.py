@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from taskrunner.errors import InternalError
 from taskrunner.execution.resources import ResourcePools
 from taskrunner.execution.timer import Timer, nanoseconds
+from taskrunner.nodes.context import Cancellation
 from taskrunner.plan.task import ASYNC, COMMAND, Task
 from taskrunner.pool.pool import Pool
 
@@ -29,7 +30,7 @@ class EventLoop(Protocol):
     def submit(self, create: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run the coroutine that ``create`` returns."""
 
-    def cancellable(self) -> AbstractContextManager[None]:
+    def cancellable(self, cancellation: Cancellation) -> AbstractContextManager[None]:
         """Let an interrupt cancel the asyncio task inside this context."""
 
 
@@ -130,9 +131,9 @@ class LocalRouter(Router):
         finally:
             self._pool.release()
 
-    def cancellable(self) -> AbstractContextManager[None]:
+    def cancellable(self, cancellation: Cancellation) -> AbstractContextManager[None]:
         """Let an interrupt cancel the asyncio task inside this context."""
-        return self._event_loop().cancellable()
+        return self._event_loop().cancellable(cancellation)
 
     def _offload(self, task: Task) -> None:
         """Run a task on the event loop; the pool waits for it."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from taskrunner.errors import TaskrunnerError
 from taskrunner.events.observer import Running
 from taskrunner.execution.attempt import NO_TASK, Attempt, StartedTask, describe_running
 from taskrunner.execution.router import Router
@@ -18,14 +19,14 @@ from taskrunner.execution.state import RunState
 from taskrunner.execution.timer import nanoseconds
 from taskrunner.nodes import inputs
 from taskrunner.nodes.binding import MISSING, bind
-from taskrunner.nodes.context import Current
+from taskrunner.nodes.context import Cancellation, Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.nodes.retry import delay_before
 from taskrunner.plan.outcome import FailedCall, Failure, Retried, Skip, describe
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import GATHER, MAP, NO_DETAILS, Task, countdown
 from taskrunner.pool.worker import AbandonedError
-from taskrunner.storage.journal import entry, result_of
+from taskrunner.storage.journal import Entry, entry, result_of, with_files
 from taskrunner.storage.serialization import SerializationError
 
 clock = time.perf_counter_ns
@@ -51,6 +52,8 @@ class Runner:
         self.running: Callable[[], Task | None] = lambda: None
         self._worker = worker
         self._started_task: StartedTask = NO_TASK
+        # The last task that called ``current()`` or has a timeout, and the cancellation of its attempt.
+        self._cancellation: tuple[Task | None, Cancellation] = None, Cancellation(NEVER_SET)
         self._records = state.new_record_list(worker)
         self._append_record = self._records.append
         self._journal = state.new_journal_queue().append if state.is_journaled else None
@@ -69,6 +72,8 @@ class Runner:
         push, route = self._push, self._router.route
         type_of, list_type, advance, pair = type, list, next, zip
         execute_special, fail, append_entry, create_entry = self._execute_special, self.fail, self._journal, entry
+        has_seen_cancellation, cancel = self._has_seen_cancellation, self.cancel
+        is_stopping = stop_flag  # a second name: a type checker assumes that a call of a node cannot set the flag
         polled_at, wake = self.state.journal_polled_at, self.state.wake
         running: Task | None = None
 
@@ -83,6 +88,8 @@ class Runner:
                 value = task.function(*arguments)
             except BaseException as error:  # noqa: BLE001  a node may raise any error; it is the node's failure
                 return fail(task, error, started)
+            if is_stopping[0] and has_seen_cancellation(task):
+                return cancel(task, started)
             ended = now()
             append_record((task, task.ready_at, started, ended, None))
             if append_entry is not None:
@@ -118,17 +125,27 @@ class Runner:
             return None
         started_task, attempt, _ = self._started_task
         if started_task is task and attempt is not None:  # another thread may already run the next attempt of the task
-            return Current(task.id, attempt.number, attempt.cancelled)
-        return Current(task.id, task.details.attempt, self._cancelled(task))
+            return Current(task.id, attempt.number, attempt.cancellation)
+        if self._cancellation[0] is not task:
+            self._cancellation = task, self._new_cancellation(task)
+        return Current(task.id, task.details.attempt, self._cancellation[1])
 
     def running_at(self, now: int) -> list[Running]:
         """Return the node that this runner's thread runs at the timestamp ``now``; any thread may call this."""
         running = describe_running(self._worker, self.running(), self._started_task, self._records, now)
         return [] if running is None else [running]
 
-    def _cancelled(self, task: Task) -> Event:
-        """Return the event that is set when a task without a timeout is cancelled; never set for ``always``."""
-        return NEVER_SET if task.details.always else self.state.cancelled
+    def _new_cancellation(self, task: Task) -> Cancellation:
+        """Return the cancellation of an attempt without a timeout; an ``always`` node is never cancelled."""
+        return Cancellation(NEVER_SET if task.details.always else self.state.cancelled)
+
+    def _has_seen_cancellation(self, task: Task) -> bool:
+        """Return whether a task has seen that it is cancelled: then the run drops the value that it returned.
+
+        The stop flag of the run is set before any cancellation is.
+        """
+        asked_task, cancellation = self._cancellation
+        return asked_task is task and cancellation.is_seen
 
     def skip_reason(self, task: Task) -> Skip | None:
         """Return the reason to skip a ready task; None if it is to run.
@@ -152,11 +169,17 @@ class Runner:
         """Complete a task with its result."""
         ended = clock()
         task.drop_inputs()
-        if self._journal is not None and not task.details.always:
-            self._journal(entry(task.id, value))
+        if self._journal is not None and not task.vertex.options.always:  # a gathering task has other details
+            self._journal(self._entry(task, value))
             if ended - self.state.journal_polled_at[0] > MAX_JOURNAL_DELAY_NS:
                 self.state.wake()
         return self.deliver(task, value, started, ended)
+
+    @staticmethod
+    def _entry(task: Task, value: Any) -> Entry:
+        """Return the journal entry of a task, with the files that its node declares."""
+        stored, files = entry(task.id, value), task.details.files
+        return stored if files is None else with_files(stored, files.describe())
 
     def deliver(self, task: Task, value: Any, started: int, ended: int) -> Task | None:
         """Store the result of an output, pass the result to its consumers, and complete the task."""
@@ -166,6 +189,12 @@ class Runner:
             if position is not None:
                 successor.inputs[position] = value
         return self._end(task, started, ended, None, None)
+
+    def cancel(self, task: Task, started: int) -> Task | None:
+        """Complete a task that has seen its cancellation because the run was stopped."""
+        task.drop_inputs()
+        skip = Skip("stopped", self.state.because)
+        return self._end(task, started, clock(), skip, skip)
 
     def fail(self, task: Task, error: BaseException, started: int) -> Task | None:
         """Complete an attempt with an error: the task is retried later, or completes with its failure."""
@@ -261,6 +290,7 @@ class Runner:
         function = task.function
         if self._run_cache is not None and task.vertex.options.cache:
             function = self._run_cache.function(task, self._results_of)
+        self._record_files(task)
         if details.retry is None:  # no later attempt requires the inputs
             task.drop_inputs()
         started_task, attempt, _ = self._started_task
@@ -270,10 +300,28 @@ class Runner:
             details.arguments = args, kwargs
         return function(*args, **kwargs)
 
+    def _record_files(self, task: Task) -> None:
+        """Record the stamps of the files that a node reads, before it starts, for its journal entry."""
+        templates = (task.details.templates or task.vertex).templates
+        if self._journal is None or (templates.files is None and templates.creates is None):
+            return
+        from taskrunner.reuse.declared_files import DeclaredFiles  # needed by such nodes alone
+
+        result_of, item = self._results_of(task), task.details.item
+        try:
+            files, creates = [
+                inputs.paths(template, lambda: result_of, item) for template in (templates.files, templates.creates)
+            ]
+            task.details.files = DeclaredFiles(files, creates)
+        except (TaskrunnerError, TypeError, ValueError):  # the node runs again on resume
+            task.details.files = None
+
     def _execute_special(self, task: Task) -> Task | None:
         started = clock()
         attempt = self._open_attempt(task, started) if task.details.is_timed else None
         self._started_task = task, attempt, started
+        if attempt is not None:
+            self._cancellation = task, attempt.cancellation
         value, skip, error = self._try_run(task)
         if attempt is not None and not self.state.settle(attempt):
             self.state.count_abandoned(-1)
@@ -282,6 +330,8 @@ class Runner:
             return self.fail(task, error, started)
         if skip:
             return self.skip_or_fail(task, skip, started)
+        if self.stop_flag[0] and self._has_seen_cancellation(task):
+            return self.cancel(task, started)
         if task.details.kind == MAP and value:
             self._expand(task, value, started)
             self._started_task = NO_TASK  # the task is incomplete: it continues after its children
@@ -291,8 +341,11 @@ class Runner:
     def _try_run(self, task: Task) -> tuple[Any, Skip | None, BaseException | None]:
         """Return the value of a task, the reason to skip it, or its error."""
         try:
-            skip = self.skip_reason(task)
-            return (None, skip, None) if skip else (self._special_value(task), None, None)
+            if skip := self.skip_reason(task):
+                return None, skip, None
+            if task.details.always:
+                self.state.record_start(task.vertex.id)
+            return self._special_value(task), None, None
         except BaseException as error:  # noqa: BLE001  a node may raise any error; it is the node's failure
             return None, None, error
 

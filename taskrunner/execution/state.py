@@ -47,6 +47,8 @@ class RunState:
         # entry long after it calls ``wake``.
         self.journal_polled_at = [0]
         self.wake: Callable[[], None] = lambda: None
+        # Records the start of an ``always`` node in the journal, before the node runs.
+        self.record_start: Callable[[str], None] = lambda _: None
         self.abandoned = 0
         self.children = 0
         self._attempts: set[Attempt] = set()

@@ -228,7 +228,7 @@ class Graph:
         calls = {node.id: node.call for node in file.nodes}
         for node_id, function in self.functions.items():
             name = str(calls[node_id])
-            if name.startswith("__main__:") or _find_imported(name) is not function:
+            if name.startswith("__main__:") or not is_importable(name, function):
                 called = getattr(function, "__qualname__", "<object>")
                 raise UsageError(f'node "{node_id}" calls {called}, which another process cannot import')
         return file
@@ -264,6 +264,11 @@ class Graph:
         """Return the error with the name of the graph file, and with line numbers if the file is JSON."""
         problems = list(error.problems)
         return GraphError(codec.add_lines(problems, self._data, self._encoding), self.source)
+
+
+def is_importable(name: str, function: Any) -> bool:
+    """Return whether ``module:qualified.name`` is the name of a function in an imported module."""
+    return _find_imported(name) is function
 
 
 def _find_imported(name: str) -> Any:

@@ -12,30 +12,57 @@ from contextvars import ContextVar
 from taskrunner.errors import UsageError
 
 
+class Cancellation:
+    """The cancellation of one attempt. ``event`` is set when it is cancelled; attempts may share the event.
+
+    ``is_seen``: the node has seen the cancellation, so the value that it returns may be incomplete. It is set once and
+    never reset, by any thread; the runner reads it after the node has returned.
+    """
+
+    __slots__ = ("event", "is_seen")
+
+    def __init__(self, event: threading.Event) -> None:
+        self.event = event
+        self.is_seen = False
+
+    def check(self) -> bool:
+        """Return whether the attempt is cancelled, for its node, which then has seen it."""
+        is_cancelled = self.event.is_set()
+        if is_cancelled:
+            self.is_seen = True
+        return is_cancelled
+
+
 class Current:
     """A running node, as seen by its own function."""
 
-    __slots__ = ("_cancelled", "attempt", "node")
+    __slots__ = ("_cancellation", "attempt", "node")
 
-    def __init__(self, node: str, attempt: int, cancelled: threading.Event) -> None:
+    def __init__(self, node: str, attempt: int, cancellation: Cancellation) -> None:
         self.node = node
         self.attempt = attempt
-        self._cancelled = cancelled
+        self._cancellation = cancellation
 
     @property
     def cancelled(self) -> bool:
-        """Whether the run no longer waits for this node: the node timed out, or the run was stopped."""
-        return self._cancelled.is_set()
+        """Whether the run no longer waits for this node: the node timed out, or the run was stopped.
+
+        A node that has read true is cancelled: the run drops the value that it returns.
+        """
+        return self._cancellation.check()
 
     def sleep(self, seconds: float) -> bool:
         """Wait for ``seconds``, or until the node is cancelled; return whether the whole time passed.
 
-        It blocks its thread: an async function awaits ``asyncio.sleep`` instead.
+        A node that got false is cancelled: the run drops the value that it returns. It blocks its thread: an async
+        function awaits ``asyncio.sleep`` instead.
         """
-        return not self._cancelled.wait(seconds)
+        return not (self._cancellation.event.wait(seconds) and self._cancellation.check())
 
     def __repr__(self) -> str:
-        return f"<Current {self.node!r}, attempt {self.attempt}{', cancelled' if self.cancelled else ''}>"
+        # Not a decision of the node: a log line must not turn its result into an incomplete one.
+        suffix = ", cancelled" if self._cancellation.event.is_set() else ""
+        return f"<Current {self.node!r}, attempt {self.attempt}{suffix}>"
 
 
 class ThreadContext(threading.local):
@@ -78,6 +105,12 @@ def current_node_id() -> str:
         return node
     running = _find()
     return running.node if running else ""
+
+
+def has_seen_cancellation() -> bool:
+    """Return whether the node that this thread or coroutine runs has seen its cancellation."""
+    running = _find()
+    return running is not None and running._cancellation.is_seen  # noqa: SLF001  not for the node itself
 
 
 def _find() -> Current | None:

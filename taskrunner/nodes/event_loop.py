@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from taskrunner.errors import InternalError
+from taskrunner.nodes.context import Cancellation
 
 
 class LoopThread:
@@ -16,14 +17,14 @@ class LoopThread:
 
     - Any thread may call ``submit`` and ``cancel_all``, and so may a signal handler. Both enter the loop only
       through ``call_soon_threadsafe``.
-    - Only the loop's thread accesses the two sets. ``_tasks`` keeps running asyncio tasks from being collected.
-      ``_cancellable`` holds the asyncio tasks that ``cancel_all`` cancels.
+    - Only the loop's thread accesses the two collections. ``_tasks`` keeps running asyncio tasks from being collected.
+      ``_cancellable`` maps the asyncio tasks that ``cancel_all`` cancels to the cancellations of their attempts.
     """
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._cancellable: set[asyncio.Task[Any]] = set()
+        self._cancellable: dict[asyncio.Task[Any], Cancellation] = {}
         self._is_stopping = False
         self._thread = threading.Thread(target=self._run, name="taskrunner-loop", daemon=True)
 
@@ -36,8 +37,8 @@ class LoopThread:
         self.loop.call_soon_threadsafe(self._create, make)
 
     @contextlib.contextmanager
-    def cancellable(self) -> Iterator[None]:
-        """Allow ``cancel_all`` to cancel the asyncio task that enters this context.
+    def cancellable(self, cancellation: Cancellation) -> Iterator[None]:
+        """Allow ``cancel_all`` to cancel the asyncio task that enters this context, which the task then has seen.
 
         An asyncio task that has not begun is never cancelled from outside. Its coroutine would be closed
         without a step, and a thread that waits for its end would wait forever.
@@ -45,11 +46,11 @@ class LoopThread:
         task = asyncio.current_task()
         if task is None:
             raise InternalError("outside of an asyncio task")
-        self._cancellable.add(task)
+        self._cancellable[task] = cancellation
         try:
             yield
         finally:
-            self._cancellable.discard(task)
+            del self._cancellable[task]
 
     def cancel_all(self) -> None:
         """Cancel all cancellable asyncio tasks; a closed loop has none."""
@@ -72,7 +73,8 @@ class LoopThread:
         self.loop.stop()
 
     def _cancel(self) -> None:
-        for task in list(self._cancellable):
+        for task, cancellation in list(self._cancellable.items()):
+            cancellation.is_seen = True  # the task is suspended, so asyncio raises CancelledError where it waits
             task.cancel()
 
     def _run(self) -> None:

@@ -1,76 +1,232 @@
-"""Resumption: the nodes of an earlier run that have finished, are unchanged, and so need not run again.
+"""Resumption: the nodes of an earlier run that a resumed run does not execute again.
 
-A node is *unchanged* if its own definition and those of all its dependencies are. It would then compute the
-same result again. An unchanged node that has finished is restored with its result. If the result could not be stored,
-the node is restored only if the result no longer has a consumer; otherwise it runs again.
+A finished node is *restored* if a fresh run would give the same result: its definition is unchanged, the files that it
+reads and creates are, and all its predecessors are restored. So the nodes that run again are closed under successors.
+A node that runs again may give another result, or have other effects, so every successor of it runs again as well.
+
+These nodes run again although they may have finished:
+
+- a node with ``always``, and all nodes that it depends on, directly or not, if it has started: it may have removed
+  what they made;
+- a node whose result is required and could not be stored;
+- a mapped node of which a child has no result, with the remaining children only.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from taskrunner.graph.dag import Dag, Vertex
-from taskrunner.graph.template import DictOf, Item, ListOf, Ref, references
-from taskrunner.nodes.binding import MISSING
-from taskrunner.storage.journal import Entry, result_of
+from taskrunner.graph.template import DictOf, Item, ListOf, Ref
+from taskrunner.nodes.binding import MISSING, bind
+from taskrunner.storage.journal import Contents, Entry, result_of
 from taskrunner.storage.serialization import SerializationError
 
 
 class Resumption(msgspec.Struct, frozen=True):
     """The restored part of an earlier run, and the finished nodes that are not restored.
 
-    - ``results``: the result of each restored node by its index; MISSING if it has no consumer.
-    - ``children``: the entries of children whose mapped node had not finished.
-    - ``changed``: the finished nodes with another definition, or with a changed dependency.
+    - ``results``: the result of each restored node by its index; MISSING if no node that runs consumes it.
+    - ``children``: the entries of the finished children whose mapped node runs again.
+    - ``changed``: the finished nodes that run again, except for those in ``unstored``.
     - ``unstored``: the nodes that run again because their results could not be stored.
+    - ``dropped``: the nodes and children whose journal entries no longer count.
     """
 
     results: dict[int, Any]
     children: dict[str, Entry]
     changed: tuple[str, ...]
     unstored: tuple[str, ...]
+    dropped: tuple[str, ...]
 
 
-def resume(dag: Dag, earlier: Dag, entries: Mapping[str, Entry], outputs: Iterable[int]) -> Resumption:
-    """Return the part of an earlier run that a run of ``dag`` restores, if it must return the results ``outputs``."""
-    unchanged = _unchanged(dag, earlier)
-    results: dict[int, Any] = {}
-    unstored: list[str] = []
-    required = set(outputs)
-    for index in reversed(dag.order):
-        vertex = dag.vertices[index]
-        entry = entries.get(vertex.id) if index in unchanged and not vertex.options.always else None
-        if entry is not None:
-            try:
-                results[index] = result_of(entry) if index in required else MISSING
+class EarlierRun(msgspec.Struct, frozen=True):
+    """The part of an earlier run that decides on restored results.
+
+    ``unchanged`` are the indexes of the nodes whose definitions are unchanged. ``is_current``: whether the files that
+    a node declares are as they were when it wrote its journal entry.
+    """
+
+    journal: Contents
+    unchanged: Container[int]
+    is_current: Callable[[Entry], bool]
+
+
+def resume(dag: Dag, earlier: EarlierRun, outputs: Iterable[int], selected: Container[int]) -> Resumption:
+    """Return the part of an earlier run that a run of the ``selected`` nodes restores.
+
+    The run must return the results ``outputs``.
+    """
+    search = _Search(dag, earlier, selected)
+    search.find_unfinished()
+    search.require(outputs)
+    return search.resumption()
+
+
+class _Search:
+    """Search for the nodes that run again. One thread uses it.
+
+    ``_again`` holds their indexes. It only grows, and is closed under successors.
+    """
+
+    def __init__(self, dag: Dag, earlier: EarlierRun, selected: Container[int]) -> None:
+        self._dag = dag
+        self._earlier = earlier
+        self._entries = earlier.journal.entries
+        self._selected = selected
+        self._again: set[int] = set()
+        self._unstored: dict[int, None] = {}
+        self._results: dict[int, Any] = {}
+        self._children = _children_by_node(self._entries)
+        # A started ``always`` node may have removed what any node made on which it depends.
+        self._disturbed = dag.closure([node for node in earlier.journal.started if node in dag.index])
+
+    def find_unfinished(self) -> None:
+        """Find the nodes that have not finished, or would not finish in the same way in a fresh run."""
+        for index in self._dag.order:
+            vertex = self._dag.vertices[index]
+            if (
+                index not in self._earlier.unchanged
+                or index in self._disturbed
+                or vertex.options.always
+                or not self._again.isdisjoint(vertex.predecessors)
+                or not self._is_finished(vertex)
+            ):
+                self._again.add(index)
+
+    def require(self, outputs: Iterable[int]) -> None:
+        """Load the results that the run needs. A node whose result cannot be loaded runs again."""
+        required = [index for index in outputs if index not in self._again]
+        for index in self._again:
+            required += self._inputs_of(index)
+        for index in required:  # the list grows during the iteration
+            if index in self._again or index in self._results:
                 continue
+            try:
+                self._load(index)
             except SerializationError:
-                unstored.append(vertex.id)
-        required.update(vertex.data_predecessors)
-    changed = tuple([v.id for v in dag.vertices if v.index not in unchanged and v.id in entries])
-    mapped = {v.id for v in dag.vertices if v.is_mapped and v.index in unchanged and v.index not in results}
-    mapped -= {v.id for v in dag.vertices if v.id in mapped and not _has_same_items(dag, v, results)}
-    children = {node: entry for node, entry in entries.items() if node.rpartition("[")[0] in mapped}
-    return Resumption(results, children, changed, tuple(reversed(unstored)))
+                self._unstored[index] = None
+                for added in self._add_with_successors(index):
+                    required += self._inputs_of(added)
+
+    def resumption(self) -> Resumption:
+        """Return what the search has found."""
+        vertices = self._dag.vertices
+        again = [vertices[index] for index in self._dag.order if index in self._again]
+        results = {
+            vertex.index: self._results.get(vertex.index, MISSING)
+            for vertex in vertices
+            if vertex.index not in self._again
+        }
+        children: dict[str, Entry] = {}
+        for vertex in again:
+            children |= self._remaining_children(vertex)
+        finished = [vertex.id for vertex in again if vertex.id in self._entries]
+        unstored = tuple([vertices[index].id for index in self._dag.order if index in self._unstored])
+        named = set(unstored)
+        dropped = [child for vertex in again for child in self._children.get(vertex.id, ()) if child not in children]
+        dropped += finished
+        dropped += [vertex.id for vertex in again if vertex.id in self._earlier.journal.started]
+        changed = tuple(sorted([node for node in finished if node not in named], key=self._dag.index.__getitem__))
+        return Resumption(results, children, changed, unstored, tuple(dropped))
+
+    def _is_finished(self, vertex: Vertex) -> bool:
+        if vertex.is_mapped:
+            return self._has_finished_children(vertex)
+        stored = self._entries.get(vertex.id)
+        return stored is not None and self._is_current(vertex, stored)
+
+    def _is_current(self, vertex: Vertex, stored: Entry) -> bool:
+        declares_files = vertex.templates.files is not None or vertex.templates.creates is not None
+        return not declares_files or self._earlier.is_current(stored)
+
+    def _has_finished_children(self, vertex: Vertex) -> bool:
+        """Return whether all children of a mapped node have finished; a failed child may have been allowed to fail."""
+        items = self._items(vertex)
+        if not items:
+            return items is not None and vertex.id in self._entries
+        return all(
+            (stored := self._entries.get(f"{vertex.id}[{number}]")) is not None and self._is_current(vertex, stored)
+            for number in range(len(items))
+        )
+
+    def _items(self, vertex: Vertex) -> list[Any] | tuple[Any, ...] | None:
+        """Return the items of a mapped node; None if they are unknown, or if their order may differ in this process."""
+        try:
+            items = bind(vertex.templates.items, lambda node: self._load(self._dag.index[node]))
+        except Exception:  # noqa: BLE001  no stored result, or a part that does not exist: the node fails when it runs
+            return None
+        return items if isinstance(items, list | tuple) else None
+
+    def _remaining_children(self, vertex: Vertex) -> dict[str, Entry]:
+        """Return the entries of the children of a mapped node that runs again, if it has the same items."""
+        is_same = (
+            vertex.is_mapped
+            and not vertex.options.always
+            and vertex.index in self._earlier.unchanged
+            and self._again.isdisjoint(vertex.predecessors)
+            and vertex.index not in self._disturbed
+            and self._items(vertex) is not None
+        )
+        if not is_same:
+            return {}
+        children = {child: self._entries[child] for child in self._children.get(vertex.id, ())}
+        return {child: stored for child, stored in children.items() if self._is_current(vertex, stored)}
+
+    def _load(self, index: int) -> Any:
+        """Return the stored result of a node that does not run again.
+
+        Raises:
+            SerializationError: the result could not be stored, or this process cannot read it.
+
+        """
+        if index not in self._results:
+            vertex = self._dag.vertices[index]
+            self._results[index] = self._gather(vertex) if vertex.is_mapped else result_of(self._entries[vertex.id])
+        return self._results[index]
+
+    def _gather(self, vertex: Vertex) -> list[Any]:
+        """Return the list of results of a mapped node; a cluster journals only the children."""
+        if len(self._entries.get(vertex.id, ())) > 1:
+            gathered: list[Any] = result_of(self._entries[vertex.id])
+            return gathered
+        return [result_of(self._entries[f"{vertex.id}[{number}]"]) for number in range(len(self._items(vertex) or ()))]
+
+    def _inputs_of(self, index: int) -> list[int]:
+        return [*self._dag.vertices[index].data_predecessors] if index in self._selected else []
+
+    def _add_with_successors(self, index: int) -> Iterator[int]:
+        """Add a node and all that depends on it; yield the added nodes."""
+        stack = [index]
+        while stack:
+            added = stack.pop()
+            if added not in self._again:
+                self._again.add(added)
+                yield added
+                stack += self._dag.successors[added]
 
 
-def _has_same_items(dag: Dag, vertex: Vertex, results: Mapping[int, Any]) -> bool:
-    """Return whether a mapped node has its earlier items: a source that runs again may list them in another order."""
-    return all(dag.index[ref.node] in results for ref, _ in references(vertex.templates.items))
-
-
-def _unchanged(dag: Dag, earlier: Dag) -> set[int]:
-    """Return the indexes of the nodes that are unchanged, as are all their dependencies."""
+def unchanged_nodes(dag: Dag, earlier: Dag) -> set[int]:
+    """Return the indexes of the nodes of ``dag`` with the same definition in an earlier graph."""
     unchanged: set[int] = set()
     for index in dag.order:
         vertex = dag.vertices[index]
         earlier_index = earlier.index.get(vertex.id)
-        if earlier_index is None or not unchanged.issuperset(vertex.predecessors):
+        if earlier_index is None:
             continue
         if _definition(dag, vertex) == _definition(earlier, earlier.vertices[earlier_index]):
             unchanged.add(index)
     return unchanged
+
+
+def _children_by_node(entries: Mapping[str, Entry]) -> dict[str, list[str]]:
+    """Return the ids of the entries that may belong to children, by the id of their mapped node."""
+    children: dict[str, list[str]] = {}
+    for node in entries:
+        if node.endswith("]") and (mapped := node.rpartition("[")[0]):
+            children.setdefault(mapped, []).append(node)
+    return children
 
 
 def _definition(dag: Dag, vertex: Vertex) -> Any:
@@ -80,15 +236,16 @@ def _definition(dag: Dag, vertex: Vertex) -> Any:
         for position, index in zip(vertex.input_positions, vertex.data_predecessors, strict=True):
             args[position] = ("$ref", dag.vertices[index].id, ())
     other = vertex.templates
-    templates = [
-        _comparable(part) for part in (other.kwargs, other.argv, other.env, other.stdin, other.items, other.condition)
-    ]
+    parts = (
+        other.kwargs, other.argv, other.env, other.stdin, other.items, other.condition, other.files, other.creates
+    )  # fmt: skip
+    templates = [_comparable(part) for part in parts]
     predecessors = sorted([dag.vertices[index].id for index in vertex.predecessors])
     return vertex.call, args, templates, predecessors, vertex.options.cwd, vertex.options.capture
 
 
 def _comparable(template: Any) -> Any:
-    """Return a template as comparable values, with different values for 1, 1.0 and true."""
+    """Return a template as comparable values, with different values for 1, 1.0 and true, and for 0.0 and -0.0."""
     if isinstance(template, Ref):
         return ("$ref", template.node, template.path)
     if isinstance(template, Item):
@@ -97,4 +254,4 @@ def _comparable(template: Any) -> Any:
         return ("dict", template.keys, [_comparable(part) for part in template.parts])
     if isinstance(template, ListOf):
         return (type(template).__name__, [_comparable(part) for part in template.parts])
-    return (type(template).__name__, template)
+    return (type(template).__name__, repr(template) if isinstance(template, float) else template)

@@ -74,6 +74,7 @@ class TaskDetails(msgspec.Struct, eq=False):
     - ``attempt``: its number, from 1. ``arguments``: the arguments of its call.
     - ``last_failure``: the failure of the attempt before it.
     - ``cached``: its result came from the cache.
+    - ``files``: the declared files of the node, for its journal entry.
     """
 
     kind: int = CALL
@@ -95,6 +96,7 @@ class TaskDetails(msgspec.Struct, eq=False):
     arguments: tuple[Sequence[Any], Mapping[str, Any]] | None = None
     last_failure: Failure | None = None
     cached: bool = False
+    files: Any = None
 
 
 NO_DETAILS = TaskDetails()

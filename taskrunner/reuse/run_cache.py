@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from taskrunner.events.types import Event, RunWarning
 from taskrunner.nodes import inputs
 from taskrunner.nodes.binding import MISSING, ResultOf
+from taskrunner.nodes.context import has_seen_cancellation
 from taskrunner.nodes.resolve import Function
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import ASYNC, Task
@@ -212,6 +213,8 @@ class _CachedCall:
         return result if result is MISSING else self._cache.hit(self._task, result)
 
     def _store(self, key: str, value: Any) -> None:
+        if has_seen_cancellation():  # the value may be incomplete
+            return
         if key and stamps(expand(self._files)) != self._stamps:  # the call may have read the later content
             self._cache.warn(self._task, "an input file changed while the node ran")
         elif key:

@@ -14,7 +14,8 @@ from taskrunner.nodes.resolve import resolve_all
 from taskrunner.plan.ordering import replayed, shuffled
 from taskrunner.plan.plan import Plan
 from taskrunner.session.options import RunOptions
-from taskrunner.storage.run_directory import find_run, new_run_id
+from taskrunner.storage.origin import find_run_of, origin_of
+from taskrunner.storage.run_directory import new_run_id
 from taskrunner.storage.timings import recorded_order
 from taskrunner.system import gc_tuning, gil
 from taskrunner.system.gil import describe_culprit
@@ -62,12 +63,13 @@ class Ordering:
 
     """
 
-    def __init__(self, options: RunOptions) -> None:
+    def __init__(self, graph: Graph, options: RunOptions) -> None:
         self.seed, self.replay = options.shuffle, ""
         self._nodes: list[str] = []
         if options.replay and options.run_dir is not None:
             runs = Path(options.run_dir)
-            self.replay = find_run(runs, options.replay)
+            own_origin = origin_of(graph.name, graph.source, runs)
+            self.replay = find_run_of(runs, options.replay, own_origin, graph.link(complete=False).index)
             self._nodes = recorded_order(runs / self.replay)
 
     def apply(self, plan: Plan, workers: int) -> None:

@@ -6,17 +6,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
 from taskrunner.events.types import RunResumed
-from taskrunner.graph.graph import Graph
+from taskrunner.graph.dag import Dag
+from taskrunner.graph.graph import Graph, is_importable
 from taskrunner.plan.ordering import ranks
 from taskrunner.plan.plan import Plan
-from taskrunner.plan.resume import Resumption, resume
+from taskrunner.plan.resume import EarlierRun, Resumption, resume, unchanged_nodes
 from taskrunner.safe.reprs import to_json
 from taskrunner.session.options import RunOptions
-from taskrunner.storage.journal import Journal, lock_file, read, tombstone
+from taskrunner.storage import constants, origin
+from taskrunner.storage.constants import ConstantDigests, constant_digests, is_json, read_constants
+from taskrunner.storage.journal import Entry, Journal, lock_file, read_contents, tombstone
+from taskrunner.storage.origin import Origin
 from taskrunner.storage.redaction import redact, restore_secrets
-from taskrunner.storage.run_directory import RunDirectory, find_run, new_run_id, read_graph
+from taskrunner.storage.run_directory import RunDirectory, new_run_id, read_graph
 from taskrunner.storage.timings import durations, selected
 
 
@@ -25,14 +31,21 @@ def open_run_store(graph: Graph, options: RunOptions, plan: Plan) -> "Iterator[R
     """Yield the store of a run, with the graph written and earlier results restored; None without ``run_dir``.
 
     Raises:
-        TaskrunnerError: the directory cannot be written, or another process runs in it.
-        UsageError: there is no such run, or it cannot be resumed.
+        TaskrunnerError: the directory cannot be written.
+        UsageError: there is no such run, it cannot be resumed, or another process runs in it.
 
     """
     if options.run_dir is None:
         yield None
         return
-    store = RunStore(Path(options.run_dir), options.resume, journaled=options.journal, fsync=options.fsync)
+    runs = Path(options.run_dir)
+    own_origin = origin.origin_of(graph.name, graph.source, runs)
+    run_id = new_run_id()
+    if options.resume:
+        run_id = origin.find_run_of(runs, options.resume, own_origin, plan.dag.index)
+        origin.check_run(runs / run_id, own_origin, plan.dag.index)
+    directory = RunDirectory(runs, run_id)
+    store = RunStore(directory, own_origin, is_resumed=bool(options.resume), options=options)
     try:
         store.store_graph(graph, options.params or {}, plan)
         yield store
@@ -41,27 +54,28 @@ def open_run_store(graph: Graph, options: RunOptions, plan: Plan) -> "Iterator[R
 
 
 class RunStore:
-    """The directory and the journal of a run: a new one, or the one that ``resumed`` names.
+    """The directory and the journal of a run, a new or a resumed one.
 
     ``first_events`` report the resume, if there is one. ``expected`` are the durations in seconds, by node, that
     an earlier run of the graph recorded.
 
     Raises:
-        TaskrunnerError: the directory cannot be written, or another process runs in it.
-        UsageError: there is no such run.
+        TaskrunnerError: the directory cannot be written.
+        UsageError: another process runs in it.
 
     """
 
-    def __init__(self, runs: Path, resumed: str, *, journaled: bool, fsync: bool) -> None:
-        self.is_resumed = bool(resumed)
-        self.directory = RunDirectory(runs, find_run(runs, resumed) if resumed else new_run_id())
+    def __init__(self, directory: RunDirectory, origin: Origin, *, is_resumed: bool, options: RunOptions) -> None:
+        self.is_resumed = is_resumed
+        self.directory = directory
         self.first_events: list[RunResumed] = []
         self.expected: dict[str, float] = {}
+        self._origin = origin
         self._lock = lock_file(self.directory.events)  # shows that the run is active, also without a journal
-        if resumed:
+        if is_resumed:
             _cut_torn_line(self.directory.events, self._lock)
         try:
-            self.journal = Journal(self.directory.journal, fsync=fsync) if journaled else None
+            self.journal = Journal(self.directory.journal, fsync=options.fsync) if options.journal else None
         except TaskrunnerError:
             os.close(self._lock)
             raise
@@ -76,9 +90,12 @@ class RunStore:
 
         """
         text = graph.json_text or to_json(graph.file)  # a value built in Python becomes its repr
+        digests = _digests(graph, params, plan.dag, self.directory.path)
         if self.is_resumed:
-            resumption = self._resume(graph, text, params, plan)
+            resumption = self._resume(graph, text, params, plan, digests)
             self.first_events.append(RunResumed(plan.restored, resumption.changed, resumption.unstored))
+        self.directory.write_json(constants.FILE_NAME, digests if digests.nodes else None)
+        self.directory.write_json(origin.FILE_NAME, self._origin)
         self.directory.write_graph(redact(text, params, plan.dag))
         if seconds := durations(self.directory.path.parent, graph.name):
             plan.apply_ranks(ranks(plan.dag, seconds))
@@ -90,19 +107,73 @@ class RunStore:
             self.journal.close()
         os.close(self._lock)
 
-    def _resume(self, graph: Graph, text: bytes, params: Mapping[str, Any], plan: Plan) -> Resumption:
+    def _resume(
+        self, graph: Graph, text: bytes, params: Mapping[str, Any], plan: Plan, digests: ConstantDigests
+    ) -> Resumption:
+        unchanged = self._unchanged(graph, text, params, plan.dag, digests)
+        earlier = EarlierRun(read_contents(self.directory.journal), unchanged, _is_current)
+        resumption = resume(plan.dag, earlier, plan.outputs, {task.vertex.index for task in plan.tasks})
+        if self.journal and resumption.dropped:
+            self.journal.append([tombstone(node) for node in resumption.dropped])
+        plan.restore(resumption.results, resumption.children)
+        return resumption
+
+    def _unchanged(
+        self, graph: Graph, text: bytes, params: Mapping[str, Any], dag: Dag, digests: ConstantDigests
+    ) -> set[int]:
+        """Return the indexes of the nodes that the earlier run defined in the same way."""
+        directory = self.directory.path
+        if not origin.is_same_directory(directory.parent, origin.read_origin(directory), self._origin):
+            return set()
+        # Both graphs are compared in the form of JSON; the digests compare what that form cannot express.
+        values = msgspec.json.decode(to_json(params), type=dict[str, Any])
         try:
-            stored = restore_secrets(read_graph(self.directory.path), text, {**plan.dag.file.params, **params})
+            stored = restore_secrets(read_graph(directory), text, {**Graph.decode(text, "json").head.params, **values})
             earlier = Graph.decode(stored.graph, "json", "the earlier graph").link(stored.params)
+            current = dag if graph.json_text and is_json(params.values()) else Graph.decode(text, "json").link(values)
         except GraphError as error:
             problems = "; ".join(str(error).split("\n"))
             raise UsageError(f"run {self.directory.id} cannot be resumed: {problems}") from None
-        dag = plan.dag if graph.json_text else Graph.decode(text, "json").link(params)
-        resumption = resume(dag, earlier, read(self.directory.journal), plan.outputs)
-        if self.journal and resumption.changed:
-            self.journal.append([tombstone(node) for node in resumption.changed])
-        plan.restore(resumption.results, resumption.children)
-        return resumption
+        changed = digests.changed(read_constants(directory))
+        return {index for index in unchanged_nodes(current, earlier) if dag.vertices[index].id not in changed}
+
+
+def _digests(graph: Graph, params: Mapping[str, Any], dag: Dag, directory: Path) -> ConstantDigests:
+    """Return the digests of the constants that the stored graph cannot express."""
+    salt = read_constants(directory).salt
+    if graph.json_text and is_json(params.values()):
+        return ConstantDigests(salt)
+    return constant_digests(dag, _local_functions(graph, dag), salt)
+
+
+def _local_functions(graph: Graph, dag: Dag) -> dict[str, str]:
+    """Return the nodes whose functions no import finds, each with the fingerprint of its function, or ""."""
+    known: dict[tuple[str, int], str | None] = {}
+    local: dict[str, str] = {}
+    for node, function in graph.functions.items():
+        call = dag.vertices[dag.index[node]].call
+        key = call, id(function)
+        if key not in known:
+            known[key] = None if is_importable(call, function) else _fingerprint(function)
+        if (fingerprint := known[key]) is not None:
+            local[node] = fingerprint
+    return local
+
+
+def _fingerprint(function: Any) -> str:
+    from taskrunner.reuse.fingerprint import UnknownCodeError, fingerprint  # needed by such graphs alone
+
+    try:
+        return fingerprint(function)
+    except UnknownCodeError:
+        return ""
+
+
+def _is_current(stored: Entry) -> bool:
+    from taskrunner.reuse.declared_files import is_current  # needed by nodes with files alone
+    from taskrunner.storage.journal import files_of
+
+    return is_current(files_of(stored))
 
 
 def _cut_torn_line(path: Path, file: int) -> None:

@@ -59,7 +59,7 @@ class Session:
             enter(import_paths(graph.source))
             self.gil_watch = enter(GilWatch(current_node_id))
             self.plan = enter(prepare(graph, options))
-            self.ordering = Ordering(options)  # before the run has a directory: "last" must not mean that
+            self.ordering = Ordering(graph, options)  # before the run has a directory: "last" must not mean that
             self.backend = enter(open_backend(graph, options, self.plan))
             check_gil(options, self.backend, self.gil_watch)
             self._first_events = [*self.backend.startup_events(), *gil_warnings(self.gil_watch)]

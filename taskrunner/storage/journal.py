@@ -4,11 +4,13 @@ The file is a sequence of records after a magic line, and is only ever appended 
 
     length of the payload   4 bytes, little-endian
     checksum of the payload 4 bytes, CRC-32 of the length and the payload
-    payload                 MessagePack: a list of entries, [node] or [node, result]
+    payload                 MessagePack: a list of entries, [node], [node, result] or [node, result, files]
 
 The journal writer's thread writes the entries since the last batch with one write per batch. A killed process
 therefore leaves complete batches and at most one torn one. A reader stops at the first incomplete or damaged record,
-and trusts nothing after it. An entry without a result belongs to a node whose result cannot be stored.
+and trusts nothing after it. An entry without a result belongs to a node whose result cannot be stored. ``files``
+describes the files that the node declares. Another entry marks the start of an ``always`` node, which may remove what
+other nodes have made; it is written before the node starts. A journal of format 1 counts as empty: it has neither.
 
 The file is locked while a run writes it. The system drops the lock when the process ends, in whatever way.
 """
@@ -17,6 +19,7 @@ import contextlib
 import fcntl
 import os
 import struct
+import threading
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,28 +28,40 @@ from typing import Any
 import msgspec
 from msgspec.msgpack import Ext
 
-from taskrunner.errors import TaskrunnerError
+from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.safe.private_files import open_private
 from taskrunner.storage.serialization import ATOMS, SerializationError, deserialize, serialize
 
-MAGIC = b"taskrunner journal 1\n"
+MAGIC = b"taskrunner journal 2\n"
 MAX_RECORD_ENTRIES = 1000
-# MessagePack extension types: a serialized result; the tombstone of a node that counts as unfinished again.
+# MessagePack extension types: a serialized result; the tombstone of a node that counts as unfinished again; the
+# placeholder for a result that cannot be stored; the start of an ``always`` node.
 _SERIALIZED = 100
 _TOMBSTONE = 101
+_NO_RESULT = 102
+_STARTED = 103
 _HEAD = struct.Struct("<II")
 # Built-in types whose length measures their contents. Any other type defines its own length.
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 _SIZED = _CONTAINERS | {str, bytes, bytearray}
 
-type Entry = tuple[str] | tuple[str, Any]
+type Entry = tuple[str] | tuple[str, Any] | tuple[str, Any, Any]
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
 
 
+class Contents(msgspec.Struct, frozen=True):
+    """The contents of a journal: the entry of each finished node, and the ``always`` nodes that have started."""
+
+    entries: dict[str, Entry]
+    started: frozenset[str]
+
+
 class Journal:
     """A journal that is open for writing. ``fsync``: each batch is synced to disk before the next one.
+
+    Any thread may append; a lock separates the batches.
 
     Raises:
         TaskrunnerError: the journal cannot be written, or another process writes it.
@@ -56,6 +71,7 @@ class Journal:
     def __init__(self, path: Path, *, fsync: bool = False) -> None:
         self.path = path
         self._fsync = fsync
+        self._lock = threading.Lock()
         self._file = lock_file(path)
         os.ftruncate(self._file, _valid_length(path.read_bytes()))
         if not os.fstat(self._file).st_size:
@@ -70,18 +86,32 @@ class Journal:
         """
         starts = range(0, len(entries), MAX_RECORD_ENTRIES)
         records = [_encode_record(entries[start : start + MAX_RECORD_ENTRIES]) for start in starts]
-        self._write(b"".join(records))
-        if self._fsync:
-            os.fsync(self._file)
+        with self._lock:
+            self._write(b"".join(records))
+            if self._fsync:
+                os.fsync(self._file)
+
+    def append_or_clear(self, stored: Entry) -> None:
+        """Write an entry without which the earlier ones would be wrong; if that fails, drop the earlier ones."""
+        try:
+            self.append([stored])
+        except OSError:
+            with self._lock, contextlib.suppress(OSError):
+                os.ftruncate(self._file, len(MAGIC))
 
     def close(self) -> None:
         """Close the file, which releases the lock."""
         os.close(self._file)
 
     def _write(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._file, rest) :]
+        size, rest = os.fstat(self._file).st_size, memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, size)  # a reader stops at a torn record
+            raise
 
 
 def entry(node: str, value: Any) -> Entry:
@@ -95,6 +125,21 @@ def entry(node: str, value: Any) -> Entry:
         return (node, Ext(_SERIALIZED, serialize(value)))
     except SerializationError:
         return (node,)
+
+
+def with_files(stored: Entry, files: Any) -> Entry:
+    """Return an entry with the description of the files that the node declares."""
+    return stored[0], stored[1] if len(stored) > 1 else Ext(_NO_RESULT, b""), files
+
+
+def files_of(stored: Entry) -> Any:
+    """Return the description of the declared files in an entry; None if it has none."""
+    return stored[2] if len(stored) > 2 else None  # noqa: PLR2004  the third part
+
+
+def started(node: str) -> Entry:
+    """Return the entry that marks the start of an ``always`` node."""
+    return (node, Ext(_STARTED, b""))
 
 
 def bounded_entry(node: str, value: Any, max_bytes: int) -> Entry:
@@ -130,7 +175,7 @@ def is_larger(value: Any, max_bytes: int) -> bool:
 
 
 def tombstone(node: str) -> Entry:
-    """Return the entry that cancels the earlier entry of a node, because the node has changed since it finished."""
+    """Return the entry that cancels the earlier entries of a node, because the node runs again."""
     return (node, Ext(_TOMBSTONE, b""))
 
 
@@ -140,7 +185,8 @@ def lock_file(path: Path) -> int:
     A run without a journal locks another file.
 
     Raises:
-        TaskrunnerError: the file cannot be written, or another process holds the lock.
+        TaskrunnerError: the file cannot be written.
+        UsageError: another process holds the lock.
 
     """
     try:
@@ -151,7 +197,7 @@ def lock_file(path: Path) -> int:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(file)
-        raise TaskrunnerError(f"another process is using {path.parent}") from None
+        raise UsageError(f"another process is using {path.parent}") from None
     return file
 
 
@@ -171,13 +217,20 @@ def is_locked(path: Path) -> bool:
 
 
 def read(path: Path) -> dict[str, Entry]:
-    """Return the last valid entry of each node; a missing journal counts as empty."""
+    """Return the last valid entry of each finished node; a missing journal counts as empty."""
+    return read_contents(path).entries
+
+
+def read_contents(path: Path) -> Contents:
+    """Return the contents of a journal; a missing journal counts as empty."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        return {}
+        data = b""
     last = {stored[0]: tuple(stored) for _, entries in _read_records(data) for stored in entries}
-    return {node: stored for node, stored in last.items() if not _is_tombstone(stored)}
+    codes = {node: _code_of(stored) for node, stored in last.items()}
+    finished = {node: stored for node, stored in last.items() if codes[node] not in (_TOMBSTONE, _STARTED)}
+    return Contents(finished, frozenset([node for node, code in codes.items() if code == _STARTED]))
 
 
 def result_of(stored: Entry) -> Any:
@@ -190,12 +243,15 @@ def result_of(stored: Entry) -> Any:
     if len(stored) == 1:
         raise SerializationError("the result could not be stored")
     value = stored[1]
+    if _code_of(stored) == _NO_RESULT:
+        raise SerializationError("the result could not be stored")
     return deserialize(bytes(value.data)) if isinstance(value, Ext) else value
 
 
-def _is_tombstone(stored: Entry) -> bool:
+def _code_of(stored: Entry) -> int | None:
+    """Return the code of the extension type in an entry; None if it has none."""
     value = stored[1] if len(stored) > 1 else None
-    return isinstance(value, Ext) and value.code == _TOMBSTONE
+    return value.code if isinstance(value, Ext) else None
 
 
 def _encode_record(entries: Sequence[Entry]) -> bytes:

@@ -24,6 +24,17 @@ _UNSAFE = re.compile(r"[^\w.\[\]-]+", re.ASCII)
 _MAX_NAME_CHARS = 100
 
 
+class _NodeId(msgspec.Struct):
+    id: str
+
+
+class _NodeIds(msgspec.Struct):
+    nodes: list[_NodeId]
+
+
+_decode_ids = msgspec.json.Decoder(_NodeIds).decode
+
+
 class RunDirectory:
     """The directory of one run; it is created if it does not exist.
 
@@ -53,6 +64,13 @@ class RunDirectory:
             hashes.unlink(missing_ok=True)
         self._replace("params.json", to_json(stored.params))
         self._replace("graph.json", stored.graph)
+
+    def write_json(self, name: str, value: msgspec.Struct | None) -> None:
+        """Write a small file that describes the run; with None, remove it."""
+        if value is None:
+            (self.path / name).unlink(missing_ok=True)
+        else:
+            self._replace(name, msgspec.json.encode(value))
 
     def write_summary(self, summary: Summary) -> None:
         """Write ``summary.json``."""
@@ -109,9 +127,9 @@ def find_run(runs: Path, name: str) -> str:
 
     """
     ids = run_ids(runs)
-    back = _LAST.fullmatch(name)
+    back = back_of(name)
     if back is not None:
-        ids = ids[: max(len(ids) - int(back[1] or 0), 0)][-1:]
+        ids = ids[: max(len(ids) - back, 0)][-1:]
     elif name in ids:
         ids = [name]
     else:
@@ -121,6 +139,20 @@ def find_run(runs: Path, name: str) -> str:
     if len(ids) > 1:
         raise UsageError(f'"{name}" matches {len(ids)} runs: {", ".join(ids)}')
     return ids[0]
+
+
+def back_of(name: str) -> int | None:
+    """Return the number in a name such as ``last~2``: 0 for ``last``, None for any other name."""
+    back = _LAST.fullmatch(name)
+    return None if back is None else int(back[1] or 0)
+
+
+def read_node_ids(directory: Path) -> list[str]:
+    """Return the ids of the nodes of the stored graph; [] if it cannot be read."""
+    try:
+        return [node.id for node in _decode_ids((directory / "graph.json").read_bytes()).nodes]
+    except (OSError, msgspec.DecodeError):
+        return []
 
 
 def read_graph(directory: Path) -> StoredGraph:

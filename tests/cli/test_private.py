@@ -29,7 +29,7 @@ def test_a_run_s_folder_and_its_files(cli, inside):
     os.umask(before)
     assert inside("exec", graph).code == 0
     assert modes(cli.folder / ".taskrunner") == ({0o700}, {0o600})
-    assert len([path for path in cli.last_run().rglob("*") if path.is_file()]) == 10
+    assert len([path for path in cli.last_run().rglob("*") if path.is_file()]) == 11
     assert inside("exec", graph, "--resume", "last").code == 0
     assert modes(cli.folder / ".taskrunner") == ({0o700}, {0o600})
 

@@ -293,6 +293,10 @@ async def stubborn():
         return "not cancelled"
 
 
+async def look_in_a_thread():
+    return await asyncio.to_thread(until_cancelled)
+
+
 def short_at_third(folder):
     if note(folder, "short") < 3:
         until_cancelled()

@@ -11,6 +11,7 @@ from taskrunner.engines.cluster import scheduler
 from taskrunner.engines.engine import WorkerJoined
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.events.types import NodeDone, NodeTimeout, RunStart, RunWarning, SiteJoined
+from taskrunner.storage.journal import read
 
 # These need several nodes at once, which the submitting thread alone cannot run.
 TOGETHER = {"asyncs", "stopped"}
@@ -179,3 +180,13 @@ def test_a_process_that_comes_after_the_stop_is_stopped_as_well():
     nodes = [call("a", "fail_with", "two"), call("cleans", "give", 1, always=True, needs=["a"])]
     assert go(Growing(1), *nodes).outputs == {"cleans": 1}
     assert halted == [False, False]
+
+
+@pytest.mark.parametrize("form", [{}, {"timeout": 30.0}, {"map": [1, 2]}, {"allow_failure": True}])
+@pytest.mark.parametrize("function", ["until_cancelled", "stubborn", "look_in_a_thread"])
+def test_a_node_that_has_seen_its_cancellation_is_not_done(function, form, tmp_path):  # case 1
+    nodes = [call("a", function, **form), call("b", "many", ref("a"))]
+    result = go(InlineEngine(), *nodes, timeout=0.2, run_dir=tmp_path)
+    assert (result.outputs, result.failures) == ({}, ())
+    assert {skip.reason for skip in result.skipped.values()} == {"stopped"}
+    assert not read(next(tmp_path.iterdir()) / "journal")

@@ -1,6 +1,7 @@
 import asyncio
 import threading
 
+from taskrunner.nodes.context import Cancellation
 from taskrunner.nodes.event_loop import LoopThread
 
 
@@ -25,7 +26,7 @@ def test_cancel_all_reaches_what_waits():
     loop, started, cancelled = LoopThread(), threading.Event(), threading.Event()
 
     async def wait():
-        with loop.cancellable():
+        with loop.cancellable(Cancellation(threading.Event())):
             started.set()
             try:
                 await asyncio.sleep(60)

@@ -361,7 +361,7 @@ def test_a_run_that_takes_too_long_is_stopped():
     assert not result.ok
     assert result.summary.timed_out_s == 0.2
     assert {node: skip.reason for node, skip in result.skipped.items()} == dict.fromkeys(
-        ["after", "async", "command"], "stopped"
+        ["listens", "after", "async", "command"], "stopped"
     )
 
 

@@ -204,6 +204,8 @@ class ClusterScheduler:
         while self._ready and len(batch) < self._capacity():
             task = heapq.heappop(self._ready)[2]
             if not self._is_skipped(task) and (packed := self._pack(task)):
+                if task.details.always:
+                    self._state.record_start(task.vertex.id)
                 batch.append(packed)
                 self._tasks_in_flight.update(packed[2])
         if not batch:

@@ -5,6 +5,7 @@ of the engine. ``_lock`` ensures that exactly one thread starts the loop.
 """
 
 import asyncio
+import functools
 import threading
 import time
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from taskrunner.engines.worker.worker_run import StoppedError, get_run
 from taskrunner.errors import InternalError
 from taskrunner.nodes.binding import bind
 from taskrunner.nodes.command import Command, run_command
-from taskrunner.nodes.context import LOOP_CONTEXT, Current
+from taskrunner.nodes.context import LOOP_CONTEXT, Cancellation, Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.nodes.event_loop import LoopThread
 from taskrunner.plan.task import COMMAND
@@ -89,38 +90,39 @@ class _Attempt:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         if task is None:
             raise InternalError("outside of an asyncio task")
-        with self._run.attempt(self.step, lambda: _cancel(loop, task)) as cancelled:
+        with self._run.attempt(self.step, functools.partial(_cancel, loop, task)) as cancellation:
             check_condition(self.step, self._inputs)
             try:
-                return await self._run_with_timeout(cancelled)
+                return await self._run_with_timeout(cancellation)
             except asyncio.CancelledError:
                 if self._run.is_cancelled and not self.step.always:
                     raise StoppedError("the run was stopped") from None
                 raise
 
-    async def _run_with_timeout(self, cancelled: threading.Event) -> Any:
+    async def _run_with_timeout(self, cancellation: Cancellation) -> Any:
         seconds = self.step.timeout
         if not seconds:
-            return await self._run_once(cancelled)
+            return await self._run_once(cancellation)
         # Code that the node runs on other threads is notified of the timeout through ``cancelled``.
-        notification = asyncio.get_running_loop().call_later(seconds, cancelled.set)
+        notification = asyncio.get_running_loop().call_later(seconds, cancellation.event.set)
         try:
             async with asyncio.timeout(seconds) as limit:
-                value = await self._run_once(cancelled)
+                value = await self._run_once(cancellation)
         except TimeoutError:
             if not limit.expired():  # raised by the node
                 raise
         finally:
             notification.cancel()
-        if limit.expired():  # even if the node suppressed the cancellation
+        is_seen = cancellation.is_seen and not self._run.is_cancelled  # just before the limit expired
+        if limit.expired() or is_seen:  # even if the node suppressed the cancellation
             raise NodeTimeoutError(seconds)
         return value
 
-    async def _run_once(self, cancelled: threading.Event) -> Any:
+    async def _run_once(self, cancellation: Cancellation) -> Any:
         if self.step.kind == COMMAND:
             return await self._run_command()
         args, kwargs = self._call_record.arguments = bind_step(self.step, self._inputs)
-        LOOP_CONTEXT.set(Current(self.step.node, self.step.attempt, cancelled))
+        LOOP_CONTEXT.set(Current(self.step.node, self.step.attempt, cancellation))
         return await steps.resolve_function(self.step, self._run)(*args, **kwargs)
 
     async def _run_command(self) -> Any:
@@ -143,5 +145,9 @@ class _Attempt:
         return steps.read_output_files(paths) if paths[0].exists() else None  # it failed before its start
 
 
-def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
-    loop.call_soon_threadsafe(task.cancel)
+def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], cancellation: Cancellation) -> None:
+    def cancel() -> None:
+        cancellation.is_seen = True  # the task is suspended, so asyncio raises CancelledError where it waits
+        task.cancel()
+
+    loop.call_soon_threadsafe(cancel)

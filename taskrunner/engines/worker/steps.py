@@ -33,7 +33,7 @@ from taskrunner.engines.worker.step_inputs import SkippedError, StepInputs, bind
 from taskrunner.engines.worker.worker_run import StoppedError, WorkerRun, get_run
 from taskrunner.errors import InternalError
 from taskrunner.nodes import inputs as node_inputs
-from taskrunner.nodes.context import THREAD_CONTEXT, Current
+from taskrunner.nodes.context import THREAD_CONTEXT, Cancellation, Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.nodes.retry import delay_before
 from taskrunner.plan.outcome import FailedCall
@@ -93,7 +93,7 @@ def resolve_function(step: Step, run: WorkerRun) -> Callable[..., Any]:
 
 
 def _run_step(step: Step, inputs: StepInputs, run: WorkerRun, call_record: CallRecord) -> Any:
-    with run.attempt(step) as cancelled:
+    with run.attempt(step) as cancellation:
         check_condition(step, inputs)
         if step.kind == PICK:
             return inputs.unpack(step.args[0])[step.item]
@@ -102,9 +102,9 @@ def _run_step(step: Step, inputs: StepInputs, run: WorkerRun, call_record: CallR
         if step.kind != CALL:
             raise InternalError(f"a thread cannot execute a step of kind {step.kind}")
         call_record.arguments = bind_step(step, inputs)
-        current = Current(step.node, step.attempt, cancelled)
+        current = Current(step.node, step.attempt, cancellation)
         call = functools.partial(_call, current, resolve_function(step, run), call_record)
-        return _call_with_timeout(step, call, cancelled) if step.timeout else call()
+        return _call_with_timeout(step, call, cancellation) if step.timeout else call()
 
 
 def _call(current: Current, function: Callable[..., Any], call_record: CallRecord) -> Any:
@@ -118,7 +118,7 @@ def _call(current: Current, function: Callable[..., Any], call_record: CallRecor
         THREAD_CONTEXT.find = None
 
 
-def _call_with_timeout(step: Step, call: Callable[[], Any], cancelled: threading.Event) -> Any:
+def _call_with_timeout(step: Step, call: Callable[[], Any], cancellation: Cancellation) -> Any:
     """Run a call in a separate thread, and abandon the thread after the timeout: Python cannot kill a thread."""
     values: list[Any] = []
     errors: list[BaseException] = []
@@ -133,7 +133,7 @@ def _call_with_timeout(step: Step, call: Callable[[], Any], cancelled: threading
     thread.start()
     thread.join(min(step.timeout, threading.TIMEOUT_MAX))
     if thread.is_alive():
-        cancelled.set()
+        cancellation.event.set()
         raise NodeTimeoutError(step.timeout, is_lost=True)
     if errors:
         raise errors[0]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 from taskrunner.engines.messages import Step
 from taskrunner.errors import TaskrunnerError
+from taskrunner.nodes.context import Cancellation
 from taskrunner.nodes.resolve import resolve_attribute
 
 
@@ -28,7 +29,7 @@ class WorkerRun:
     def __init__(self) -> None:
         self._stopped = False
         self.is_cancelled = False
-        self._open: dict[object, tuple[threading.Event, Callable[[], None]]] = {}
+        self._open: dict[object, tuple[Cancellation, Callable[[Cancellation], None]]] = {}
         self.resolve = functools.cache(resolve_attribute)
 
     def stop(self, *, cancel: bool) -> None:
@@ -36,27 +37,29 @@ class WorkerRun:
         self._stopped = True
         if cancel:
             self.is_cancelled = True
-            for cancelled, call in self._open.copy().values():
-                cancelled.set()
-                call()
+            for cancellation, call in self._open.copy().values():
+                cancellation.event.set()
+                call(cancellation)
 
     @contextlib.contextmanager
-    def attempt(self, step: Step, call: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
+    def attempt(self, step: Step, call: Callable[[Cancellation], None] = lambda _: None) -> Iterator[Cancellation]:
         """Register an attempt as running for the duration of the block; ``call`` cancels it.
 
         Raises:
-            StoppedError: the run was stopped, so the step must not start.
+            StoppedError: the run was stopped, so the step must not start, or it has seen its cancellation.
 
         """
-        cancelled, key = threading.Event(), object()
+        cancellation, key = Cancellation(threading.Event()), object()
         if step.always:
-            yield cancelled
+            yield cancellation
             return
-        self._open[key] = cancelled, call
+        self._open[key] = cancellation, call
         try:
             if self._stopped:
                 raise StoppedError("the run was stopped")
-            yield cancelled
+            yield cancellation
+            if cancellation.is_seen:  # the value of the step may be incomplete
+                raise StoppedError("the run was stopped")
         finally:
             del self._open[key]
 

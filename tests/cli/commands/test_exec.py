@@ -400,6 +400,7 @@ def test_what_a_run_leaves(cli, inside):
         "events.jsonl",
         "graph.json",
         "journal",
+        "origin.json",
         "params.json",
         "summary.json",
     ]

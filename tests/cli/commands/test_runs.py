@@ -110,7 +110,7 @@ def test_a_run_without_a_journal_that_goes_on_is_told_and_never_removed_or_resum
     assert run["state"] == "running"
     assert cli("runs", "--prune", "0", "--json").json == []
     refused = cli("exec", graph, "--resume", "last")
-    assert (refused.code, refused.err) == (1, f"taskrunner: another process is using .taskrunner/runs/{run['run']}\n")
+    assert (refused.code, refused.err) == (2, f"taskrunner: another process is using .taskrunner/runs/{run['run']}\n")
     (cli.folder / "end").touch()
     assert cli.end(process).code == 0
 
