@@ -1,273 +1,453 @@
-"""Fingerprint of a callable: a string that changes when the code of the callable changes.
+"""Fingerprint of a callable: a string that changes when its code changes, or the data that the code reads.
 
-It is computed from the compiled code and not from the source file. The file may have changed since its import, and
-two lambdas on one line of it cannot be distinguished. So comments and layout do not count. A function counts with
+Guarantee: two processes compute equal fingerprints only if the user's own code and data that a call can reach are equal.
+They count transitively, across the modules of the project:
 
-- its defaults,
-- the variables that it closes over,
-- and the functions, classes and values of its module that it names, and recursively those that they name there.
+- A function counts with its defaults, the variables that it closes over, its attributes and annotations, and with each
+  function, class and value that it names, in its own module or as an attribute of another one.
+- A module counts as a whole if code uses it in another way than for an attribute, or imports it when it runs.
+- A class counts with its bases and all of its members. An instance counts with its class and its content.
+- An installed module counts by the version of its distribution, and the standard library by the version of Python.
 
-Of other modules only the names count.
+A value whose content cannot be read, such as a lock or an open file, is an error that names the value. So is code that
+reaches modules by computed names.
 
-Some values are more than data, such as a logger or a lock. If a name of the module refers to such a value, only its
-type counts. If a function closes over such a value, the code does not determine the result of the function. Many
-functions may share this code, and nothing else distinguishes them. So such a function has no fingerprint.
+Cost: linear in the number of objects that a call can reach. The analysis of compiled code is cached.
 """
 
-import dataclasses
-import datetime as dt
-import decimal
-import dis
-import enum
-import fractions
+import _abc
+import builtins
 import functools
-import hashlib
-import re
+import importlib.machinery
+import importlib.util
+import itertools
 import sys
-import uuid
 from collections.abc import Callable, Iterable
-from pathlib import PurePath
+from enum import Enum
 from types import (
     BuiltinFunctionType,
     CodeType,
-    EllipsisType,
     FunctionType,
-    GenericAlias,
-    MappingProxyType,
     MethodType,
+    MethodWrapperType,
     ModuleType,
-    UnionType,
 )
 from typing import Any
 
 import msgspec
 
-_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes, EllipsisType})
-# Types whose values are equal if their reprs are.
-_DEFINED_BY_REPR = (
-    dt.date, dt.time, dt.timedelta, dt.tzinfo, decimal.Decimal, fractions.Fraction, uuid.UUID, PurePath,
-    range, slice, bytearray, GenericAlias, UnionType,
-)  # fmt: skip
-_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
-# Members of a class that describe its location and not its behavior. Its methods determine the static attributes.
-_BOOKKEEPING = frozenset(
-    {"__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__", "__static_attributes__", "_abc_impl"}
+from taskrunner.reuse.bytecode import Import, Names, code_digest, names_in
+from taskrunner.reuse.content import UnreadableError, content, mapping
+from taskrunner.reuse.digest import digest, scalar, text
+from taskrunner.reuse.object_graph import ObjectGraph
+from taskrunner.reuse.origin import PYTHON, file_digest, is_extension, version_of
+
+# Names of a module that describe its location or its import.
+_MODULE_BOOKKEEPING = frozenset(
+    {"__builtins__", "__cached__", "__file__", "__loader__", "__package__", "__path__", "__spec__", "__warningregistry__"}
 )
+# Members of a class that describe its location, that its methods determine, or that its use changes.
+_CLASS_BOOKKEEPING = frozenset(
+    {
+        "__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__", "__annotations_cache__",
+        "_abc_impl", "_value2member_map_", "_hashable_values_", "_unhashable_values_",
+    }
+)  # fmt: skip
+_STRUCT_MEMBERS = ("__struct_fields__", "__struct_encode_fields__", "__struct_defaults__", "__struct_config__")
+# Functions that read the variables of the module that calls them.
+_NAMESPACE_READERS = frozenset({"globals", "eval", "exec"})
 _LruCache = type(functools.lru_cache(int))
-_CALLABLES = (FunctionType, MethodType, functools.partial, _LruCache, type, BuiltinFunctionType)
+_SINGLE_DISPATCH = functools.singledispatch(lambda _: None).__code__  # type: ignore[attr-defined]
+_ABSENT = b"absent"
+_HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8  # flags of a class
 
 
 class UnknownCodeError(Exception):
-    """A callable whose code does not determine its result."""
+    """A callable or a value whose code and data cannot be read."""
+
+
+class Snapshot:
+    """The code and data of one callable at one time.
+
+    - ``fingerprint``: the digest of all of it.
+
+    Raises:
+        UnknownCodeError: it has no Python code, or it reaches a value whose content cannot be read.
+
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._reader = _read_root(function, _Reader())
+        self.fingerprint = self._reader.root.hex()
+
+    def find_change(self) -> str:
+        """Return the name of a value that has changed since; the name of the callable if none has a name, else ""."""
+        try:
+            current = _read_root(self._function, _Reader(self._reader.unimported))
+        except UnknownCodeError as error:
+            return str(error)
+        if current.root == self._reader.root:
+            return ""
+        before = self._reader.named
+        changed = [name for name, value in current.named.items() if before.get(name) != value]
+        return changed[0] if changed else "its code"
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
-    """Return a string that is the same as long as the code of a callable is.
+    """Return a string that is the same as long as the code and the data of a callable are.
 
     Raises:
-        UnknownCodeError: it has no Python code, or belongs to an object whose state is unknown.
+        UnknownCodeError: it has no Python code, or it reaches a value whose content cannot be read.
 
     """
-    try:
-        return _Reader().root(function).hex()
-    except UnknownCodeError:
-        raise
-    except Exception as error:  # noqa: BLE001  cyclic values, and objects whose own methods raise anything
-        raise UnknownCodeError(f"its code cannot be read: {type(error).__name__}") from None
+    return Snapshot(function).fingerprint
 
 
-class _Reader:
-    """A reader of the code of one callable and of everything that it refers to.
+def value_digest(value: Any) -> str:
+    """Return a string that is the same for values with the same types and the same content.
 
-    A repeated object is replaced by the number of its first visit. ``module`` is the name of the module whose code is
-    read. ``strict``: a value without a fingerprint is an error.
+    The code of own classes is part of the content, because a call may run their methods.
+
+    Raises:
+        UnknownCodeError: it contains a value whose content cannot be read.
+
     """
+    reader = _Reader()
+    with _Errors(reader):
+        return digest("value", reader.read(value)).hex()
 
-    def __init__(self) -> None:
-        self._visited: dict[int, int] = {}
 
-    def root(self, function: Any) -> bytes:
-        """Return the digest of the callable of a node."""
-        version = sys.implementation.cache_tag or ""
-        return _digest("root", version.encode(), self._root(function))
+class _Errors:
+    """A context that turns every error of a reader into an ``UnknownCodeError`` that names the value."""
 
-    def _root(self, function: Any) -> bytes:
-        if isinstance(function, functools.partial):
-            bound = self._value((function.args, function.keywords), "", strict=True)
-            return _digest("partial", self._root(function.func), bound)
-        if isinstance(function, MethodType):
-            if not isinstance(function.__self__, type):
-                raise UnknownCodeError("it belongs to an object")
-            return _digest("method", self._class(function.__self__), self._root(function.__func__))
-        if type(function) is _LruCache:
-            return self._root(function.__wrapped__)
-        if isinstance(function, FunctionType):
-            return self._function(function, strict=True)
-        if _is_class_of_python(function):
-            return self._class(function)
+    def __init__(self, reader: "_Reader") -> None:
+        self._reader = reader
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        subject = self._reader.subject
+        if isinstance(error, UnreadableError):
+            raise UnknownCodeError(f"{subject} holds {error}, whose content cannot be read") from None
+        if isinstance(error, Exception) and not isinstance(error, UnknownCodeError):
+            raise UnknownCodeError(f"{subject} cannot be read: {type(error).__name__}") from None
+
+
+def _read_root(function: Any, reader: "_Reader") -> "_Reader":
+    with _Errors(reader):
+        _check_root(function)
+        reader.root = digest("root", text(PYTHON), reader.read(function))
+    return reader
+
+
+def _check_root(function: Any) -> None:
+    """Raise UnknownCodeError unless Python code and its bound data determine a callable."""
+    if isinstance(function, functools.partial):
+        return _check_root(function.func)
+    if isinstance(function, MethodType):
+        if not isinstance(function.__self__, type):
+            raise UnknownCodeError("it belongs to an object")
+        return _check_root(function.__func__)
+    if type(function) is _LruCache:
+        return _check_root(function.__wrapped__)
+    if not isinstance(function, FunctionType) and not _is_python_class(function):
         raise UnknownCodeError("it has no Python code")
-
-    # -- code --------------------------------------------------------------------------------------
-
-    def _function(self, function: FunctionType, *, strict: bool) -> bytes:
-        if reference := self._reference(function):
-            return reference
-        module, variables = str(function.__module__), function.__globals__
-        # The strict values are read first, because a visited object is not read again.
-        defaults = self._value((function.__defaults__, function.__kwdefaults__), module, strict=strict)
-        cells = [self._cell(cell, module, strict=strict) for cell in function.__closure__ or ()]
-        names = [name for name in sorted(_global_names(function.__code__)) if name in variables]
-        values = [_digest("name", _bytes(name), self._value(variables[name], module)) for name in names]
-        code = self._value(function.__code__, module)
-        return _digest("function", _name(function), code, defaults, *cells, *values)
-
-    def _cell(self, cell: Any, module: str, *, strict: bool) -> bytes:
-        try:
-            content = cell.cell_contents
-        except ValueError:  # not yet filled
-            return b""
-        if isinstance(content, FunctionType):  # the function that a decorator received: it may be from any module
-            return self._function(content, strict=strict)
-        return self._value(content, module, strict=strict)
-
-    def _code(self, code: CodeType) -> bytes:
-        """Read the properties that determine the behavior of compiled code: not its name, nor its lines."""
-        counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags)
-        names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-        facts = (code.co_code, code.co_exceptiontable, counts, names, code.co_consts)
-        return _digest("code", self._value(facts, ""))
-
-    def _class(self, kind: type) -> bytes:
-        if reference := self._reference(kind):
-            return reference
-        module = kind.__module__
-        bases = [self._callable(base, module) for base in (type(kind), *kind.__bases__)]
-        members = [(name, value) for name, value in sorted(vars(kind).items()) if name not in _BOOKKEEPING]
-        digests = [_digest("member", _bytes(name), self._member(value, module)) for name, value in members]
-        return _digest("class", _name(kind), *bases, *digests)
-
-    def _member(self, member: Any, module: str) -> bytes:
-        if isinstance(member, staticmethod | classmethod):
-            return _digest(type(member).__name__, self._value(member.__func__, module))
-        if isinstance(member, property):
-            return _digest("property", self._value((member.fget, member.fset, member.fdel), module))
-        if isinstance(member, functools.cached_property):
-            return _digest("cached", self._value(member.func, module))
-        return self._value(member, module)
-
-    def _callable(self, value: Any, module: str, *, strict: bool = False) -> bytes:
-        """Read a callable: all of its code if it belongs to the module, else its name."""
-        if isinstance(value, FunctionType):
-            if strict or value.__module__ == module or value.__closure__:  # it may contain a function of the module
-                return self._function(value, strict=strict)
-        elif _is_class_of_python(value) and value.__module__ == module:
-            return self._class(value)
-        parts = _parts_of(value)
-        return _digest("named", _name(value), *[self._value(part, module, strict=strict) for part in parts])
-
-    # -- values ------------------------------------------------------------------------------------
-
-    def _value(self, value: Any, module: str, *, strict: bool = False) -> bytes:
-        kind = type(value)
-        if kind in _SCALARS:
-            return _digest(kind.__name__, _scalar(value))
-        if kind in (list, tuple, set, frozenset):
-            parts = [self._value(part, module, strict=strict) for part in value]
-            return _digest(kind.__name__, *(parts if kind in (list, tuple) else sorted(parts)))
-        if kind in (dict, MappingProxyType):
-            pairs = [self._value(pair, module, strict=strict) for pair in value.items()]
-            return _digest("dict", *pairs)
-        if kind is CodeType:
-            return self._code(value)
-        if isinstance(value, _CALLABLES):
-            return self._callable(value, module, strict=strict)
-        return self._object(value, module, strict=strict)
-
-    def _object(self, value: Any, module: str, *, strict: bool) -> bytes:
-        kind = type(value)
-        name = _name(kind)
-        if isinstance(value, re.Pattern):
-            return _digest("pattern", self._value((value.pattern, value.flags), module))
-        if isinstance(value, _DEFINED_BY_REPR):
-            return _digest("repr", name, _bytes(repr(value)))
-        if reference := self._reference(value):
-            return reference
-        fields = _fields_of(value)
-        if fields is None and strict:
-            raise UnknownCodeError(f"it holds an object of type {kind.__qualname__}")
-        if fields is None and kind.__module__ == module:
-            fields = getattr(value, "__dict__", None)
-        parts = () if fields is None else (self._value(fields, module, strict=strict),)
-        return _digest("object", name, self._callable(kind, module), *parts)
-
-    def _reference(self, value: Any) -> bytes:
-        """Return the number of a visited object; empty at the first visit."""
-        if id(value) in self._visited:
-            return _digest("again", str(self._visited[id(value)]).encode())
-        self._visited[id(value)] = len(self._visited)
-        return b""
-
-
-def _is_class_of_python(value: Any) -> bool:
-    return isinstance(value, type) and "__firstlineno__" in vars(value)  # the compiler sets it
-
-
-def _parts_of(value: Any) -> tuple[Any, ...]:
-    """Return the parts of a composed callable; empty for any other."""
-    if isinstance(value, MethodType):
-        return (value.__self__, value.__func__)
-    if isinstance(value, functools.partial):
-        return (value.func, value.args, value.keywords)
-    if isinstance(value, BuiltinFunctionType) and not isinstance(value.__self__, ModuleType | None):
-        return (value.__self__,)
-    return (value.__wrapped__,) if type(value) is _LruCache else ()
-
-
-def _fields_of(value: Any) -> dict[str, Any] | None:
-    """Return the fields of an object that consists only of fields, else None."""
-    if isinstance(value, enum.Enum):
-        return {"name": value.name, "value": value.value}
-    if isinstance(value, ModuleType):
-        return {"name": value.__name__}
-    if type(value) is object:
-        return {}
-    if isinstance(value, msgspec.Struct):
-        return {name: getattr(value, name) for name in value.__struct_fields__}
-    if dataclasses.is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return None
 
 
-def _global_names(code: CodeType) -> set[str]:
-    """Return the names that code, and the code nested in it, loads from its module."""
-    names = {instruction.argval for instruction in dis.get_instructions(code) if instruction.opname in _LOADS}
-    for const in code.co_consts:
-        if isinstance(const, CodeType):
-            names |= _global_names(const)
+class _Reader:
+    """A reader of code and of everything that it reaches.
+
+    - ``named``: the digest of each variable of a module that was read, by its qualified name.
+    - ``unimported``: the own modules that a call would import. They are read from their files.
+    - ``subject``: the name of the variable that is being read.
+    """
+
+    def __init__(self, unimported: Iterable[str] = ()) -> None:
+        self.named: dict[str, bytes] = {}
+        self.unimported = set(unimported)
+        self.subject = "it"
+        self.root = b""
+        self._graph = ObjectGraph(self._describe)
+        self._files: set[str] = set()
+
+    def read(self, value: Any) -> bytes:
+        """Return the digest of a value."""
+        if (token := scalar(value)) is not None:
+            return token
+        if isinstance(value, Enum):  # not a vertex of its own: a cycle is always entered by the class
+            return digest("enum", self.read(type(value)), self._enum_state(value))
+        return self._graph.read(value)
+
+    def _describe(self, value: Any) -> bytes:
+        if isinstance(value, type):
+            return self._class(value)
+        if isinstance(value, FunctionType):
+            return self._function(value)
+        if isinstance(value, CodeType):
+            return code_digest(value)
+        if isinstance(value, ModuleType):
+            return self._module(value)
+        if isinstance(value, MethodType | BuiltinFunctionType | MethodWrapperType):
+            return self._method(value)
+        if type(value) is dict and "__builtins__" in value:
+            return self._variables(value)
+        if value is sys.modules:
+            raise UnknownCodeError(f"{self.subject} is sys.modules")
+        if extension := _extension_of(value):
+            return digest("extension value", file_digest(extension), _name(value))
+        return content(value, self.read, is_own=_is_own(type(value)))
+
+    def _enum_state(self, value: Enum) -> bytes:
+        state = {name: part for name, part in vars(value).items() if name != "_inverted_"}
+        return mapping(state.items(), self.read)
+
+    # -- functions -----------------------------------------------------------------------------------
+
+    def _function(self, function: FunctionType) -> bytes:
+        variables = function.__globals__
+        module = str(variables.get("__name__", ""))
+        version = version_of(module, variables.get("__file__"))
+        if version is not None:
+            return self._installed_function(function, version)
+        code = self._code(function.__code__, variables, module)
+        annotations = getattr(function, "__annotate__", None) or function.__annotations__
+        parts = (function.__defaults__, function.__kwdefaults__, function.__closure__, annotations)
+        return digest("function", code, *map(self.read, parts), mapping(vars(function).items(), self.read))
+
+    def _installed_function(self, function: FunctionType, version: str) -> bytes:
+        """Read a function that is not the user's own, but may refer to own ones."""
+        name = digest("installed", text(version), _name(function), text(function.__code__.co_qualname))
+        if _is_importable(function):
+            return name
+        if function.__code__ is _SINGLE_DISPATCH:
+            return digest("dispatch", name, self.read(dict(function.registry)))  # type: ignore[attr-defined]
+        parts = (function.__defaults__, function.__kwdefaults__, function.__closure__)
+        return digest("closure", name, *map(self.read, parts), mapping(vars(function).items(), self.read))
+
+    def _method(self, method: Any) -> bytes:
+        owner, name = method.__self__, _name(method)
+        version = version_of(str(getattr(method, "__module__", None) or type(owner).__module__))
+        if version is not None and _is_importable(method):
+            return digest("named", text(version), name)
+        if isinstance(owner, ModuleType):
+            return digest("of module", name, self._module_version(owner))
+        function = getattr(method, "__func__", None)
+        return digest("method", name, self.read(owner), self.read(function))
+
+    def _code(self, code: CodeType, variables: dict[str, Any], module: str) -> bytes:
+        """Read code and the variables of its module that it names."""
+        names = _checked_names(code, f"{module}:{code.co_qualname}")
+        parts = [digest("path", *map(text, path), self._path(path, variables, module)) for path in names.paths]
+        parts += [self._import(item, variables) for item in names.imports]
+        return digest("code", code_digest(code), *parts)
+
+    # -- names ---------------------------------------------------------------------------------------
+
+    def _path(self, path: tuple[str, ...], variables: dict[str, Any], module: str) -> bytes:
+        name, *attributes = path
+        if name not in variables:
+            if "__getattr__" in variables and not hasattr(builtins, name):
+                return _ABSENT
+            if name in _NAMESPACE_READERS:
+                return self.read(variables)
+            return self.read(getattr(builtins, name)) if hasattr(builtins, name) else _ABSENT
+        return self._chain(f"{module}.{name}", variables[name], attributes)
+
+    def _chain(self, name: str, value: Any, attributes: list[str]) -> bytes:
+        """Read the attributes of an own module one after the other, and the first value that is not one."""
+        if not isinstance(value, ModuleType) or not attributes:
+            return self._named(name, value)
+        if not _is_own_module(value):
+            if (value, attributes[0]) == (sys, "modules"):
+                raise UnknownCodeError(f"{name}.modules can reach any code")
+            return self._module(value)
+        return self._attribute(value, attributes[0], attributes[1:])
+
+    def _attribute(self, module: ModuleType, attribute: str, attributes: list[str]) -> bytes:
+        variables = vars(module)
+        if f"{module.__name__}.{attribute}" in self.unimported:
+            return self._imported(f"{module.__name__}.{attribute}")
+        if type(module) is not ModuleType or attribute.startswith("__"):
+            return self._module(module)
+        if attribute in variables:
+            return self._chain(f"{module.__name__}.{attribute}", variables[attribute], attributes)
+        if "__getattr__" in variables:
+            return digest("computed", self._named(f"{module.__name__}.__getattr__", variables["__getattr__"]))
+        return self._imported(f"{module.__name__}.{attribute}")
+
+    def _named(self, name: str, value: Any) -> bytes:
+        """Read the value of a variable, and record its digest."""
+        outer, self.subject = self.subject, name
+        result = self.named[name] = self.read(value)
+        self.subject = outer
+        return result
+
+    # -- modules -------------------------------------------------------------------------------------
+
+    def _module(self, module: ModuleType) -> bytes:
+        version = self._module_version(module)
+        if not _is_own_module(module):
+            return digest("module", text(module.__name__), version)
+        kind = b"" if type(module) is ModuleType else self.read(type(module))
+        return digest("own module", kind, version, self.read(vars(module)))
+
+    def _module_version(self, module: ModuleType) -> bytes:
+        file = getattr(module, "__file__", None)
+        if file and is_extension(file) and _is_own_module(module):
+            return file_digest(file)
+        return text(version_of(module.__name__, file) or "")
+
+    def _variables(self, variables: dict[str, Any]) -> bytes:
+        """Read all variables of a module."""
+        module, parts = str(variables.get("__name__", "")), []
+        for name in sorted(variables.keys() - _MODULE_BOOKKEEPING):
+            value = variables[name]
+            if not isinstance(value, ModuleType) or value.__name__ not in self.unimported:
+                parts += [text(name), self._named(f"{module}.{name}", value)]
+        return digest("variables", *parts)
+
+    def _import(self, item: Import, variables: dict[str, Any]) -> bytes:
+        """Read the modules or the names that an import statement in a function imports."""
+        package = variables.get("__package__") or str(variables.get("__name__", "")).rpartition(".")[0]
+        name = importlib.util.resolve_name("." * item.level + item.module, package) if item.level else item.module
+        return digest("import", *map(text, (name, *(item.names or ()))), self._imported_names(name, item.names))
+
+    def _imported_names(self, name: str, names: tuple[str, ...] | None) -> bytes:
+        module = self._imported_module(name)
+        if module is None or not names or "*" in names:
+            return self._imported(name)
+        if not _is_own_module(module):
+            return self._module(module)
+        return digest("names", *[self._attribute(module, attribute, []) for attribute in names])
+
+    def _imported_module(self, name: str) -> ModuleType | None:
+        return None if name in self.unimported else sys.modules.get(name)
+
+    def _imported(self, name: str) -> bytes:
+        """Read a module as a whole, with the packages that contain it."""
+        parts = name.split(".")
+        names = [".".join(parts[: count + 1]) for count in range(len(parts))]
+        modules = [(item, self._imported_module(item)) for item in names]
+        return digest("imported", *[self._file(item) if module is None else self.read(module) for item, module in modules])
+
+    def _file(self, name: str) -> bytes:
+        """Read a module that a call would import: its file, and the modules that its code would import.
+
+        The module is not imported, because its import may depend on what precedes it in the call.
+        """
+        again = digest("file", text(name))
+        if name in self._files:
+            return again
+        self._files.add(name)
+        self.unimported.add(name)
+        spec = _find_spec(name)
+        file = spec.origin if spec is not None and spec.has_location else None
+        version = None if spec is None else version_of(name, file)
+        if spec is None or version is not None:
+            return digest("file", text(name), text(version or "missing"))
+        if file is not None and is_extension(file):
+            return digest("file", text(name), file_digest(file))
+        code = None if spec.loader is None else spec.loader.get_code(name)  # type: ignore[attr-defined]
+        return again if code is None else digest("file", text(name), self._file_code(code, name, spec))
+
+    def _file_code(self, code: CodeType, name: str, spec: importlib.machinery.ModuleSpec) -> bytes:
+        names = _checked_names(code, name)
+        package = {"__package__": spec.parent}
+        return digest("code", code_digest(code), *[self._file_import(item, package) for item in names.imports])
+
+    def _file_import(self, item: Import, variables: dict[str, Any]) -> bytes:
+        name = importlib.util.resolve_name("." * item.level + item.module, variables["__package__"] or "x")
+        submodules = [f"{name}.{attribute}" for attribute in item.names or () if _find_spec(f"{name}.{attribute}")]
+        return digest("import", *[self._imported(module) for module in (name, *submodules)])
+
+    # -- classes -------------------------------------------------------------------------------------
+
+    def _class(self, kind: type) -> bytes:
+        version = version_of(str(kind.__module__))
+        if version is not None and (_is_importable(kind) or not _is_created_by_python(kind)):
+            return digest("named", text(version), _name(kind))
+        if extension := _extension_of(kind):
+            return digest("extension", file_digest(extension), _name(kind))
+        members = [(name, value) for name, value in sorted(vars(kind).items()) if name not in _CLASS_BOOKKEEPING]
+        if isinstance(kind, type(msgspec.Struct)):
+            members += [(name, getattr(kind, name)) for name in _STRUCT_MEMBERS]
+        bases = [self.read(base) for base in (type(kind), *kind.__bases__)]
+        return digest("class", _name(kind), *bases, mapping(members, self.read), self._virtual_subclasses(kind))
+
+    def _virtual_subclasses(self, kind: type) -> bytes:
+        if "_abc_impl" not in vars(kind):
+            return b""
+        references, *_ = _abc._get_dump(kind)  # noqa: SLF001  the only access
+        classes = [subclass for reference in references if (subclass := reference()) is not None]
+        return digest("registry", *map(self.read, sorted(classes, key=_name)))
+
+
+def _checked_names(code: CodeType, owner: str) -> Names:
+    """Return the names in code.
+
+    Raises:
+        UnknownCodeError: it reaches modules or variables by names that it computes.
+
+    """
+    names = names_in(code)
+    if names.dynamic:
+        raise UnknownCodeError(f"{owner} uses {names.dynamic}, which can reach any code")
     return names
 
 
+def _find_spec(name: str) -> importlib.machinery.ModuleSpec | None:
+    """Return the spec of a module without an import of the packages that contain it."""
+    path: Any = None
+    spec = None
+    for prefix in itertools.accumulate(name.split("."), "{}.{}".format):
+        finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+        spec = next((spec for finder in finders if (spec := finder.find_spec(prefix, path, None))), None)
+        if spec is None:
+            return None
+        path = spec.submodule_search_locations or ()
+    return spec
+
+
+def _is_own(kind: type) -> bool:
+    return version_of(str(kind.__module__)) is None
+
+
+def _is_own_module(module: ModuleType) -> bool:
+    return version_of(module.__name__, getattr(module, "__file__", None)) is None
+
+
+def _is_python_class(value: Any) -> bool:
+    return isinstance(value, type) and "__firstlineno__" in vars(value)  # the compiler sets it
+
+
+def _is_created_by_python(kind: type) -> bool:
+    return bool(kind.__flags__ & _HEAP_TYPE) and not kind.__flags__ & _IMMUTABLE_TYPE
+
+
+def _is_importable(value: Any) -> bool:
+    """Return whether a module has a class, function or method under its name."""
+    owner = getattr(value, "__self__", None)
+    module = sys.modules.get(getattr(value, "__module__", None) or type(owner).__module__)
+    for name in (value.__qualname__, value.__name__):
+        target: Any = module
+        for part in name.split("."):
+            target = getattr(target, part, None)
+        if target is value or (owner is not None and type(target) is type(value) and target == value):
+            return True
+    return False
+
+
+def _extension_of(value: Any) -> str | None:
+    """Return the file of the user's own machine code that defines a class or a function, or None."""
+    if not isinstance(value, type) and (_is_own(type(value)) or not callable(value)):
+        return None
+    name = getattr(value, "__module__", None)
+    file = getattr(sys.modules.get(name), "__file__", None) if isinstance(name, str) else None
+    return file if is_extension(file) and version_of(str(name), file) is None else None
+
+
 def _name(value: Any) -> bytes:
-    qualified = getattr(value, "__qualname__", None) or type(value).__qualname__
-    return _bytes(f"{getattr(value, '__module__', None)}:{qualified}")
-
-
-def _scalar(value: Any) -> bytes:
-    if isinstance(value, bytes):
-        return value
-    return _bytes(f"{value:x}" if type(value) is int else repr(value))  # a repr is limited to 4300 digits
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")
-
-
-def _digest(kind: str, *parts: bytes) -> bytes:
-    return hashlib.sha256(b"".join(_framed((kind.encode(), *parts)))).digest()
-
-
-def _framed(parts: Iterable[bytes]) -> Iterable[bytes]:
-    """Yield each part after its length, so that no two lists of parts give the same bytes."""
-    for part in parts:
-        yield len(part).to_bytes(8, "little")
-        yield part
+    return text(f"{getattr(value, '__module__', None)}:{value.__qualname__}")

@@ -1,0 +1,100 @@
+"""Origin of a module: the user's own code, an installed distribution, or the standard library.
+
+The code of an own module may change between two runs, so its content counts. A module of a distribution counts by the
+version of the distribution, and a module of the standard library by the version of Python. A module without a file
+that is not in the standard library was created by a program, such as ``__main__``, and counts as own.
+"""
+
+import functools
+import hashlib
+import importlib.machinery
+import os
+import site
+import sys
+import sysconfig
+from pathlib import Path
+
+_PACKAGE_DIRECTORIES = ("site-packages", "dist-packages")
+_STANDARD_PATHS = ("stdlib", "platstdlib")
+_INSTALLED_PATHS = ("purelib", "platlib")
+# The version of Python determines compiled code and the standard library.
+PYTHON = f"{sys.implementation.name} {sys.version}"
+
+
+def version_of(module: str, file: str | None = None) -> str | None:
+    """Return the version of the code of a module, or None if the module is the user's own."""
+    if file is None:
+        file = getattr(sys.modules.get(module), "__file__", None)
+    return _version(module, file if isinstance(file, str) else None)
+
+
+def is_extension(file: str | None) -> bool:
+    """Return whether a module's file is compiled machine code."""
+    return bool(file) and str(file).endswith(tuple(importlib.machinery.EXTENSION_SUFFIXES))
+
+
+def file_digest(file: str) -> bytes:
+    """Return the digest of a file, read again only after its stamp has changed.
+
+    Raises:
+        OSError: the file cannot be read.
+
+    """
+    status = os.stat(file)  # noqa: PTH116  called for every extension of every fingerprint
+    return _file_digest(file, status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+@functools.lru_cache(256)
+def _file_digest(file: str, *_stamp: int) -> bytes:
+    return hashlib.sha256(Path(file).read_bytes()).digest()
+
+
+@functools.lru_cache(4096)
+def _version(module: str, file: str | None) -> str | None:
+    top = module.partition(".")[0]
+    if top == "taskrunner":  # an own module in its own checkout; the runner does not take part in a result
+        return "taskrunner"
+    if file is None:
+        return PYTHON if top in sys.stdlib_module_names and top != "__main__" else None
+    if _is_installed(file):
+        return _distribution_version(top)
+    return PYTHON if _is_below(file, _directories(_STANDARD_PATHS)) else None
+
+
+def _is_installed(file: str) -> bool:
+    if any(part in _PACKAGE_DIRECTORIES for part in Path(file).parts):
+        return True
+    return _is_below(file, _directories(_INSTALLED_PATHS))
+
+
+def _is_below(file: str, directories: frozenset[str]) -> bool:
+    # A virtual environment may be a link, and so may the directory of its interpreter.
+    return any(
+        path.startswith(directory + os.sep)
+        for path in (os.path.abspath(file), os.path.realpath(file))  # noqa: PTH100
+        for directory in directories
+    )
+
+
+@functools.cache
+def _directories(names: tuple[str, ...]) -> frozenset[str]:
+    paths = [sysconfig.get_path(name) for name in names]
+    paths += [os.path.dirname(os.__file__)] if names is _STANDARD_PATHS else [*site.getsitepackages()]  # noqa: PTH120
+    known = [path for path in paths if path]
+    return frozenset({os.path.abspath(path) for path in known} | {os.path.realpath(path) for path in known})  # noqa: PTH100
+
+
+@functools.cache
+def _distributions() -> dict[str, list[str]]:
+    import importlib.metadata  # only a cached call that uses an installed module needs it
+
+    return {top: list(names) for top, names in importlib.metadata.packages_distributions().items()}
+
+
+@functools.cache
+def _distribution_version(top: str) -> str | None:
+    """Return the versions of the distributions that contain a top-level module; None if there are none."""
+    import importlib.metadata
+
+    names = sorted(set(_distributions().get(top, ())))
+    return " ".join(f"{name}=={importlib.metadata.version(name)}" for name in names) or None
