@@ -1,1 +1,1 @@
-"""Programs that use ``taskrunner`` as a library: to read, to run and to copy from."""
+"""Example programs that use ``taskrunner`` as a library."""

@@ -21,8 +21,9 @@ from typing import Any
 
 import taskrunner
 from benchmark import options
+from taskrunner import RunOptions
 from taskrunner.stress.report import StressReport
-from taskrunner.stress.search import Choices, search
+from taskrunner.stress.search import StressOptions, search
 from taskrunner.stress.text import stress_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,9 +64,8 @@ def searched(name: str, runs: int, workers: int) -> StressReport:
     case = CASES[name]
     graph = taskrunner.load(ROOT / "workloads" / f"{name}.json")
     with tempfile.TemporaryDirectory() as folder:
-        options = Choices(
-            params=case.params, runs=runs, workers=workers, ignore=tuple(case.ignore), run_dir=Path(folder)
-        )  # fmt: skip
+        run = RunOptions(params=case.params, workers=workers, run_dir=folder)
+        options = StressOptions(run=run, seeds=runs, ignore=tuple(case.ignore))
         return search(graph, options)
 
 

@@ -12,6 +12,17 @@ from taskrunner.storage.history import PastRun
 pytest_plugins = ("cooperative",)
 
 
+# The marker of each test that uses one of these fixtures.
+MARKERS = {"cluster": "cluster", "new_cluster": "cluster", "browser": "browser"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marker
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for fixture in MARKERS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKERS[fixture])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _signals_are_not_ignored():
     """Let tests send signals: what a shell starts in the background, or nohup, ignores some, and so do its children."""

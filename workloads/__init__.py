@@ -1,1 +1,1 @@
-"""Real work to run: graph files, and the functions that they name."""
+"""Realistic workloads: graph files, and the functions that they call."""

@@ -1,4 +1,4 @@
-"""How much light a mountain range gets in a day, in NumPy: one shared array, looked at from many suns in parallel."""
+"""Daily light on a mountain range, in NumPy: one shared array, read in parallel for many positions of the sun."""
 
 import math
 import zlib
@@ -12,9 +12,9 @@ Light = NDArray[np.uint8]
 
 
 def terrain(seed: int, size: int) -> Heights:
-    """Return the heights of ``size`` x ``size`` places: sums of random steps along both axes.
+    """Return the heights of ``size`` x ``size`` points: sums of random steps along both axes.
 
-    The array cannot be written to: many nodes are handed this one object, and none of them may change it.
+    The array is read-only: many nodes receive this one object, and none of them may modify it.
     """
     steps = np.random.default_rng(seed).integers(-3, 4, (size, size))
     heights = steps.cumsum(axis=0).cumsum(axis=1) // size
@@ -23,12 +23,12 @@ def terrain(seed: int, size: int) -> Heights:
 
 
 def suns(hours: int) -> list[tuple[int, int, int]]:
-    """Return where the sun stands at each hour: x from east to west, y, and up."""
+    """Return the position of the sun at each hour: x from east to west, y, and up."""
     return [(2 * hour + 1 - hours, -hours, hours) for hour in range(hours)]
 
 
 def shine(sun: tuple[int, int, int], heights: Heights) -> Light:
-    """Return how bright each place is, from 0 to 255, by Lambert's law. The outermost places are left out."""
+    """Return the brightness of each point, from 0 to 255, by Lambert's law, without the outermost points."""
     x, y, up = sun
     dx = (heights[1:-1, 2:] - heights[1:-1, :-2]) / 2
     dy = (heights[2:, 1:-1] - heights[:-2, 1:-1]) / 2
@@ -45,6 +45,6 @@ def day(lights: list[Light]) -> Light:
 
 
 def summary(light: Light) -> dict[str, Any]:
-    """Return the picture's shape, how many places each eighth of the brightness has, and a checksum."""
+    """Return the picture's shape, a histogram of its brightness in eighths, and a checksum."""
     counts = np.bincount(light.ravel() // 32, minlength=8)
     return {"shape": list(light.shape), "histogram": counts.tolist(), "crc32": zlib.crc32(light.tobytes())}

@@ -1,7 +1,7 @@
-"""The sales of a year in PyArrow: tables of months, written as Parquet, read back in part, and added up.
+"""A year of sales in PyArrow: one table per month, written as Parquet, read back in part, and summed.
 
-Arrow's own threads are left out (``use_threads=False``): the runner already has one for each processor, and rows keep
-their order.
+Arrow's own threads are disabled (``use_threads=False``): the runner already has one thread per processor, and rows
+keep their order.
 """
 
 from typing import Any
@@ -10,38 +10,38 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-_DEAREST = 10_000  # cents
+_MAX_CENTS = 10_000
 
 
 def months(n: int) -> list[int]:
-    """Return the numbers of so many months."""
+    """Return the numbers of ``n`` months."""
     return list(range(n))
 
 
 def sales(month: int, rows: int, items: int) -> pa.Table:
-    """Return the sales of a month: which item, how many cents, and a note that is of no use here."""
+    """Return the sales of a month: the item, the price in cents, and a comment that no query reads."""
     item = _random(rows, 2 * month, items)
-    cents = _random(rows, 2 * month + 1, _DEAREST)
-    note = pc.binary_join_element_wise("item", pc.cast(item, pa.string()), "in month", str(month), " ")
-    return pa.table({"item": item, "cents": cents, "note": note})
+    cents = _random(rows, 2 * month + 1, _MAX_CENTS)
+    comment = pc.binary_join_element_wise("item", pc.cast(item, pa.string()), "in month", str(month), " ")
+    return pa.table({"item": item, "cents": cents, "note": comment})
 
 
 def packed(table: pa.Table) -> pa.Buffer:
-    """Write a table as a Parquet file in memory."""
+    """Return a table as a Parquet file in memory."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
 
 
 def by_item(file: pa.Buffer, least: int) -> pa.Table:
-    """Read what is needed of a Parquet file, and add the sales of at least so many cents up for each item."""
+    """Read two columns of a Parquet file, and sum the sales of at least ``least`` cents by item."""
     table = pq.read_table(pa.BufferReader(file), columns=["item", "cents"], use_threads=False)
     large = table.filter(pc.greater_equal(table["cents"], least))
     return large.group_by("item", use_threads=False).aggregate([("cents", "sum"), ("cents", "count")])
 
 
 def best(parts: list[pa.Table], n: int) -> list[dict[str, Any]]:
-    """Add the months up, and return the n items that brought most."""
+    """Sum the months, and return the ``n`` items with the highest sales."""
     grouped = pa.concat_tables(parts).group_by("item", use_threads=False)
     total = grouped.aggregate([("cents_sum", "sum"), ("cents_count", "sum")])
     total = total.rename_columns(["item", "cents", "sales"])

@@ -1,10 +1,10 @@
-"""Many nodes on one shared object, with a lock and without; and each on its own."""
+"""Counting by many nodes: on one shared object with and without a lock, and on one object per node."""
 
 import threading
 
 
 class Counter:
-    """A number that many threads count up."""
+    """A number that many threads increment."""
 
     def __init__(self) -> None:
         self.value = 0
@@ -12,25 +12,25 @@ class Counter:
 
 
 def indexes(nodes: int) -> list[int]:
-    """Return the numbers of so many nodes."""
+    """Return the numbers of ``nodes`` nodes."""
     return list(range(nodes))
 
 
 def count_locked(_: int, counter: Counter, steps: int) -> None:
-    """Count up with the lock held: exact."""
+    """Increment with the lock held: the result is exact."""
     for _step in range(steps):
         with counter.lock:
             counter.value += 1
 
 
 def count_unlocked(_: int, counter: Counter, steps: int) -> None:
-    """Count up without a lock: load, add and store are three steps, and another thread's may come between."""
+    """Increment without a lock: load, add and store are three steps, and those of other threads may interleave."""
     for _step in range(steps):
         counter.value += 1
 
 
 def count_alone(index: int, steps: int) -> int:
-    """Count up an object that no other node sees: exact, and nothing is shared."""
+    """Increment an object that no other node uses: the result is exact, and no memory is shared."""
     counter = Counter()
     count_unlocked(index, counter, steps)
     return counter.value

@@ -1,21 +1,21 @@
-"""The classic proof of parallelism: recursive Fibonacci numbers, many at once."""
+"""The classic demonstration of parallelism: recursive Fibonacci numbers, computed concurrently."""
 
 
 def fib(n: int) -> int:
-    """Return the n-th Fibonacci number, the slow way."""
+    """Return the n-th Fibonacci number, by naive recursion."""
     return n if n < 2 else fib(n - 1) + fib(n - 2)  # noqa: PLR2004
 
 
 def repeat(n: int, copies: int) -> list[int]:
-    """Return ``n`` so many times."""
+    """Return a list with ``copies`` copies of ``n``."""
     return [n] * copies
 
 
 def same(numbers: list[int]) -> int:
-    """Return the one number that all of them are.
+    """Return the common value of all numbers.
 
     Raises:
-        ValueError: they differ.
+        ValueError: the numbers differ.
 
     """
     if len(set(numbers)) != 1:

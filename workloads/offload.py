@@ -1,13 +1,13 @@
-"""Does the event loop stay responsive while workers compute? A heart that beats there tells."""
+"""Responsiveness of the event loop while workers compute, measured by a heartbeat."""
 
 import asyncio
 import time
 
 
 async def heartbeat(beats: int, every: float) -> dict[str, float]:
-    """Sleep ``every`` seconds, so many times, and measure how late each waking was.
+    """Sleep ``beats`` times for ``every`` seconds, and measure the delay of each wake-up.
 
-    Returns the number of beats, the worst and the mean delay in seconds.
+    Returns the number of beats, and the worst and the mean delay in seconds.
     """
     delays = []
     for _ in range(beats):

@@ -1,4 +1,4 @@
-"""Two planted mistakes that a run rarely shows: a lock that is missing, and an edge that is missing."""
+"""Two deliberate bugs that a run rarely shows: a missing lock, and a missing edge."""
 
 from typing import NotRequired, TypedDict
 
@@ -16,13 +16,13 @@ def open_account(balance: int) -> Account:
 
 
 def deposit(account: Account, amount: int) -> None:
-    """Add an amount; what another adds between the reading and the writing is lost."""
-    before = account["balance"]
-    account["balance"] = before + amount
+    """Add an amount; an amount added by another thread between the read and the write is lost."""
+    balance = account["balance"]
+    account["balance"] = balance + amount
 
 
 def add_interest(account: Account, percent: int) -> None:
-    """Add so many per cent of what lies there: before or after a deposit, that is not the same."""
+    """Add ``percent`` per cent of the balance; the result depends on whether a deposit comes before or after."""
     account["balance"] += account["balance"] * percent // 100
 
 

@@ -1,10 +1,10 @@
-"""CPU work of a given length, for graphs that stand for recorded workflows."""
+"""CPU work of a given duration, for graphs converted from recorded workflows."""
 
 import time
 
 
 def spend(seconds: float) -> float:
-    """Compute until this thread has spent so many seconds of CPU time; return the seconds asked for."""
+    """Compute until this thread has used ``seconds`` of CPU time, and return ``seconds``."""
     end = time.thread_time() + seconds
     value = 1
     while time.thread_time() < end:

@@ -1,4 +1,4 @@
-"""Real input: parse every module of the running interpreter's standard library."""
+"""Parser of every module of the running interpreter's standard library, as realistic input."""
 
 import ast
 import sysconfig
@@ -8,14 +8,14 @@ from typing import Any
 
 
 def modules(every: int = 1) -> list[str]:
-    """Return the paths of every n-th of the standard library's modules, sorted; installed packages left out."""
+    """Return the sorted paths of every n-th module of the standard library, without installed packages."""
     root = Path(sysconfig.get_path("stdlib"))
-    found = (path for path in root.rglob("*.py") if "site-packages" not in path.parts)
-    return sorted(str(path) for path in found)[::every]
+    paths = (path for path in root.rglob("*.py") if "site-packages" not in path.parts)
+    return sorted(str(path) for path in paths)[::every]
 
 
 def parse(path: str) -> dict[str, int]:
-    """Parse one module and count: lines, syntax nodes, functions, classes, the deepest nesting."""
+    """Parse one module, and count its lines, syntax nodes, functions, classes and nesting depth."""
     source = Path(path).read_bytes()
     tree = ast.parse(source, path)
     kinds = Counter(type(node) for node in ast.walk(tree))
@@ -29,13 +29,13 @@ def parse(path: str) -> dict[str, int]:
 
 
 def reduce(parsed: list[dict[str, int]]) -> dict[str, Any]:
-    """Add up the counts of all modules."""
+    """Return the sums of the counts of all modules."""
     total = {name: sum(one[name] for one in parsed) for name in ("lines", "nodes", "functions", "classes")}
     return {"modules": len(parsed), **total, "depth": max(one["depth"] for one in parsed)}
 
 
 def _depth(node: ast.AST) -> int:
-    """Return how many syntax nodes lie in each other, level by level: a source may nest deeply."""
+    """Return the nesting depth of the syntax nodes, level by level, because deep recursion could fail."""
     depth, level = 0, [node]
     while level:
         depth += 1

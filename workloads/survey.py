@@ -1,4 +1,4 @@
-"""A survey of the standard library: a graph of many kinds of nodes, for pictures of runs."""
+"""Survey of the standard library: a graph with many kinds of nodes, for pictures of runs."""
 
 import ast
 import asyncio
@@ -17,14 +17,14 @@ def sample(every: int) -> list[str]:
 
 
 def imports(path: str) -> list[str]:
-    """Return the names of the modules that one imports, with repetition."""
-    found: list[str] = []
+    """Return the names of the modules that one module imports, with repetitions."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(Path(path).read_bytes(), path)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.append(node.module)
-    return found
+            names.append(node.module)
+    return names
 
 
 def words(path: str) -> Counter[str]:
@@ -39,12 +39,12 @@ def squeeze(path: str) -> tuple[int, int]:
 
 
 def most_imported(found: list[list[str]], n: int) -> list[str]:
-    """Return the names of the n modules that are imported most often."""
+    """Return the names of the ``n`` modules with the most imports."""
     return _most(Counter(name for names in found for name in names), n)
 
 
 def commonest(found: list[Counter[str]], n: int) -> list[str]:
-    """Return the n commonest words."""
+    """Return the ``n`` most frequent words."""
     total: Counter[str] = Counter()
     for counts in found:
         total.update(counts)
@@ -52,20 +52,20 @@ def commonest(found: list[Counter[str]], n: int) -> list[str]:
 
 
 def ratio(sizes: list[tuple[int, int]]) -> float:
-    """Return the share of its size that compression leaves."""
+    """Return the ratio of the compressed size to the original size."""
     return round(sum(after for _, after in sizes) / sum(before for before, _ in sizes), 3)
 
 
 async def advisory(delay: float) -> str:
-    """Stand for a service that answers at the second attempt only."""
+    """Simulate a service that fails on the first attempt."""
     await asyncio.sleep(delay)
     if taskrunner.current().attempt == 1:
-        raise ConnectionError("the service is not there yet")
+        raise ConnectionError("the service is not ready yet")
     return "ok"
 
 
 def page(**sections: object) -> dict[str, object]:
-    """Put everything together."""
+    """Return all sections as one object."""
     return sections
 
 

@@ -1,13 +1,13 @@
-"""The functions of the tour: a short graph that shows everything at once."""
+"""Functions of the tour: a short graph that shows all kinds of nodes."""
 
 import asyncio
 from typing import Any
 
 
 def words(text: str) -> dict[str, Any]:
-    """Split a text; return its words and how many there are."""
-    found = text.split()
-    return {"words": found, "count": len(found)}
+    """Return the words of a string, and their number."""
+    parts = text.split()
+    return {"words": parts, "count": len(parts)}
 
 
 async def greet(name: str, delay: float) -> str:
@@ -22,7 +22,7 @@ def measure(word: str) -> int:
 
 
 def summary(greeting: str, longest: str, lengths: list[int], checksum: str) -> dict[str, Any]:
-    """Put everything together."""
+    """Return all results as one object."""
     return {"greeting": greeting, "longest": longest, "lengths": lengths, "checksum": checksum}
 
 

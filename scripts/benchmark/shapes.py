@@ -27,7 +27,7 @@ def chain(n: int) -> Needs:
 
 
 def tree(n: int) -> Needs:
-    """A reduction by twos. A tree has an odd number of nodes: for an even ``n`` this is one less."""
+    """Return a reduction by twos. A tree has an odd number of nodes: for an even ``n`` this is one less."""
     leaves = (n + 1) // 2
     needs: Needs = [[] for _ in range(leaves)]
     left = deque(range(leaves))
@@ -52,7 +52,7 @@ def layered(n: int) -> Needs:
 
 
 def diamond(n: int) -> Needs:
-    """A ladder of diamonds: one node, two that need it, one that needs both, and so on."""
+    """Return a ladder of diamonds: one node, two that need it, one that needs both, and so on."""
     steps = ([2, 1], [1], [2])  # how far before a node those stand that it needs
     return [[node - step for step in steps[node % 3]] if node else [] for node in range(n)]
 

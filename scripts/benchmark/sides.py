@@ -101,7 +101,7 @@ class Side:
 
 
 def serial(job: Job, _workers: int) -> Prepared:
-    """A plain loop in an order in which the nodes can run."""
+    """Prepare a plain loop in an order in which the nodes can run."""
 
     def run() -> list[Any]:
         values: list[Any] = []
@@ -139,7 +139,7 @@ def runner(job: Job, workers: int) -> Prepared:
 
 
 def again(job: Job, workers: int) -> Prepared:
-    """The same in a folder where it ran before (to warm up): with events, journal, and the critical path first."""
+    """Prepare the same in a directory where it ran before: with events, journal, and the critical path first."""
     graph = job.graph()
     folder = tempfile.TemporaryDirectory()
     return Prepared(lambda: taskrunner.run(graph, workers=workers, run_dir=folder.name), _reader(job, workers))
@@ -157,7 +157,7 @@ def _reader(job: Job, workers: int) -> Callable[[taskrunner.RunResult], Read]:
 
 
 def graphlib(job: Job, workers: int) -> Prepared:
-    """The standard library's sorter and pool, joined by hand.
+    """Prepare the sorter and the thread pool of the standard library, joined by hand.
 
     Of three ways to write it this was the fastest: the workers queue the numbers of the nodes that are
     done. Callbacks of futures, or ``wait(FIRST_COMPLETED)``, cost more on wide graphs. A sorter serves

@@ -1,1 +1,1 @@
-"""The command line: click, and the only place that prints or exits."""
+"""Command line, built on click: the only package that prints or exits."""

@@ -1,7 +1,7 @@
-"""The words of a line as bash hands them over to be completed.
+"""Bash completion with whole words.
 
-Bash takes a word apart at each ``=``, ``:`` and ``@`` (COMP_WORDBREAKS): ``--set n=3`` arrives as four words, and only
-what stands behind the last of these signs is replaced. Click does not put the words together again.
+Bash splits a word at each ``=``, ``:`` and ``@`` (COMP_WORDBREAKS): ``--set n=3`` arrives as four words. Bash replaces
+only the part behind the last of these signs. Click does not join the parts again.
 """
 
 import re
@@ -16,35 +16,35 @@ _BREAK = re.compile(r"[=:@]+")
 class BashWords(BashComplete):
     """Click's completion for bash, with whole words."""
 
-    stays = ""  # what stands before the part of the last word that is replaced
+    fixed_prefix = ""  # the start of the last word, which bash does not replace
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """Return the words before the one that is to be completed, and that one."""
-        before, last = super().get_completion_args()
-        *args, incomplete = joined([*before, last])
+        """Return the words before the incomplete one, and the incomplete one."""
+        preceding, last = super().get_completion_args()
+        *args, incomplete = join_words([*preceding, last])
         signs = list(_BREAK.finditer(incomplete))
-        self.stays = incomplete[: signs[-1].end()] if signs else ""
+        self.fixed_prefix = incomplete[: signs[-1].end()] if signs else ""
         return args, incomplete
 
     def format_completion(self, item: CompletionItem[Any]) -> str:
-        """Write what is to stand in the place of the last part."""
-        return f"{item.type},{item.value.removeprefix(self.stays)}"
+        """Return the line for an item, with the text that replaces the last part of the word."""
+        return f"{item.type},{item.value.removeprefix(self.fixed_prefix)}"
 
 
-def joined(words: Iterable[str]) -> list[str]:
-    """Put together what bash has taken apart: a sign belongs to the word before it, and to what comes after it."""
-    whole: list[str] = []
+def join_words(words: Iterable[str]) -> list[str]:
+    """Join the parts that bash has split: a sign joins the word before it and the word after it."""
+    joined: list[str] = []
     is_open = False
     for word in words:
         is_sign = _BREAK.fullmatch(word) is not None
-        if whole and word and (is_sign or is_open):
-            whole[-1] += word
+        if joined and word and (is_sign or is_open):
+            joined[-1] += word
         else:
-            whole.append(word)
+            joined.append(word)
         is_open = is_sign
-    return whole
+    return joined
 
 
 def register() -> None:
-    """Put this in the place of click's own."""
+    """Replace click's completion class for bash."""
     add_completion_class(BashWords)

@@ -1,4 +1,4 @@
-"""The options that say where the nodes of a graph run."""
+"""Options that select the engine, and their evaluation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,30 +8,29 @@ import click
 from taskrunner.engines.engine import Engine
 from taskrunner.errors import UsageError
 
+_OPTIONS = (
+    click.option(
+        "--engine", type=click.Choice(["threads", "dask"]), default="threads", show_default=True,
+        help="Run nodes on threads of this process, or on a Dask cluster.",
+    ),
+    click.option("--address", metavar="URL", help="The cluster's scheduler; default: start a local cluster."),
+    click.option(
+        "--ship", metavar="PATH", multiple=True, type=click.Path(exists=True),
+        help="Send this package directory or module to the cluster's workers first.",
+    ),
+    click.option("--no-fuse", is_flag=True, help="Send each call separately instead of chains of calls as one."),
+)  # fmt: skip
+
 
 def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --engine, --address, --ship and --no-fuse."""
+    """Add --engine, --address, --ship and --no-fuse to a command."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
 
 
-_OPTIONS = (
-    click.option(
-        "--engine", type=click.Choice(["threads", "dask"]), default="threads", show_default=True,
-        help="Where the nodes run: threads of this process, or a Dask cluster.",
-    ),
-    click.option("--address", metavar="URL", help="The cluster's scheduler; without it a cluster is made here."),
-    click.option(
-        "--ship", metavar="PATH", multiple=True, type=click.Path(exists=True),
-        help="Bring this package's folder, or this module, to the cluster's workers first.",
-    ),
-    click.option("--no-fuse", is_flag=True, help="Send each call to the cluster by itself, not calls in a row as one."),
-)  # fmt: skip
-
-
 def read_engine(options: dict[str, Any]) -> Engine | None:
-    """Return the engine that the options ask for; None: threads of this process.
+    """Return the selected engine, or None for threads of this process.
 
     Raises:
         UsageError: an option is for another engine, or its package is not installed.
@@ -40,9 +39,9 @@ def read_engine(options: dict[str, Any]) -> Engine | None:
     if options["engine"] == "threads":
         for name in ("address", "ship", "no_fuse"):
             if options[name]:
-                raise UsageError(f"--{name.replace('_', '-')} goes with --engine dask")
+                raise UsageError(f"--{name.replace('_', '-')} requires --engine dask")
         return None
-    from taskrunner.engines.dask.engine import DaskEngine  # only such a run needs it
+    from taskrunner.engines.dask.engine import DaskEngine  # only needed for such a run
 
     address, ship = options["address"] or "", options["ship"]
     return DaskEngine(address, workers=options["workers"], ship=ship, fuses=not options["no_fuse"])

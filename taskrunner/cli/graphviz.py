@@ -1,49 +1,51 @@
-"""Graphviz's ``dot``, which lays out and draws what ``observe.drawn.drawing`` writes."""
+"""Graphviz: its ``dot`` program, which lays out and renders the source from ``analysis.graph_view.formats``."""
 
 import subprocess
 
 from taskrunner.errors import TaskrunnerError, UsageError
 
-# What dot draws in a minute at most, and what somebody may still look at.
-MOST_NODES = 4_000
-MOST_EDGES = 8_000
-_BOUND_S = 120.0
+# Limits of a graph that dot renders within a minute and that a reader can still survey.
+MAX_NODES = 4_000
+MAX_EDGES = 8_000
+_TIMEOUT_S = 120.0
 
 
 def check_size(nodes: int, edges: int) -> None:
-    """Refuse what dot would take too long for.
+    """Reject a graph that dot would take too long to lay out.
 
     Raises:
-        UsageError: the graph is too big.
+        UsageError: the graph is too large.
 
     """
-    if nodes > MOST_NODES or edges > MOST_EDGES:
+    if nodes > MAX_NODES or edges > MAX_EDGES:
         raise UsageError(
-            f"{nodes:,} nodes with {edges:,} edges are too many to be laid out (at most {MOST_NODES:,} with "
-            f"{MOST_EDGES:,}): draw a part with --focus NODE, or use --format dot"
+            f"{nodes:,} nodes with {edges:,} edges are too many to lay out (at most {MAX_NODES:,} with "
+            f"{MAX_EDGES:,}): draw a part with --focus NODE, or use --format dot"
         )
 
 
-def svg(source: str, bound_s: float = _BOUND_S) -> bytes:
-    """Draw a graph in dot's language as SVG.
+def svg(source: str, timeout_s: float = _TIMEOUT_S) -> bytes:
+    """Render a graph in dot's language as SVG.
 
     Raises:
         UsageError: dot is not installed.
-        TaskrunnerError: it failed, or took longer than ``bound_s`` seconds.
+        TaskrunnerError: dot failed, or took longer than ``timeout_s`` seconds.
 
     """
     try:
-        ended = subprocess.run(
-            ["dot", "-Tsvg"],  # noqa: S607  whichever is first in PATH
+        completed = subprocess.run(
+            ["dot", "-Tsvg"],  # noqa: S607  the first one in PATH
             input=source.encode(),
             capture_output=True,
             check=False,
-            timeout=bound_s,
+            timeout=timeout_s,
         )
     except FileNotFoundError:
-        raise UsageError("--format svg needs graphviz: install it, or use --format dot elsewhere") from None
+        raise UsageError(
+            "--format svg needs graphviz: install it, or use --format dot and render on another machine"
+        ) from None
     except subprocess.TimeoutExpired:
-        raise TaskrunnerError(f"dot took longer than {bound_s:g} s: draw a part with --focus NODE") from None
-    if ended.returncode:
-        raise TaskrunnerError(f"dot failed: {ended.stderr.decode(errors='replace').strip()[:500]}")
-    return ended.stdout
+        raise TaskrunnerError(f"dot took longer than {timeout_s:g} s: draw a part with --focus NODE") from None
+    if completed.returncode:
+        raise TaskrunnerError(f"dot failed: {completed.stderr.decode(errors='replace').strip()[:500]}")
+    return completed.stdout

@@ -1,4 +1,4 @@
-"""Arguments and options of the commands that read earlier runs, and how a run is found by its name."""
+"""Arguments and options of the commands that read earlier runs, and the lookup of a run by name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,24 +12,24 @@ from taskrunner.storage.run_directory import DEFAULT
 
 
 def run_argument(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command its RUN argument and the --run-dir that goes with it."""
+    """Add the RUN argument and its --run-dir to a command."""
     return click.argument("run_name", metavar="RUN", shell_complete=completion.runs)(run_dir_option(function))
 
 
 def run_dir_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --run-dir."""
-    text = "Where each run has left a folder of its own."
+    """Add --run-dir to a command."""
+    text = "The directory that holds one subdirectory per run."
     return click.option(
         "--run-dir", type=click.Path(file_okay=False), default=str(DEFAULT), show_default=True, help=text
     )(function)
 
 
 def find_recorded(name: str, options: dict[str, Any]) -> RecordedRun:
-    """Return the run that a command line names.
+    """Return the run named on the command line.
 
     Raises:
-        UsageError: there is none, or more than one.
-        TaskrunnerError: it cannot be read.
+        UsageError: no run matches, or more than one.
+        TaskrunnerError: the run cannot be read.
 
     """
     return load_run(Path(options["run_dir"]), name)

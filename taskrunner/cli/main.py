@@ -1,4 +1,4 @@
-"""The ``taskrunner`` command: its subcommands, and how an error becomes an exit code."""
+"""The ``taskrunner`` command: its subcommands, and the mapping of errors to exit codes."""
 
 import errno
 import os
@@ -12,10 +12,10 @@ from taskrunner.safe.printable import printable
 
 EXIT_CODES = """\b
 Exit codes:
-  0    all well
+  0    success
   1    a node failed, or stress found a difference
-  2    wrong use of the command line
-  3    the graph file is bad
+  2    invalid use of the command line
+  3    the graph file is invalid
   4    the run timed out
   5    the GIL is on under --require-nogil, or not ok under doctor --strict
   130  interrupted (143 by SIGTERM, 129 by a closed terminal)
@@ -38,18 +38,18 @@ COMMANDS = {
     "doctor": "taskrunner.cli.commands.doctor:doctor",
 }
 
-# The errors of an output, standard output above all, that takes no more. One of a file has the file's name.
-_NOT_WRITTEN = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+# Errors of an output, mostly standard output, that accepts no more data. The error of a file has a file name.
+_OUTPUT_ERRORS = {errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 class LazyGroup(click.Group):
-    """A group that imports a subcommand only when it is asked for it."""
+    """A group that imports each subcommand on first use."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's form
-        """Return the names in the order in which a user meets them."""
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Return the names in the order in which a user needs them."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's form
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         """Import a subcommand."""
         if cmd_name not in COMMANDS:
             return None
@@ -59,22 +59,22 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a subcommand; an error of taskrunner's own is told in words and by its exit code."""
+        """Run a subcommand; print taskrunner's own errors as one message and exit with their exit code."""
         try:
             return super().invoke(ctx)
         except TaskrunnerError as error:
-            # A graph's errors begin with their place, as those of compilers do.
+            # The message of a GraphError begins with its location, like a compiler's.
             click.echo(
                 str(error) if isinstance(error, GraphError) else f"taskrunner: {printable(str(error))}", err=True
             )
             ctx.exit(error.exit_code)
         except MemoryError:
-            click.echo("taskrunner: there is not enough memory", err=True)
+            click.echo("taskrunner: out of memory", err=True)
             ctx.exit(1)
-        except KeyboardInterrupt:  # before a run began, or after it had ended
+        except KeyboardInterrupt:  # before the run started, or after its end
             ctx.exit(130)
-        except BrokenPipeError:  # the reader has gone, as head does
-            _drop_output()
+        except BrokenPipeError:  # the reader has exited, for example head
+            _discard_output()
             ctx.exit(1)
 
 
@@ -85,7 +85,7 @@ class LazyGroup(click.Group):
 )
 @click.version_option(package_name="taskrunner")
 def cli() -> None:
-    """Run task graphs on a work-stealing pool of threads, in one process.
+    """Run task graphs on a work-stealing thread pool, in one process.
 
     A graph is a file (.json, .msgpack, .toml), - for standard input, or module:attribute
     for a taskrunner.Graph built in Python.
@@ -93,27 +93,27 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; or complete one, if a shell asks for that."""
+    """Run the command line, or complete one if a shell requests it."""
     if "_TASKRUNNER_COMPLETE" in os.environ:
-        from taskrunner.cli import bash_completion as bash  # only a shell that completes needs it
+        from taskrunner.cli import bash_completion as bash  # only needed when a shell completes
 
         bash.register()
-    if sys.stdout is None:  # it was closed before we were started
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  open as long as we run
+    if sys.stdout is None:  # it was closed before this process started
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  open until this process ends
     try:
         try:
             cli(prog_name="taskrunner")
         finally:
-            sys.stdout.flush()  # what cannot be written is told here, and not by the interpreter at its end
+            sys.stdout.flush()  # reports a failed write in this function, not in the interpreter's shutdown
     except OSError as error:
-        if error.errno not in _NOT_WRITTEN or error.filename is not None:
+        if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
             raise
-        _drop_output()
+        _discard_output()
         if error.errno != errno.EPIPE:
             click.echo(f"taskrunner: cannot write the output: {error.strerror}", err=True)
         sys.exit(1)
 
 
-def _drop_output() -> None:
-    """Have nothing written any more, not at exit either: what is left in the buffer would fail again."""
+def _discard_output() -> None:
+    """Redirect standard output to the null device: the rest of the buffer would fail again, at exit too."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""The options that limit what a graph may name, and what the project in the working directory says of it."""
+"""Options that limit the calls and commands of a graph, and the same settings in the project's ``pyproject.toml``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +27,8 @@ class _Project(msgspec.Struct):
     tool: _Tools = msgspec.field(default_factory=_Tools)
 
 
-def permit_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command --allow and --no-commands."""
+def permission_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --allow and --no-commands to a command."""
     function = click.option("--no-commands", is_flag=True, help="Refuse a graph that runs commands.")(function)
     return click.option(
         "--allow", metavar="PATTERN", multiple=True,
@@ -36,11 +36,11 @@ def permit_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)  # fmt: skip
 
 
-def read_permit(options: dict[str, Any]) -> Permissions:
-    """Return what the options and the project in the working directory permit.
+def read_permissions(options: dict[str, Any]) -> Permissions:
+    """Return the permissions from the options and from the project in the working directory.
 
     Raises:
-        UsageError: the project's file cannot be read, or says what has no meaning.
+        UsageError: the project's file cannot be read, or a setting is invalid.
 
     """
     return Permissions((*options["allow"], *(_project().allow or ())), not options["no_commands"])
@@ -53,12 +53,12 @@ def _project() -> _Settings:
         return _Settings()
     except OSError as error:
         raise UsageError(f"cannot read {PROJECT}: {error.strerror}") from None
-    if b"taskrunner" not in data:  # most projects: nothing is imported to read it
+    if b"taskrunner" not in data:  # the file of most projects: skip the import of the TOML parser
         return _Settings()
     try:
         settings = msgspec.toml.decode(data, type=_Project).tool.taskrunner
     except (ValueError, RecursionError) as error:  # msgspec's errors and those of Unicode are ValueErrors
         raise UsageError(f"{PROJECT}: {error}") from None
     if settings.allow == ():
-        raise UsageError(f"{PROJECT}: allow is empty: name what may be called, or leave it out to allow anything")
+        raise UsageError(f"{PROJECT}: allow is empty: list the allowed calls, or remove the key to allow all calls")
     return settings

@@ -1,4 +1,4 @@
-"""What ``exec`` shows while a run goes on: a bar on a terminal, plain lines elsewhere, or nothing."""
+"""Display of ``exec`` during a run: a bar on a terminal, plain lines on other outputs, or nothing."""
 
 import contextlib
 import os
@@ -17,56 +17,57 @@ from taskrunner.console.screen import Screen
 from taskrunner.console.warnings import WarningLines
 from taskrunner.events.observer import Observer
 
-_INTERRUPTED = "taskrunner: interrupted: waiting for the nodes that run; once more leaves at once"
+_INTERRUPTED = "taskrunner: interrupted: waiting for running nodes; interrupt again to exit at once"
 
 
 class Live(NamedTuple):
-    """Who is told of the run, and who of an interrupt, in the signal's handler."""
+    """The observers of a run, and the callback for an interrupt, which runs in the signal handler."""
 
     observers: Sequence[Observer]
     on_interrupt: Callable[[], None]
 
 
 @contextlib.contextmanager
-def shown(options: dict[str, Any], *, is_logged: bool) -> Iterator[Live]:
-    """Show the run inside, on standard error; what nodes print goes there too, because it is no result.
+def show_progress(options: dict[str, Any], *, is_logged: bool) -> Iterator[Live]:
+    """Display the run inside the context on standard error; redirect the output of nodes there, too.
 
-    ``is_logged``: standard error is the log's.
+    The output of nodes is not a result, so it must not be in standard output. ``is_logged``: the log uses standard
+    error.
     """
-    file: TextIO | None = sys.stderr  # None: it was closed before we were started
+    file: TextIO | None = sys.stderr  # None: it was closed before this process started
     if file is None or is_logged or options["quiet"]:
         with contextlib.redirect_stdout(file):
             yield Live([], _write_interrupted)
     elif options["progress"] and _can_draw(file):
-        with _drawn(file, options) as live:
+        with _show_bar(file, options) as live:
             yield live
     else:
         with contextlib.redirect_stdout(file):
-            yield _plain(file, options)
+            yield _show_lines(file, options)
 
 
 def _can_draw(file: TextIO) -> bool:
     return file.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-def _plain(file: TextIO, options: dict[str, Any]) -> Live:
-    def say(line: str) -> None:
+def _show_lines(file: TextIO, options: dict[str, Any]) -> Live:
+    def write_line(line: str) -> None:
         file.write(f"{line}\n")
         file.flush()
 
     files = CommandFiles(Path(options["run_dir"]))
-    observers: list[Observer] = [files, *_command_output(say, files, options), WarningLines(say)]
+    observers: list[Observer] = [files, *_command_output(write_line, files, options), WarningLines(write_line)]
     if options["progress"]:
-        observers.append(ProgressLines(say, Progress()))
+        observers.append(ProgressLines(write_line, Progress()))
     return Live(observers, _write_interrupted)
 
 
 @contextlib.contextmanager
-def _drawn(file: TextIO, options: dict[str, Any]) -> Iterator[Live]:
-    """Show a bar, with what else is said and printed above it; the bar is told last, and draws then."""
-    printed, files = CapturedOutput(file), CommandFiles(Path(options["run_dir"]))
-    bar = Bar(Screen(file), Progress(), printed.take, files.last_line)
-    stand_in = printed.text()
+def _show_bar(file: TextIO, options: dict[str, Any]) -> Iterator[Live]:
+    """Show a bar below all other output; it is the last observer, and draws when it receives the events."""
+    captured, files = CapturedOutput(file), CommandFiles(Path(options["run_dir"]))
+    bar = Bar(Screen(file), Progress(), captured.take, files.last_line)
+    stand_in = captured.text()
     output = _command_output(bar.write_line, files, options)
     try:
         with contextlib.redirect_stdout(stand_in), contextlib.redirect_stderr(stand_in):
@@ -75,15 +76,15 @@ def _drawn(file: TextIO, options: dict[str, Any]) -> Iterator[Live]:
             )
     finally:
         stand_in.flush()
-        printed.stop_capturing()  # handlers of logs may hold it, and use it at exit
+        captured.stop_capturing()  # log handlers may hold a reference, and use it at exit
         bar.close()
-        file.write(printed.take(is_over=True))
+        file.write(captured.take(is_over=True))
 
 
-def _command_output(say: Callable[[str], None], files: CommandFiles, options: dict[str, Any]) -> list[Observer]:
-    return [CommandOutput(say, files)] if options["verbose"] else []
+def _command_output(write_line: Callable[[str], None], files: CommandFiles, options: dict[str, Any]) -> list[Observer]:
+    return [CommandOutput(write_line, files)] if options["verbose"] else []
 
 
 def _write_interrupted() -> None:
-    """Called in a signal's handler: a plain write, since a buffered one may be under way already."""
+    """Write the line from the signal handler: unbuffered, because it may have interrupted a buffered write."""
     os.write(2, f"{_INTERRUPTED}\n".encode())

@@ -1,1 +1,1 @@
-"""Is this interpreter fit to run nodes in parallel, and which modules would spoil that: ``taskrunner doctor``."""
+"""``taskrunner doctor``: a check that this interpreter and the imported modules run nodes without the GIL."""

@@ -1,4 +1,4 @@
-"""What the doctor tells, as ``--json`` prints it."""
+"""Report of the doctor, as printed by ``--json``."""
 
 import msgspec
 
@@ -9,16 +9,16 @@ from taskrunner.engines.engine import WorkerProcess
 
 OK = "ok"
 PURE = "pure"
-# The ABIs of free-threaded builds, for which it is told whether there are wheels.
-FREE_THREADED = ("cp313t", "cp314t")
+FREE_THREADED = ("cp313t", "cp314t")  # the ABIs of free-threaded builds whose wheels are reported
 
 
 class Module(msgspec.Struct, frozen=True):
     """A module that a graph names.
 
-    ``gil``: ``on`` if importing it switches the GIL on, by way of ``culprit``; ``off`` if not; ``unknown``: ``problem``
-    says why. ``node`` is the first of so many ``nodes`` that name it; ``uses``: the distributions with extension
-    modules that were imported with it.
+    - ``node``: the first node that names it; ``nodes``: the number of such nodes.
+    - ``gil``: ``on`` if its import switches the GIL on, because of the module ``culprit``; ``off`` if not; ``unknown``
+      for the reason in ``problem``.
+    - ``uses``: the distributions whose extension modules were imported with it.
     """
 
     module: str
@@ -33,11 +33,14 @@ class Module(msgspec.Struct, frozen=True):
 class Package(msgspec.Struct, frozen=True):
     """An installed distribution.
 
-    ``gil``, ``culprit``, ``problem`` are as those of a module; ``gil`` is ``pure`` for one that has no extension
-    modules. ``by``: what was imported when the GIL came on. ``used``: a module of the graph imports it. ``fits``: its
-    ``modules`` are built for this interpreter. ``tags``: those of the wheel that it was installed from. ``wheels``:
-    by ABI ``installed``, ``any`` (a wheel for all), ``listed`` in the lock, ``none`` there, or ``unknown``.
-    ``cached``: it was tried before and not again.
+    - ``gil``, ``culprit``, ``problem``: as in ``Module``; ``gil`` is ``pure`` without extension modules.
+    - ``by``: the imported module that switched the GIL on.
+    - ``used``: whether a module of the graph imports it.
+    - ``fits``: whether its extension ``modules`` are built for this interpreter.
+    - ``tags``: the tags of the installed wheel.
+    - ``wheels``: by ABI, ``installed``, ``any`` (a wheel for all ABIs), ``listed`` in the lock, ``none`` (not in the
+      lock), or ``unknown``.
+    - ``cached``: whether the outcome is from the cache.
     """
 
     name: str
@@ -55,16 +58,17 @@ class Package(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """``status``: ``ok``: the GIL is off and stays off; ``on``: it is on, or would come on; ``unknown``."""
+    """The verdict. ``status``: ``ok`` (the GIL is off and stays off), ``on`` (it is or would be on), or ``unknown``."""
 
     status: str
     message: str
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All of it. ``graph`` is the name of the graph, "" without one; ``modules`` are those that it names.
+    """The complete report.
 
-    ``cluster`` is the address of a cluster that was looked at as well, "" without one; ``sites`` are its workers.
+    ``graph`` is the name of the graph, "" without one; ``modules`` are the modules that it names. ``cluster`` is the
+    address of the checked cluster, "" without one; ``sites`` are its workers.
     """
 
     interpreter: Interpreter

@@ -1,4 +1,4 @@
-"""From what was read and tried to the rows of the report."""
+"""Rows of the report, built from metadata and import outcomes."""
 
 import os
 from collections.abc import Collection, Sequence
@@ -10,74 +10,79 @@ from taskrunner.doctor.imports.graph_modules import GraphModule
 from taskrunner.doctor.imports.probe import OFF, ON, UNKNOWN, ImportOutcome, unclear
 from taskrunner.doctor.report import FREE_THREADED, PURE, Module, Package
 
-_UNLISTED = "it does not say which files are its own (no RECORD)"
+_UNLISTED = "no list of its files (RECORD is missing)"
 
 
 def module_rows(
-    named: Sequence[GraphModule], tried: Sequence[ImportOutcome], installed: Sequence[Distribution]
+    graph_modules: Sequence[GraphModule], outcomes: Sequence[ImportOutcome], installed: Sequence[Distribution]
 ) -> list[Module]:
     """Return a row for each module that a graph names."""
     owners = {os.path.realpath(e.path): each.name for each in installed for e in each.extensions}
     rows = []
-    for each, found in zip(named, tried, strict=True):
-        files = {os.path.realpath(file) for file in found.loaded.values()}
+    for module, outcome in zip(graph_modules, outcomes, strict=True):
+        files = {os.path.realpath(file) for file in outcome.loaded.values()}
         uses = tuple(sorted({owners[file] for file in files & owners.keys()}))
-        rows.append(Module(each.module, each.node, each.nodes, found.gil, found.culprit, found.problem, uses))
+        rows.append(
+            Module(module.module, module.node, module.nodes, outcome.gil, outcome.culprit, outcome.problem, uses)
+        )
     return rows
 
 
 def package_row(
-    each: Distribution,
-    found: tuple[Sequence[ImportOutcome], bool],
-    now: Interpreter,
+    distribution: Distribution,
+    result: tuple[Sequence[ImportOutcome], bool],
+    interpreter: Interpreter,
     lock: Lock | None,
     used: Collection[str],
 ) -> Package:
-    """Return the row of a distribution; ``found`` is what was tried of it, and whether that was before."""
-    tried, cached = found
-    outcome = _outcome(each, tried)
+    """Return the row of a distribution; ``result``: its import outcomes, and whether they are from the cache."""
+    outcomes, is_cached = result
+    outcome = _combine(distribution, outcomes)
     return Package(
-        name=each.name,
-        version=each.version,
+        name=distribution.name,
+        version=distribution.version,
         gil=outcome.gil,
         by=outcome.module,
         culprit=outcome.culprit,
         problem=outcome.problem,
-        used=each.name in used,
-        fits=all(fits(e.abi, now.abi, free_threaded=now.free_threaded) for e in each.extensions),
-        modules=tuple([e.module for e in each.extensions]),
-        tags=each.tags,
-        wheels={abi: _wheel(abi, each, lock) for abi in FREE_THREADED},
-        cached=cached,
+        used=distribution.name in used,
+        fits=all(
+            fits(e.abi, interpreter.abi, free_threaded=interpreter.free_threaded) for e in distribution.extensions
+        ),
+        modules=tuple([e.module for e in distribution.extensions]),
+        tags=distribution.tags,
+        wheels={abi: _wheel(abi, distribution, lock) for abi in FREE_THREADED},
+        cached=is_cached,
     )
 
 
-def _outcome(each: Distribution, tried: Sequence[ImportOutcome]) -> ImportOutcome:
-    """Return what the imports of a distribution's modules say of it; ``module`` is set if the GIL came on."""
-    if not each.extensions:
-        return ImportOutcome("", PURE) if each.is_listed else ImportOutcome("", UNKNOWN, problem=_UNLISTED)
-    if on := [found for found in tried if found.gil == ON]:
+def _combine(distribution: Distribution, outcomes: Sequence[ImportOutcome]) -> ImportOutcome:
+    """Combine the outcomes of a distribution's modules; ``module`` is set if one switched the GIL on."""
+    if not distribution.extensions:
+        return ImportOutcome("", PURE) if distribution.is_listed else ImportOutcome("", UNKNOWN, problem=_UNLISTED)
+    if on := [outcome for outcome in outcomes if outcome.gil == ON]:
         return on[0]
-    if wrong := unclear(tried):
-        if len({found.problem for found in wrong}) == 1:
-            return ImportOutcome("", UNKNOWN, problem=wrong[0].problem)
-        return ImportOutcome("", UNKNOWN, problem=f"{wrong[0].module}: {wrong[0].problem}; and {len(wrong) - 1} more")
-    alone = [found.module for found in tried if found.problem]
-    return ImportOutcome("", OFF, problem=f"{alone[0]} cannot be imported by itself" if alone else "")
+    if failed := unclear(outcomes):
+        if len({outcome.problem for outcome in failed}) == 1:
+            return ImportOutcome("", UNKNOWN, problem=failed[0].problem)
+        problem = f"{failed[0].module}: {failed[0].problem}; and {len(failed) - 1} more"
+        return ImportOutcome("", UNKNOWN, problem=problem)
+    alone = [outcome.module for outcome in outcomes if outcome.problem]
+    return ImportOutcome("", OFF, problem=f"{alone[0]} cannot be imported alone" if alone else "")
 
 
-def _wheel(abi: str, each: Distribution, lock: Lock | None) -> str:
-    """Say whether there is a wheel for an ABI: the installed one, one for all, one that the lock lists, or none."""
-    listed = lock.tags(each.name, each.version) if lock else ()
-    if abi in _abis(each.tags):
+def _wheel(abi: str, distribution: Distribution, lock: Lock | None) -> str:
+    """Return the availability of a wheel for an ABI: the installed one, one for all, one in the lock, or none."""
+    locked_tags = lock.tags(distribution.name, distribution.version) if lock else ()
+    if abi in _abis(distribution.tags):
         return "installed"
-    if "none" in _abis(each.tags):
+    if "none" in _abis(distribution.tags):
         return "any"
-    if abi in _abis(listed):
+    if abi in _abis(locked_tags):
         return "listed"
-    if "none" in _abis(listed):
+    if "none" in _abis(locked_tags):
         return "any"
-    return "none" if listed else "unknown"
+    return "none" if locked_tags else "unknown"
 
 
 def _abis(tags: Collection[str]) -> set[str]:

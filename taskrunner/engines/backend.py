@@ -1,4 +1,4 @@
-"""Backend."""
+"""Backend interface: execution of the plan of one run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,35 +10,32 @@ from taskrunner.plan.plan import Plan
 
 
 class Backend(Protocol):
-    """Where the nodes of one run are run, as the program sees it: ``threads.Threads``, or ``remote.RemoteRun``.
-
-    ``workers`` is how many nodes run at once, ``has_gil`` whether the GIL is on where they do.
-    """
+    """Executor of the nodes of one run: ``local.backend.ThreadBackend`` or ``cluster.backend.ClusterBackend``."""
 
     @property
     def name(self) -> str:
-        """The engine, as the run's events name it."""
+        """Name of the engine in the events of the run."""
 
     @property
     def workers(self) -> int:
-        """How many nodes run at once."""
+        """Number of nodes that run at once."""
 
     @property
     def has_gil(self) -> bool:
-        """Whether the GIL is on there."""
+        """Whether the GIL is on in a process that executes nodes."""
 
-    def introduction(self) -> list[Event]:
-        """Return what is to be said of the place before the first node runs."""
+    def startup_events(self) -> list[Event]:
+        """Return the events to emit before the first node runs."""
 
     def execute(
-        self, plan: Plan, state: RunState, commands: Path, tell: Callable[[Event], None], timeout: float | None
+        self, plan: Plan, state: RunState, commands: Path, emit: Callable[[Event], None], timeout: float | None
     ) -> None:
-        """Run a plan to its end: every task is done, failed or skipped then, and noted in ``state``.
+        """Execute a plan to its end: then every task is done, failed or skipped, and recorded in ``state``.
 
-        What commands write is in the folder ``commands`` then. ``tell`` is told of what is no node's. After ``timeout``
-        seconds the run is stopped; calls that still run some seconds later are given up.
+        Commands write their output to the directory ``commands``. ``emit`` receives events that belong to no node.
+        After ``timeout`` seconds the run is stopped; calls that still run after the grace period are abandoned.
 
         Raises:
-            BaseException: an error of taskrunner's own, or of the place; never one of a node's.
+            BaseException: an error of taskrunner or of the backend, never one of a node.
 
         """

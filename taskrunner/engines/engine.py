@@ -1,8 +1,9 @@
-"""The interface of an engine that runs nodes elsewhere: other processes, other machines.
+"""Engine interface: the transport to worker processes, on this or other machines.
 
-``engines.remote`` decides what is ready, what is skipped and what is tried again, as it is the same everywhere. An
-engine takes works that are ready, has ``engines.site`` run each somewhere, hands reports back, and keeps results
-there until nobody holds their handles. ``engines.dask`` is one, in one file; that is all that another one needs.
+``engines.cluster`` decides which nodes are ready, skipped or retried, since these rules are equal for all backends. An
+engine accepts ready work items, executes each with ``engines.worker`` in a worker process, and returns step reports.
+It keeps each result on its worker process until the last handle is dropped. ``engines.dask.engine`` is one
+implementation in one file; another engine needs no more than that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,15 +16,16 @@ from taskrunner.errors import TaskrunnerError
 
 
 class EngineLostError(TaskrunnerError):
-    """The place where the nodes run cannot be reached any more; what the run has finished is in its journal."""
+    """The engine is unreachable; the results of finished nodes are in the journal."""
 
 
 class WorkerProcess(msgspec.Struct, frozen=True):
-    """A process that runs nodes.
+    """A process that executes steps.
 
-    ``address`` names it among the engine's, ``threads`` is how many nodes it runs at once. ``differs`` names what is
-    of another version there than here, with both; ``problems`` the calls that it cannot import, with the reason.
-    ``is_sampled``: something looks at its threads' frames all the time.
+    ``address`` identifies it within the engine, ``threads`` is the number of nodes that it can run at once.
+    ``differs`` maps the names of packages whose versions differ to the version of the client and that of the worker
+    process. ``problems`` maps each call that it cannot import to the reason.
+    ``is_sampled``: a profiler continuously reads the frames of its threads.
     """
 
     address: str
@@ -39,71 +41,77 @@ class WorkerProcess(msgspec.Struct, frozen=True):
 
 
 class RunSetup(msgspec.Struct, frozen=True):
-    """What an engine is to know of a run before it begins: its id, and the calls that it may be asked to make."""
+    """The data of a run that an engine requires at the start: the id of the run and the calls of its nodes."""
 
     run: str
     calls: Sequence[str]
 
 
 class WorkerLost(msgspec.Struct, frozen=True):
-    """A process is gone. ``keys`` are those of the works that it had not finished: they are run again."""
+    """A worker process was lost. ``keys`` are those of its unfinished work items, which run again."""
 
     address: str
     keys: Sequence[str]
 
 
 class WorkerJoined(msgspec.Struct, frozen=True):
-    """A process has come that was not there at the start."""
+    """A worker process joined after the start of the run."""
 
     address: str
 
 
-# Whom an engine tells, on any thread: reports, and which sites come and go.
+# Callback for step reports and for worker processes that join or leave; called from any thread.
 type ReportCallback = Callable[[Sequence[StepReport] | WorkerLost | WorkerJoined], None]
 
 
 class Engine(Protocol):
-    """Runs works elsewhere. All methods are called by one thread, ``tell`` by any.
+    """Transport that executes work items in worker processes.
 
-    ``name`` stands in the run's events. ``fuses``: calls in a row may travel as one work.
+    ``name`` identifies it in the events of the run. ``fuses``: consecutive calls may be sent as one work item.
+
+    Thread safety: one thread calls all methods; any thread may call ``report_callback``.
     """
 
     name: str
     fuses: bool
 
-    def start(self, setup: RunSetup, tell: ReportCallback) -> Sequence[WorkerProcess]:
-        """Reach the sites, bring them what they need, and say what they are.
+    def start(self, setup: RunSetup, report_callback: ReportCallback) -> Sequence[WorkerProcess]:
+        """Connect to the worker processes, send the required code, and return their descriptions.
 
         Raises:
-            TaskrunnerError: there are none, or they cannot be reached.
+            TaskrunnerError: there are no worker processes, or they cannot be reached.
 
         """
 
     def describe(self, address: str) -> WorkerProcess:
-        """Say what a site is that has come since."""
+        """Return the description of a worker process that joined after the start."""
 
-    def submit(self, works: Sequence[tuple[WorkItem, Sequence[ResultRef]]]) -> Sequence[ResultRef]:
-        """Have works run, each with the results for its slots; return what stands for their own results.
+    def submit(self, items: Sequence[tuple[WorkItem, Sequence[ResultRef]]]) -> Sequence[ResultRef]:
+        """Execute work items, each with the results for its placeholders; return references to their results.
 
-        What each has dropped is dropped there as well. The process that runs a work tells of each of its steps.
+        When the client drops a reference, the engine drops the result as well. The worker process that executes an item
+        reports each of its steps.
         """
 
     def failed(self, results: Mapping[str, ResultRef]) -> Mapping[str, BaseException]:
-        """Of these works, by key, return those that the engine itself could not run to their end, and why.
+        """Return the error of each of these work items, by key, that the engine itself could not complete.
 
         Raises:
-            EngineLostError: nobody answers any more.
+            EngineLostError: the engine does not respond.
 
         """
 
     def fetch(self, results: Sequence[ResultRef]) -> Sequence[Any]:
-        """Bring results here."""
+        """Transfer results to the client."""
 
     def read_file(self, address: str, path: str, start: int, size: int) -> bytes:
-        """Read a part of a file that a site has written."""
+        """Read ``size`` bytes at offset ``start`` of a file that a worker process has written."""
 
     def stop_steps(self, *, cancel: bool) -> None:
-        """Have sites begin no more steps, but those that run always; ``cancel``: and end what can be cancelled."""
+        """Prevent worker processes from starting steps other than ``always`` ones.
+
+        ``cancel``: also cancel running steps where possible.
+        """
 
     def close(self) -> None:
-        """Let go of everything: nothing is to run any more."""
+        """Release all resources; no step may run after this."""

@@ -1,4 +1,4 @@
-"""Failures."""
+"""Step failures: serializable descriptions of errors, with the pickled error where possible."""
 
 import contextlib
 import io
@@ -8,29 +8,13 @@ from typing import Any
 
 import msgspec
 
-from taskrunner.engines.messages import (
-    MAX_ENTRY_BYTES,
-    StepFailure,
-)
+from taskrunner.engines.messages import MAX_ENTRY_BYTES, StepFailure
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.outcome import FailedCall, describe
 
 
-def step_failure(error: BaseException, call: FailedCall = FailedCall("")) -> StepFailure:  # noqa: B008  it is frozen
-    """Return what is to be told of an error, which ended a call; nothing is to follow."""
-    timeout_s, is_lost = (error.seconds, error.is_lost) if isinstance(error, NodeTimeoutError) else (0.0, False)
-    failure = describe(msgspec.structs.replace(call, is_running=is_lost), error)
-    message, trace, shown = [_readable(text) for text in (failure.message, failure.traceback, failure.arguments)]
-    return StepFailure(message, trace, shown, pickle_error(error), None, timeout_s, is_lost)
-
-
-def _readable(text: str) -> str:
-    """Return a text that can be encoded."""
-    return text.encode(errors="backslashreplace").decode()
-
-
 class _ErrorPickler(pickle.Pickler):
-    """Pickles errors that their own ``__init__`` would not take back: it asks for more than it hands on as ``args``."""
+    """Pickler for errors whose ``__init__`` requires other arguments than those in ``args``."""
 
     def reducer_override(self, obj: Any) -> Any:
         reduce: Any = type(obj).__reduce__
@@ -39,17 +23,17 @@ class _ErrorPickler(pickle.Pickler):
         return rebuild_error, (type(obj), obj.args), obj.__dict__ or None
 
 
-def rebuild_error(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
-    """Return an error as it was, by the ``__init__`` of the class that it has from Python itself."""
-    error = kind.__new__(kind, *args)
-    inits = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
-    with contextlib.suppress(Exception):  # what is missing then is a field, not the error
-        next(init for init in inits if not isinstance(init, FunctionType))(error, *args)
-    return error
+def make_step_failure(error: BaseException, call: FailedCall = FailedCall("")) -> StepFailure:  # noqa: B008  it is frozen
+    """Describe the error that ended a call; the description asks for no retry."""
+    timeout_s, is_lost = (error.seconds, error.is_lost) if isinstance(error, NodeTimeoutError) else (0.0, False)
+    failure = describe(msgspec.structs.replace(call, is_running=is_lost), error)
+    strings = (failure.message, failure.traceback, failure.arguments)
+    message, trace, arguments = [_to_encodable(string) for string in strings]
+    return StepFailure(message, trace, arguments, pickle_error(error), None, timeout_s, is_lost)
 
 
 def pickle_error(error: BaseException) -> bytes:
-    """Return an error as bytes; none, if it cannot be pickled or takes too much."""
+    """Pickle an error; return b"" if it cannot be pickled or exceeds MAX_ENTRY_BYTES."""
     file = io.BytesIO()
     try:
         _ErrorPickler(file).dump(error)
@@ -57,3 +41,17 @@ def pickle_error(error: BaseException) -> bytes:
         return b""
     data = file.getvalue()
     return data if len(data) <= MAX_ENTRY_BYTES else b""
+
+
+def rebuild_error(kind: type[BaseException], args: tuple[Any, ...]) -> BaseException:
+    """Recreate an error with the ``__init__`` of its nearest built-in base class."""
+    error = kind.__new__(kind, *args)
+    inits = [vars(base)["__init__"] for base in kind.__mro__ if "__init__" in vars(base)]
+    with contextlib.suppress(Exception):  # then a field is missing, but the error itself is complete
+        next(init for init in inits if not isinstance(init, FunctionType))(error, *args)
+    return error
+
+
+def _to_encodable(string: str) -> str:
+    """Escape the characters of a string that UTF-8 cannot encode."""
+    return string.encode(errors="backslashreplace").decode()

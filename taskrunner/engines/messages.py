@@ -1,7 +1,7 @@
-"""What travels between a run and the places where its nodes are run elsewhere: works there, reports back.
+"""Messages between the client and the worker processes: work items to the workers, step reports back.
 
-A work is one call or command, or a chain of calls of which each takes what the one before it returns. It carries
-templates, names and constants; results of other nodes stay where they are, and a ``Slot`` stands for each.
+A work item is one call, one command, or a chain of calls in which each call takes the result of its predecessor. It
+carries templates, names and constants. Results of other nodes stay on their workers; a ``Placeholder`` represents each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,24 +12,27 @@ import msgspec
 from taskrunner.graph.dag import NO_TEMPLATES, Templates
 from taskrunner.graph.spec import Capture, Retry
 
-# A kind of step beside those of a task (``run.plan``): take one item of a list. MAP there is: evaluate the items.
+# Another kind of step, beside the kinds of a task (``plan.task``): select one item of a list.
+# On a worker, MAP means: evaluate the items.
 PICK = 5
 
-# What a report tells of a step: that it has begun, if it takes long, or how it ended.
-BEGUN = "begun"
+# States in a step report.
+BEGUN = "begun"  # a slow step has started
 DONE = "done"
 FAILED = "failed"
-SKIPPED = "skipped"  # its guard was falsy
-STOPPED = "stopped"  # it had not begun when the run was stopped, or it was cancelled then
+SKIPPED = "skipped"  # its condition was falsy
+STOPPED = "stopped"  # the run was stopped before the step started, or the stop cancelled the step
 
-# So many bytes of a result, of an error or of what a command wrote travel with a report; more is fetched or left.
+# A step report carries at most this number of bytes of a result, of an error, or of the output of a command.
+# The client fetches larger output; larger results and errors stay on the worker.
 MAX_ENTRY_BYTES = 64 * 1024
 
 
 class ResultRef:
-    """A result that lies elsewhere. ``handle`` is the engine's; the result is dropped with the last Remote of it.
+    """Reference to a result on a worker process. The last reference to a result drops it there.
 
-    ``site`` is the address where it lies if it cannot be moved; "" if it can, or if that is not known yet.
+    ``handle`` belongs to the engine. ``worker`` is the address of the process that holds an immovable result; it is
+    "" if the result can be moved, or if that is not determined yet.
     """
 
     __slots__ = ("__weakref__", "handle", "worker")
@@ -40,19 +43,22 @@ class ResultRef:
 
 
 class Placeholder(msgspec.Struct, frozen=True):
-    """Stands in a work for the result that comes with it at ``number``; PREVIOUS: that of the step before."""
+    """Placeholder in a work item for the input result at index ``number``; PREVIOUS: the result of the previous step.
+
+    The results are sent along with the work item.
+    """
 
     number: int
 
 
 class GatheredResults(msgspec.Struct, frozen=True):
-    """Stands in a work for the list of results of a mapped node's children."""
+    """Placeholder in a work item for the list of results of the children of a mapped node."""
 
     parts: Sequence[Any]
 
 
 class MissingResult(msgspec.Struct, frozen=True):
-    """Stands in a work for the result of what failed or was skipped."""
+    """Placeholder in a work item for the result of a failed or skipped node."""
 
 
 PREVIOUS = Placeholder(-1)
@@ -62,10 +68,12 @@ MISSING_RESULT = MissingResult()
 class Step(msgspec.Struct, frozen=True):
     """One attempt of one node.
 
-    ``call`` is ``package.module:name``, or the function itself if it was given in Python. ``is_flat``: ``args`` are
-    the arguments; else they are templates, as ``templates`` are, for which ``given`` has the results by node.
-    ``timeout`` is in seconds, 0: none. ``is_guarded``: its guard takes the result of a node, so it is looked at there.
-    ``is_kept``: its result is to be reported in a form that a journal keeps, if it is small.
+    ``call`` is ``package.module:name``, or the function itself if it was passed from Python.
+    ``is_flat``: ``args`` are the arguments. Otherwise ``args`` and ``templates`` are templates, and ``inputs`` maps the
+    nodes that they reference to results.
+    ``timeout`` is in seconds, 0: none. ``has_condition``: the condition depends on the result of a node, so the
+    worker evaluates it.
+    ``is_journaled``: the step report contains the result in the form of the journal, if the result is small.
     """
 
     node: str
@@ -87,11 +95,13 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class WorkItem(msgspec.Struct, frozen=True):
-    """Steps to be run one after the other, up to the first that does not end well. ``key`` names the last result.
+    """Steps that one worker process executes in sequence, up to the first step that does not succeed.
 
-    ``run`` is the id of the run, ``priority`` the node's own: higher first. ``site``: it has to run there, since it
-    takes what cannot be moved; "": it may run anywhere. ``is_waiting``: it holds no worker while
-    it waits, as async nodes and commands do. ``is_quiet``: nobody wants a report of it.
+    ``run`` is the id of the run, and ``key`` names the result of the last step. ``priority`` is that of the node:
+    higher runs first. ``worker`` is the address of the required worker process, which holds an immovable input; "":
+    any worker process.
+    ``is_async``: it occupies no worker thread while it waits, as async nodes and commands do.
+    ``suppress_reports``: no step report is required.
     """
 
     run: str
@@ -104,23 +114,26 @@ class WorkItem(msgspec.Struct, frozen=True):
 
 
 class FailedResult(msgspec.Struct, frozen=True):
-    """The result of a work that did not end well. Somebody takes it only if it was lost, and run again."""
+    """The result of a work item that did not succeed.
+
+    A consumer receives it only if the original result was lost and its work item failed on the rerun.
+    """
 
     node: str
     message: str
 
 
 class ImmovableResult(msgspec.Struct, frozen=True):
-    """Stands for a result that could not be moved to where it is needed, and says why."""
+    """Substitute for a result that could not be moved to its consumer; ``message`` is the reason."""
 
     message: str
 
 
 class StepFailure(msgspec.Struct, frozen=True, array_like=True):
-    """How a step failed: the texts of ``run.outcome.Failure``, the pickled error if it has one, and what follows.
+    """The failure of a step: the strings of ``plan.outcome.Failure``, and the pickled error or b"".
 
-    ``wait_s``: it is worth another attempt after so many seconds. ``timeout_s``: it timed out after so many, and its
-    call is ``is_lost``: it goes on in a thread that nobody waits for.
+    ``wait_s``: a retry is due after this number of seconds; None: no retry. ``timeout_s``: the timeout that expired,
+    in seconds; 0: none. ``is_lost``: the call that timed out still runs in an abandoned thread.
     """
 
     message: str
@@ -133,7 +146,7 @@ class StepFailure(msgspec.Struct, frozen=True, array_like=True):
 
 
 class OutputFile(msgspec.Struct, frozen=True, array_like=True):
-    """One file that a command wrote: where it is, how large, and the whole of it if it is small."""
+    """An output file of a command: its path, its size in bytes, and its content if it is small."""
 
     path: str
     size: int
@@ -141,13 +154,15 @@ class OutputFile(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StepReport(msgspec.Struct, frozen=True, array_like=True):
-    """What became of one step of a work, or that it goes on. ``site`` is where, ``thread`` on which thread; 0: on none.
+    """The outcome of one step of a work item, or the notice that it still runs.
 
-    ``began`` is in nanoseconds since 1970 by the site's own clock, ``ran`` in nanoseconds. ``gil``: it was on after it.
-    ``entry`` is the journal's, ``count`` the number of items of a mapped node, and ``items`` these themselves, as they
-    are stored, where they are small. ``written`` is what a command wrote: its output, and its errors. ``cpu``: the
-    nanoseconds of CPU time that a plain call took; 0: nothing was called, or it was given up. ``is_fixed``: the result
-    of the work cannot be moved.
+    ``worker`` is the address of the worker process, ``thread`` the id of the thread; 0: no thread.
+    ``began`` is in nanoseconds since 1970 on the clock of the worker process, ``ran`` in nanoseconds.
+    ``gil``: the GIL was on after the step. ``entry`` is for the journal. ``count`` is the number of items of a mapped
+    node, and ``items`` contains the serialized items if they are small.
+    ``output_files`` are the standard output and the standard error of a command. ``cpu`` is the CPU time of a
+    synchronous call in nanoseconds; 0: there was no call, or it was abandoned.
+    ``is_pinned``: the result of the work item is immovable.
     """
 
     key: str
@@ -172,10 +187,10 @@ _decode = msgspec.msgpack.Decoder(list[StepReport]).decode
 
 
 def to_bytes(reports: Sequence[StepReport]) -> bytes:
-    """Return reports as they travel."""
+    """Serialize step reports for transport."""
     return _encode(reports)
 
 
 def from_bytes(data: bytes) -> list[StepReport]:
-    """Return the reports that bytes stand for."""
+    """Deserialize step reports."""
     return _decode(data)

@@ -6,10 +6,10 @@ A worker that only sleeps while its task waits could sleep forever: the awaited 
 task. So the worker performs the first possible step of these:
 
 1. The awaited task is queued: run it immediately on this worker, wherever in the pool it is queued.
-2. Another worker runs the awaited task: run a task that is related to the wait. This is a task that the waiting task
-   has submitted (from the worker's own deque, newest first), or one that the awaited task has submitted (from the deque
-   of the worker that runs it, oldest first: Wagner and Calder, "Leapfrogging: a portable technique for implementing
-   efficient futures", 1993).
+2. Another worker runs the awaited task: run a task that is related to the wait. There are two kinds. The waiting task
+   has submitted it (from the worker's own deque, newest first). Or the awaited task has submitted it (from the deque of
+   the worker that runs the awaited task, oldest first: Wagner and Calder, "Leapfrogging: a portable technique for
+   implementing efficient futures", 1993).
 3. There is no such task: sleep until the awaited task is done, or its worker pushes an item.
 
 A worker claims such a task at its position in the deque. A stale entry remains there, and the worker that dequeues it

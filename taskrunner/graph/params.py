@@ -15,7 +15,8 @@ from taskrunner.safe.secrets import MASK, looks_secret
 def parse_setting(file: GraphFile, text: str) -> tuple[str, Any]:
     """Parse ``name=value`` from a command line: a string if the default is a string, otherwise JSON.
 
-    If the value is not valid JSON, it is the unchanged string.
+    If the value is not valid JSON, it is the unchanged string. So is a number for a null default, if JSON
+    would write it differently: ``1.10`` may be a version, ``007`` a name, and ``1e5`` a commit.
 
     Raises:
         UsageError: the form is wrong, or there is no such parameter.
@@ -28,9 +29,14 @@ def parse_setting(file: GraphFile, text: str) -> tuple[str, Any]:
     if isinstance(default, str):
         return name, value
     try:
-        return name, msgspec.json.decode(value.encode())
+        parsed = msgspec.json.decode(value.encode())
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return name, value
+    return name, value if default is None and _is_rewritten(parsed, value) else parsed
+
+
+def _is_rewritten(parsed: Any, text: str) -> bool:
+    return isinstance(parsed, int | float) and msgspec.json.encode(parsed) != text.encode()
 
 
 def resolve(file: GraphFile, values: Mapping[str, Any], *, complete: bool = True) -> dict[str, Any]:

@@ -73,9 +73,9 @@ instead of all. The woken worker is the searching worker:
   queued. The announcement precedes the recheck, as S1 precedes S2, and for the same reason.
 * If it finds none, it parks, which raises IDLE.
 
-An idle worker that finds an item at S2 becomes the searching worker unless there is one, because the pusher of this
-item may have read IDLE as down. So while any worker is idle, either IDLE is up, or a searching worker is about to
-perform one of these two steps.
+An idle worker that finds an item at S2 becomes the searching worker unless there is one. The reason is that the pusher
+of this item may have read IDLE as down. So while any worker is idle, either IDLE is up, or a searching worker is about
+to perform one of these two steps.
 
 The pool's policy selects the idle worker to wake, while ``_lock`` is held. The protocol does not depend on the choice:
 every statement about the searching worker applies to any worker that was removed from ``_idle``.
@@ -87,9 +87,9 @@ it cannot be lost either.
 
 Shutdown
 --------
-When the last worker parks and ``_holds`` is zero, no thread can add an item: a worker that was the only one awake read
-the deques and the global queue as empty under ``_lock``. It stops the pool. While holds are left, the pool waits. The
-caller that releases the last hold performs the same check.
+When the last worker parks and ``_holds`` is zero, no thread can add an item. This worker was the only one awake, and
+it read the deques and the global queue as empty under ``_lock``. It stops the pool. While holds are left, the pool
+waits. The caller that releases the last hold performs the same check.
 """
 
 import heapq

@@ -62,7 +62,7 @@ class Session:
             self.ordering = Ordering(options)  # before the run has a directory: "last" must not mean that
             self.backend = enter(open_backend(graph, options, self.plan))
             check_gil(options, self.backend, self.gil_watch)
-            self._first_events = [*self.backend.introduction(), *gil_warnings(self.gil_watch)]
+            self._first_events = [*self.backend.startup_events(), *gil_warnings(self.gil_watch)]
             self.store = enter(open_run_store(graph, options, self.plan))
             self.ordering.apply(self.plan, self.backend.workers)
             options.adapt(self.plan)

@@ -56,7 +56,8 @@ class Summary(msgspec.Struct, frozen=True):
     - ``failed``: the number of failures, including allowed ones. ``ok`` ignores allowed failures.
     - ``cached``: the number of finished nodes with a result from the cache.
     - ``engine``: the engine that ran the nodes. For an engine other than threads, ``workers`` is the number of nodes
-      that could run at once on it, and ``peak_memory_bytes`` covers the client process only.
+      that could run at once on it.
+    - ``peak_memory_bytes``: the peak memory of this process only, without worker processes.
     - ``cpu``: the wall time and CPU time of calls, if measured.
     """
 

@@ -1,1 +1,1 @@
-"""Many runs of one graph under different schedules, to find what depends on the schedule."""
+"""Schedule search: many runs of one graph under different schedules, to find results that depend on the schedule."""

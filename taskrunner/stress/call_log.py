@@ -1,4 +1,4 @@
-"""What the calls of one run did: in which order they began, what they returned, and what they were handed."""
+"""Call log: the calls of one run, with their start order, end order, results and argument objects."""
 
 import functools
 import time
@@ -12,91 +12,93 @@ from taskrunner.plan.task import ASYNC
 from taskrunner.safe.reprs import format_arguments
 from taskrunner.session.result import RunResult
 from taskrunner.storage.serialization import ATOMS
-from taskrunner.stress.digest import content, digest
+from taskrunner.stress.digest import digest, digest_object
 from taskrunner.stress.interleaving import Interleaving
 
 FAILED = "failed: "
 SKIPPED = "skipped"
-_DEEPEST = 2
-_MOST = 1_000  # objects of one call that are looked at
-_UNCHANGING = (*ATOMS, frozenset, type, type(len), type(lambda: 0))
+_MAX_DEPTH = 2
+_MAX_OBJECTS = 1_000  # checked objects of one call
+_IMMUTABLE_TYPES = (*ATOMS, frozenset, type, type(len), type(lambda: 0))
 
 
 class CallLog:
-    """Wraps the functions of a plan, whose nodes then leave what they did here.
+    """A log that wraps the functions of a plan, and records their calls.
 
-    Any thread writes: ``list.append``, and into dicts one key of its own for each node. ``is_tracking``: look for what
-    each call changes of what it was handed. That is exact with one worker only.
+    Thread safety: any thread writes, with ``list.append``, or with a separate dict key for each node.
+
+    With ``is_tracking``, the log also records the argument objects that each call modifies. This is exact with one
+    worker only.
     """
 
     def __init__(
-        self, meeting: Interleaving | None = None, *, is_sharing: bool = False, is_tracking: bool = False
+        self, interleaving: Interleaving | None = None, *, is_sharing: bool = False, is_tracking: bool = False
     ) -> None:
-        self.meeting = meeting
-        self.began: list[str] = []
+        self.interleaving = interleaving
+        self.started: list[str] = []
         self.ended: list[str] = []
         self.results: dict[str, str] = {}
-        self.shown: dict[str, str] = {}
-        self.handed: dict[str, list[Any]] = {}  # the objects themselves: so no other gets the number of one of them
-        self.changed: dict[str, set[int]] = {}
-        self.failure: Failure | None = None  # the first that is not allowed
+        self.displayed: dict[str, str] = {}
+        self.arguments: dict[str, list[Any]] = {}  # the objects themselves, so that no id is reused
+        self.modified: dict[str, set[int]] = {}
+        self.failure: Failure | None = None  # the first one that is not allowed
         self._is_sharing = is_sharing or is_tracking
         self._is_tracking = is_tracking
 
     def wrap(self, plan: Plan) -> None:
-        """Put this watch around each function of a plan."""
+        """Wrap each function of a plan with this log."""
         for task in plan.tasks:
             if task.function is not None:
-                around = self._around_async if task.details.call_kind == ASYNC else self._around
-                task.function = around(task.function)
+                wrap_call = self._wrap_async_call if task.details.call_kind == ASYNC else self._wrap_call
+                task.function = wrap_call(task.function)
 
     def close(self, result: RunResult) -> None:
-        """Add what became of the nodes, from the run's result."""
+        """Add the outcomes of the nodes from the run's result."""
         for node, value in result.outputs.items():
             self._store(node, value)
         for node in result.skipped:
-            self.results[node] = self.shown[node] = SKIPPED
+            self.results[node] = self.displayed[node] = SKIPPED
         self.failure = next((failure for failure in result.failures if not failure.allowed), None)
         for failure in result.failures:
             self.results[failure.node] = FAILED + type(failure.error).__name__
-            self.shown[failure.node] = FAILED + failure.message
+            self.displayed[failure.node] = FAILED + failure.message
 
     @property
     def starts(self) -> list[str]:
-        """The nodes in the order in which they first began."""
-        return list(dict.fromkeys(self.began))
+        """The nodes in the order of their first starts."""
+        return list(dict.fromkeys(self.started))
 
     @property
     def ends(self) -> list[str]:
-        """The nodes in the order in which they first ended, by an error as well."""
+        """The nodes in the order of their first ends, including ends by an error."""
         return list(dict.fromkeys(self.ended))
 
     def _store(self, node: str, value: Any) -> None:
         self.results[node] = digest(value)
-        self.shown[node] = format_arguments([value], {})[1:-1]
+        self.displayed[node] = format_arguments([value], {})[1:-1]
 
-    def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_call(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             node = current_node_id()
-            self.began.append(node)
+            self.started.append(node)
             before = self._snapshot(node, args, kwargs)
-            value = self._disturbed(node, functools.partial(self._to_its_end, node, function, args, kwargs))
+            value = self._call_perturbed(node, functools.partial(self._call_and_log_end, node, function, args, kwargs))
             self._compare(node, before)
             self._store(node, value)
             return value
 
         return call
 
-    def _to_its_end(
+    def _call_and_log_end(
         self, node: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         try:
             return function(*args, **kwargs)
-        finally:  # at once: before any yield
+        finally:  # immediately: before any yield
             self.ended.append(node)
 
-    def _around_async(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_async_call(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def call(*args: Any, **kwargs: Any) -> Any:
             node = current_node_id()
@@ -106,44 +108,47 @@ class CallLog:
 
         return call
 
-    def _disturbed(self, node: str, function: Callable[[], Any]) -> Any:
-        """Call a function: in turns with another where it is to meet one, else with a yield on either side."""
-        if self.meeting is None:
+    def _call_perturbed(self, node: str, function: Callable[[], Any]) -> Any:
+        """Call a function: interleaved if the node is in the pair, else with a yield before and after the call.
+
+        A log without an interleaving calls the function directly.
+        """
+        if self.interleaving is None:
             return function()
-        if node in self.meeting.pair:
-            return self.meeting.call(node, function)
+        if node in self.interleaving.pair:
+            return self.interleaving.call(node, function)
         time.sleep(0)
         value = function()
         time.sleep(0)
         return value
 
     def _snapshot(self, node: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[tuple[Any, str]]:
-        """Note what a call is handed; return each object with its content, if that is to be tracked."""
+        """Record the argument objects of a call; with tracking, return each object with the digest of its content."""
         if not self._is_sharing:
             return []
-        self.handed[node] = found = list(_objects([*args, *kwargs.values()]))
-        return [(value, content(value)) for value in found] if self._is_tracking else []
+        self.arguments[node] = objects = list(_find_mutable([*args, *kwargs.values()]))
+        return [(value, digest_object(value)) for value in objects] if self._is_tracking else []
 
     def _compare(self, node: str, before: Iterable[tuple[Any, str]]) -> None:
-        changed = {id(value) for value, was in before if content(value) != was}
-        if changed:
-            self.changed[node] = changed
+        modified = {id(value) for value, old_digest in before if digest_object(value) != old_digest}
+        if modified:
+            self.modified[node] = modified
 
 
-def _objects(values: Iterable[Any]) -> Iterable[Any]:
-    """Return the objects that can change among some values and what these hold, each once."""
-    found: dict[int, Any] = {}
+def _find_mutable(values: Iterable[Any]) -> Iterable[Any]:
+    """Return the mutable objects among some values and their elements, each once."""
+    objects: dict[int, Any] = {}
     level = list(values)
-    for _ in range(_DEEPEST):
-        inner: list[Any] = []
+    for _ in range(_MAX_DEPTH):
+        elements: list[Any] = []
         for value in level:
-            if isinstance(value, _UNCHANGING) or id(value) in found or len(found) >= _MOST:
+            if isinstance(value, _IMMUTABLE_TYPES) or id(value) in objects or len(objects) >= _MAX_OBJECTS:
                 continue
             if isinstance(value, list | tuple | set):
-                inner += value
+                elements += value
             elif isinstance(value, dict):
-                inner += value.values()
+                elements += value.values()
             if not isinstance(value, tuple):
-                found[id(value)] = value
-        level = inner
-    return found.values()
+                objects[id(value)] = value
+        level = elements
+    return objects.values()

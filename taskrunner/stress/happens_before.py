@@ -1,4 +1,4 @@
-"""What must come before what among the calls of a run, children of mapped nodes among them."""
+"""Happens-before relation among the calls of a run, including the children of mapped nodes."""
 
 import functools
 import heapq
@@ -10,82 +10,84 @@ type Pair = tuple[str, str]
 
 
 class HappensBefore:
-    """The order that a graph asks for among the calls that a run has made; ``starts`` is an order that keeps to it."""
+    """The order that a graph requires among the calls of a run; ``starts`` is an order that satisfies it."""
 
     def __init__(self, dag: Dag, starts: Sequence[str]) -> None:
         self.dag = dag
         self.starts = starts
-        self.place: Mapping[str, int] = {node: place for place, node in enumerate(starts)}
+        self._positions: Mapping[str, int] = {node: position for position, node in enumerate(starts)}
 
-    def vertex(self, node: str) -> int:
-        """Return the index of a node's vertex; that of a child is its mapped node's."""
+    def find_vertex(self, node: str) -> int:
+        """Return the index of a node's vertex; a child has the vertex of its mapped node."""
         index = self.dag.index
         return index[node] if node in index else index[node.rpartition("[")[0]]
 
     def are_unordered(self, one: str, other: str) -> bool:
-        """Say whether nothing decides which of two nodes comes first."""
+        """Return whether the graph leaves the order of two nodes open."""
         if one == other:
             return False
-        a, b = self.vertex(one), self.vertex(other)
+        a, b = self.find_vertex(one), self.find_vertex(other)
         return a == b or not ((self._ancestors[a] >> b | self._ancestors[b] >> a) & 1)
 
     def may_overlap(self, one: str, other: str) -> bool:
-        """Say whether two nodes may run at the same time."""
+        """Return whether two nodes may run at the same time."""
         pools = self.dag.file.pools
-        shared = {*self.dag.vertices[self.vertex(one)].pools} & {*self.dag.vertices[self.vertex(other)].pools}
+        vertices = self.dag.vertices
+        shared = {*vertices[self.find_vertex(one)].pools} & {*vertices[self.find_vertex(other)].pools}
         return self.are_unordered(one, other) and not any(pools[name] == 1 for name in shared)
 
-    def order(self, first: Iterable[Pair]) -> list[str]:
-        """Return the order nearest to ``starts`` in which of each of these pairs the first comes before the second."""
-        waits = {node: set(self._before[node]) for node in self.starts}
-        for earlier, later in first:
-            waits[later].add(earlier)
-        after: dict[str, list[str]] = {node: [] for node in self.starts}
-        for node, needed in waits.items():
-            for each in needed:
-                after[each].append(node)
-        ready = [self.place[node] for node, needed in waits.items() if not needed]
+    def find_order(self, constraints: Iterable[Pair]) -> list[str]:
+        """Return the order nearest to ``starts`` in which the first node of each pair precedes the second."""
+        pending = {node: set(self._predecessors[node]) for node in self.starts}
+        for first, second in constraints:
+            pending[second].add(first)
+        successors: dict[str, list[str]] = {node: [] for node in self.starts}
+        for node, predecessors in pending.items():
+            for predecessor in predecessors:
+                successors[predecessor].append(node)
+        ready = [self._positions[node] for node, predecessors in pending.items() if not predecessors]
         heapq.heapify(ready)
-        found = []
+        order = []
         while ready:
             node = self.starts[heapq.heappop(ready)]
-            found.append(node)
-            for each in after[node]:
-                waits[each].discard(node)
-                if not waits[each]:
-                    heapq.heappush(ready, self.place[each])
-        return found
+            order.append(node)
+            for successor in successors[node]:
+                pending[successor].discard(node)
+                if not pending[successor]:
+                    heapq.heappush(ready, self._positions[successor])
+        return order
 
     @functools.cached_property
     def _ancestors(self) -> list[int]:
-        """For each vertex a set of those before it, as the bits of a number."""
-        found = [0] * len(self.dag.vertices)
+        """For each vertex, the set of its ancestors as the bits of an integer."""
+        ancestors = [0] * len(self.dag.vertices)
         for index in self.dag.order:
-            for before in self.dag.vertices[index].predecessors:
-                found[index] |= found[before] | 1 << before
-        return found
+            for predecessor in self.dag.vertices[index].predecessors:
+                ancestors[index] |= ancestors[predecessor] | 1 << predecessor
+        return ancestors
 
     @functools.cached_property
     def _calls(self) -> Mapping[int, list[str]]:
         calls: dict[int, list[str]] = {}
         for node in self.starts:
-            calls.setdefault(self.vertex(node), []).append(node)
+            calls.setdefault(self.find_vertex(node), []).append(node)
         return calls
 
     @functools.cached_property
-    def _before(self) -> Mapping[str, set[str]]:
-        """For each call those just before it; what has made none, such as a command, stands for what it needs."""
-        ends: list[set[str]] = [set() for _ in self.dag.vertices]  # the calls that have ended when a vertex has
-        found: dict[str, set[str]] = {}
+    def _predecessors(self) -> Mapping[str, set[str]]:
+        """For each call, its direct predecessors; a node without calls, such as a command, is replaced by its own."""
+        # The calls that have ended when a vertex has ended.
+        ended: list[set[str]] = [set() for _ in self.dag.vertices]
+        predecessors: dict[str, set[str]] = {}
         for index in self.dag.order:
-            needed = set().union(*[ends[before] for before in self.dag.vertices[index].predecessors])
-            ends[index] = set(self._calls.get(index, ())) or needed
-            found |= dict.fromkeys(self._calls.get(index, ()), needed)
-        return found
+            inherited = set().union(*[ended[vertex] for vertex in self.dag.vertices[index].predecessors])
+            ended[index] = set(self._calls.get(index, ())) or inherited
+            predecessors |= dict.fromkeys(self._calls.get(index, ()), inherited)
+        return predecessors
 
 
-def inversions(reference: Sequence[str], order: Sequence[str]) -> list[Pair]:
-    """Return the pairs that stand the other way round than in the reference, as they stand."""
-    place = {node: number for number, node in enumerate(reference)}
-    known = [node for node in order if node in place]
-    return [(a, b) for i, a in enumerate(known) for b in known[i + 1 :] if place[a] > place[b]]
+def find_inversions(reference: Sequence[str], order: Sequence[str]) -> list[Pair]:
+    """Return the pairs of nodes, as ordered in ``order``, whose order is the opposite in the reference."""
+    positions = {node: position for position, node in enumerate(reference)}
+    known = [node for node in order if node in positions]
+    return [(a, b) for i, a in enumerate(known) for b in known[i + 1 :] if positions[a] > positions[b]]

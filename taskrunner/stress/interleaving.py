@@ -1,9 +1,13 @@
-"""Two nodes made to overlap, and to take turns in the middle of their lines as a seed says.
+"""Interleaving: two overlapping nodes that alternate between instructions, as a seed determines.
 
-Both wait for each other before they begin. From then on one of them runs at a time, and at each instruction of their
-own code (not the standard library's) the turn may pass to the other. So what they do is decided by the seed alone, as
-long as neither waits for what the other holds: then the turn goes back, which costs BLOCKED seconds. Driving two
-suspects into each other is the idea of Sen, "Race directed random testing of concurrent programs", 2008.
+Both nodes wait for each other before they begin. From then on one of them runs at a time. At each instruction of their
+own code (not the standard library's) the turn may pass to the other node.
+
+Guarantees: the seed alone determines the execution, as long as neither node waits for a resource that the other holds.
+If one does, the turn returns to the holder, at a cost of BLOCKED_AFTER_S seconds.
+
+The idea of driving two suspects into each other is from Sen, "Race directed random testing of concurrent programs",
+2008.
 """
 
 import sys
@@ -15,54 +19,64 @@ from random import Random
 from types import FrameType
 from typing import Any
 
-# Seconds that a node waits for the other to come, and that a turn may take before the other is thought to be stuck.
-TURN_TIMEOUT_S = 0.5
+# Seconds that a node waits for the other node of the pair to arrive.
+ARRIVAL_TIMEOUT_S = 0.5
+# Seconds that a node waits for its turn before the other node counts as blocked.
 BLOCKED_AFTER_S = 0.05
-# After so many instructions the two run on freely: a long loop has been tried enough.
+# Instructions after which both nodes run freely: a long loop has been tested enough.
 MAX_STEPS = 20_000
-# So often may a node be stuck before the two run on freely: they keep a lock, and each time costs BLOCKED.
-MAX_STUCK = 5
-# How often the turn passes: seldom and often find different mistakes.
-_SHARES = (0.5, 0.1, 0.02)
-_FOREIGN = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), str(Path(__file__).parents[1]), "<frozen")
+# Times that a node may be blocked before both run freely: they hold a lock, and each time costs BLOCKED_AFTER_S.
+MAX_BLOCKED = 5
+# Probabilities that the turn passes at an instruction: rare and frequent switches find different faults.
+_SWITCH_PROBABILITIES = (0.5, 0.1, 0.02)
+# Path prefixes of code whose instructions are not steps.
+_EXCLUDED_PATHS = (
+    sysconfig.get_path("stdlib"),
+    sysconfig.get_path("purelib"),
+    str(Path(__file__).parents[1]),
+    "<frozen",
+)
 
 type Pair = tuple[str, str]
 
 
 class Interleaving:
-    """The meeting of a pair of nodes in one run. ``_changed`` guards all that is written after the two have met."""
+    """The interleaving of a pair of nodes in one run.
+
+    Thread safety: ``_changed`` protects all state that is written after both nodes have arrived.
+    """
 
     def __init__(self, pair: Pair, seed: int) -> None:
         self.pair = pair
         self.has_happened = False
-        self._random = Random(seed)  # noqa: S311  no secret
-        self._share = self._random.choice(_SHARES)
-        self._barrier = threading.Barrier(2, timeout=TURN_TIMEOUT_S)
+        self._random = Random(seed)  # noqa: S311  not a secret
+        self._switch_probability = self._random.choice(_SWITCH_PROBABILITIES)
+        self._barrier = threading.Barrier(2, timeout=ARRIVAL_TIMEOUT_S)
         self._changed = threading.Condition()
         self._turn = self._random.randrange(2)
-        self._came: set[str] = set()
-        self._is_stuck = self._is_over = False
-        self._steps = self._stuck = 0
+        self._arrived: set[str] = set()
+        self._is_blocked = self._is_over = False
+        self._steps = self._blocked_count = 0
 
     def call(self, node: str, function: Callable[[], Any]) -> Any:
-        """Call a function for a node of the pair, in turns with the other one."""
+        """Call a function for a node of the pair, interleaved with the call of the other node."""
         with self._changed:
-            is_again = node in self._came
-            self._came.add(node)
-        if is_again:  # it is tried again
+            is_retry = node in self._arrived
+            self._arrived.add(node)
+        if is_retry:
             return function()
-        before = sys.gettrace()
-        # Before either of them has begun: on 3.13t code loses events while another thread switches tracing on.
+        previous = sys.gettrace()
+        # Before either node has begun: on 3.13t code loses events while another thread enables tracing.
         sys.settrace(self._tracer(self.pair.index(node)))
         try:
-            return self._in_turns(self.pair.index(node), function)
+            return self._call_in_turns(self.pair.index(node), function)
         finally:
-            sys.settrace(before)
+            sys.settrace(previous)
 
-    def _in_turns(self, side: int, function: Callable[[], Any]) -> Any:
+    def _call_in_turns(self, side: int, function: Callable[[], Any]) -> Any:
         try:
             self._barrier.wait()
-        except threading.BrokenBarrierError:  # the other does not come
+        except threading.BrokenBarrierError:  # the other node does not arrive
             self._is_over = True
             return function()
         self.has_happened = True
@@ -76,9 +90,9 @@ class Interleaving:
 
     def _tracer(self, side: int) -> Callable[[FrameType, str, Any], Any]:
         def trace(frame: FrameType, event: str, _: Any) -> Any:
-            if frame.f_code.co_filename.startswith(_FOREIGN):
+            if frame.f_code.co_filename.startswith(_EXCLUDED_PATHS):
                 return None
-            frame.f_trace_opcodes = True  # f_trace_lines stays on: without it 3.13 leaves out the first opcodes
+            frame.f_trace_opcodes = True  # f_trace_lines stays on: without it 3.13 omits the first opcodes
             if event in ("opcode", "line"):
                 self._step(side)
             return trace
@@ -86,21 +100,21 @@ class Interleaving:
         return trace
 
     def _step(self, side: int, *, is_first: bool = False) -> None:
-        """Wait until it is this side's turn; if it is, perhaps pass it on."""
+        """Wait until it is this side's turn; if it already is, pass the turn to the other side at random."""
         with self._changed:
             if self._is_over or self._steps > MAX_STEPS:
                 return
             if self._turn == side:
-                if is_first:  # nothing is drawn: the other may have passed the turn on before this one came to wait
+                if is_first:  # without a random draw: the other side may have passed the turn before this side waited
                     return
                 self._steps += 1
-                if self._is_stuck or self._random.random() > self._share:
+                if self._is_blocked or self._random.random() > self._switch_probability:
                     return
                 self._turn = 1 - side
                 self._changed.notify()
             else:
-                self._is_stuck = False  # the one that was thought to be stuck has come
+                self._is_blocked = False  # the side that counted as blocked has arrived
             if not self._changed.wait_for(lambda: self._turn == side or self._is_over, BLOCKED_AFTER_S):
-                self._turn, self._is_stuck = side, True
-                self._stuck += 1
-                self._is_over = self._stuck > MAX_STUCK
+                self._turn, self._is_blocked = side, True
+                self._blocked_count += 1
+                self._is_over = self._blocked_count > MAX_BLOCKED

@@ -1,15 +1,15 @@
-"""What a search has found."""
+"""Stress report: the outcome of a search."""
 
 import msgspec
 
-# How a finding shows itself.
+# The kinds of a finding.
 ORDER = "order"  # with one worker, when nodes start in another order
 OVERLAP = "overlap"  # when nodes run at the same time
-UNSTEADY = "unsteady"  # when nothing is changed at all
+UNSTEADY = "unsteady"  # even in a repetition of the baseline run
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A node whose result, as text, is not that of the first run."""
+    """A node whose result, as a string, differs from the baseline run."""
 
     node: str
     expected: str
@@ -17,11 +17,12 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """The first schedule whose results differ.
+    """The first schedule with different results.
 
-    ``differences``: in the graph's order. ``reorderings``: pairs of nodes; that the first of each starts before the
-    second is enough. ``run``: one that has been left to be replayed. ``pair``: the nodes that ran at the same time.
-    ``again``: how many of ``tries`` repetitions under the same seed have shown it.
+    ``differences`` are in the order of the graph. ``reorderings`` are pairs of nodes. It is sufficient that the first
+    node of each pair starts before the second. ``run`` is the id of a run that was stored for a replay. ``pair`` holds
+    the nodes that ran at the same time. ``again`` is the number of repetitions, out of ``tries`` with the same seed,
+    that reproduced the finding.
     """
 
     kind: str
@@ -35,7 +36,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sharing(msgspec.Struct, frozen=True):
-    """An object that ``changed_by`` changes, and that ``seen_by`` was handed: nothing says which comes first."""
+    """An object that ``changed_by`` modifies and ``seen_by`` also received, although the nodes are unordered."""
 
     type: str
     changed_by: str
@@ -43,7 +44,11 @@ class Sharing(msgspec.Struct, frozen=True):
 
 
 class StressReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A search. ``uncompared``: nodes whose results have no form that compares. ``tracked``: sharing was looked for."""
+    """The outcome of a search.
+
+    ``met`` is the number of runs in which a pair of nodes overlapped. ``uncompared`` lists the nodes whose results have
+    no comparable form. ``tracked`` is whether the search looked for shared objects.
+    """
 
     graph: str
     runs: int

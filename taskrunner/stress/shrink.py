@@ -1,78 +1,82 @@
-"""From an order that shows a fault to the fewest reorderings that show it."""
+"""Shrinking: the reduction of an order that shows a fault to the fewest reorderings that show it."""
 
 from collections.abc import Callable, Sequence
 
-from taskrunner.stress.happens_before import HappensBefore, Pair, inversions
+from taskrunner.stress.happens_before import HappensBefore, Pair, find_inversions
 
-# So many orders are tried at most by delta debugging, and orders of more calls are left as they are.
+# The maximum number of orders that delta debugging tries.
 MAX_TRIES = 200
+# Orders of more calls are not shrunk.
 MAX_CALLS = 2_000
 
 type Test = Callable[[Sequence[str]], bool]
 
 
-def shrink(needs: HappensBefore, failing: Sequence[str], shows: Test) -> list[Pair]:
-    """Return the pairs of nodes, each as it must start, that are enough to show a fault; the others start as usual.
+def shrink(happens_before: HappensBefore, failing: Sequence[str], shows_fault: Test) -> list[Pair]:
+    """Return pairs of nodes, in start order, that suffice to show a fault; all others start in the baseline order.
 
-    ``shows`` runs the graph in an order. On the way from the usual order to the failing one, by swaps of neighbours,
-    there is a swap that brings the fault: a bisection finds it. Often it is enough by itself. If not, what else is
-    swapped is cut down by delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input",
-    2002), within MOST_TRIES runs. Nothing is returned for orders that are too long, or are not of the same calls.
+    ``shows_fault`` runs the graph in an order. On the path from the baseline order to the failing one, by swaps of
+    neighbors, one swap introduces the fault. A bisection finds this swap, which often suffices alone. If not, delta
+    debugging reduces the other swaps (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input",
+    2002), within MAX_TRIES runs.
+
+    The result is empty if the order is too long, or has other calls than the baseline order.
     """
-    path = _path(needs.starts, failing) if {*failing} == {*needs.starts} and len(failing) <= MAX_CALLS else []
+    starts = happens_before.starts
+    path = _find_path(starts, failing) if {*failing} == {*starts} and len(failing) <= MAX_CALLS else []
     if not path:
         return []
     good, bad = 0, len(path)
     while bad - good > 1:
         middle = (good + bad) // 2
-        if shows(_swapped(needs.starts, path[:middle])):
+        if shows_fault(_apply_swaps(starts, path[:middle])):
             bad = middle
         else:
             good = middle
     decisive = path[bad - 1]
-    if shows(needs.order([decisive])):
+    if shows_fault(happens_before.find_order([decisive])):
         return [decisive]
-    others = inversions(needs.starts, _swapped(needs.starts, path[:bad]))
+    others = find_inversions(starts, _apply_swaps(starts, path[:bad]))
     others.remove(decisive)
-    return [*_fewest(others, lambda kept: shows(needs.order([*kept, decisive]))), decisive]
+    return [*_reduce(others, lambda pairs: shows_fault(happens_before.find_order([*pairs, decisive]))), decisive]
 
 
-def _path(start: Sequence[str], end: Sequence[str]) -> list[Pair]:
-    """Return swaps of neighbours that lead from one order to another, each pair as it stands after its swap."""
-    place = {node: number for number, node in enumerate(end)}
-    found: list[Pair] = []
+def _find_path(start: Sequence[str], end: Sequence[str]) -> list[Pair]:
+    """Return swaps of neighbors that lead from one order to another, each pair as ordered after its swap."""
+    positions = {node: position for position, node in enumerate(end)}
+    swaps: list[Pair] = []
     order: list[str] = []
-    for node in start:  # insertion sort: each node passes those that it is to come before
-        at = len(order)
-        while at and place[order[at - 1]] > place[node]:
-            at -= 1
-            found.append((node, order[at]))
-        order.insert(at, node)
-    return found
+    for node in start:  # insertion sort: each node moves before its successors in the other order
+        index = len(order)
+        while index and positions[order[index - 1]] > positions[node]:
+            index -= 1
+            swaps.append((node, order[index]))
+        order.insert(index, node)
+    return swaps
 
 
-def _swapped(start: Sequence[str], swaps: Sequence[Pair]) -> list[str]:
-    """Return the order after some swaps of neighbours."""
+def _apply_swaps(start: Sequence[str], swaps: Sequence[Pair]) -> list[str]:
+    """Return the order after some swaps of neighbors."""
     order = list(start)
-    place = {node: number for number, node in enumerate(order)}
+    positions = {node: position for position, node in enumerate(order)}
     for first, second in swaps:
-        at = place[second]
-        order[at], order[at + 1] = first, second
-        place[first], place[second] = at, at + 1
+        index = positions[second]
+        order[index], order[index + 1] = first, second
+        positions[first], positions[second] = index, index + 1
     return order
 
 
-def _fewest(pairs: list[Pair], shows: Callable[[Sequence[Pair]], bool]) -> list[Pair]:
-    """Return a part of the pairs that shows the fault and of which none can be left out, if tries suffice."""
+def _reduce(pairs: list[Pair], shows_fault: Callable[[Sequence[Pair]], bool]) -> list[Pair]:
+    """Return a subset of the pairs that shows the fault, minimal if MAX_TRIES suffice: every pair is then needed."""
     size, tries = max(len(pairs) // 2, 1), 0
     while pairs and size:
-        at = 0
-        while at < len(pairs) and tries < MAX_TRIES:
-            kept = pairs[:at] + pairs[at + size :]
+        index = 0
+        while index < len(pairs) and tries < MAX_TRIES:
+            subset = pairs[:index] + pairs[index + size :]
             tries += 1
-            if shows(kept):
-                pairs = kept
+            if shows_fault(subset):
+                pairs = subset
             else:
-                at += size
+                index += size
         size = size // 2 if size > 1 else 0
     return pairs

@@ -27,7 +27,15 @@ def system() -> str:
 
 
 def peak_memory() -> int:
-    """Return the largest resident size of this process so far, in bytes."""
+    """Return the largest resident size of this program so far, in bytes.
+
+    Linux resets ``VmHWM`` when a process executes another program. ``ru_maxrss`` survives that: it includes the memory
+    of a launcher such as ``uv run``, and is used only where there is no ``/proc``.
+    """
+    with contextlib.suppress(OSError), open("/proc/self/status", "rb") as status:  # noqa: PTH123  a path object is slow
+        for line in status:
+            if line.startswith(b"VmHWM:"):
+                return int(line.split()[1]) * 1024
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size if sys.platform == "darwin" else size * 1024
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import taskrunner
-from taskrunner.cli.bash_completion import joined
+from taskrunner.cli.bash_completion import join_words
 from taskrunner.cli.main import main
 
 EVIL = ["$(touch pwned)", "a b", "-x", "'q'", "a;b", "`x`", "~", "*", "new\nline", "\x1b[31m", "a&b", ""]
@@ -229,4 +229,4 @@ def test_the_script_of_other_shells(cli, shell):
     ],
 )
 def test_joined(words, expected):
-    assert joined(words) == expected
+    assert join_words(words) == expected

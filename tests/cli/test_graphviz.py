@@ -20,4 +20,4 @@ def test_dot_is_not_waited_for_for_ever(tmp_path, monkeypatch):
     program.chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     with pytest.raises(TaskrunnerError, match=r"dot took longer than 0\.05 s: draw a part with --focus NODE"):
-        graphviz.svg("digraph {}", bound_s=0.05)
+        graphviz.svg("digraph {}", timeout_s=0.05)

@@ -188,7 +188,7 @@ def test_an_interrupt_is_told_above_the_bar_and_the_second_leaves_a_line_for_the
     process = start("exec", cli.graph({"id": "n", "call": "deaf:sleep"}))
     terminal.wait_for("worker [0-9]+ .* n")
     process.send_signal(signal.SIGINT)
-    terminal.wait_for("taskrunner: interrupted: waiting for the nodes that run; once more leaves at once\n")
+    terminal.wait_for("taskrunner: interrupted: waiting for running nodes; interrupt again to exit at once\n")
     process.send_signal(signal.SIGINT)
     assert process.wait(BOUND) == 130
     end = time.monotonic() + BOUND
@@ -233,6 +233,7 @@ def test_a_node_may_import_rich(cli):
     assert cli("exec", cli.graph({"id": "n", "call": "seen:rich"})).json == {"n": 1}
 
 
+@pytest.mark.slow
 def test_a_long_run_shows_plain_lines(cli):
     graph = cli.graph({"id": "n", "call": "time:sleep", "args": [LATER + 1.5]}, {"id": "m", "call": "functions:give"})
     ended = cli("exec", graph)

@@ -26,7 +26,7 @@ PURE = Package("pure", "1", "pure")
 SAFE = Package("safe", "1", "off", modules=("safe",))
 GREEDY = Package("greedy", "1", "on", by="greedy", culprit="greedy", modules=("greedy",))
 DEEP = Package("deep", "1", "on", by="deep", culprit="deep._x", modules=("deep._x",))
-BROKEN = Package("broken", "1", "unknown", problem="not done after 3 s", modules=("broken",))
+BROKEN = Package("broken", "1", "unknown", problem="timed out after 3 s", modules=("broken",))
 MACHINE = Machine("Linux", 8, 4, 4, 1.5, "clock", 1e-9, 4e-8)
 PROJECT = Project("1.2", "fresh", 3, ("a 1 (locked: 2)",), ("c",))
 
@@ -41,13 +41,13 @@ def replaced(**changes):
         (None, [PURE, SAFE], "ok", "the GIL is off, and no installed package switches it on"),
         (None, [SAFE, GREEDY, BROKEN], "on", 'importing "greedy" would switch the GIL on'),
         (None, [DEEP, GREEDY], "on",
-         'importing "deep" would switch the GIL on (it is "deep._x" that does); and 1 more'),
-        (None, [SAFE, BROKEN], "unknown", "cannot tell: broken: not done after 3 s"),
+         'importing "deep" would switch the GIL on (the cause is "deep._x"); and 1 more'),
+        (None, [SAFE, BROKEN], "unknown", "no result for broken: timed out after 3 s"),
         ([GOOD], [GREEDY, BROKEN], "ok", "the GIL is off, and no module that the graph names switches it on"),
         ([], [GREEDY], "ok", "the GIL is off, and no module that the graph names switches it on"),
         ([GOOD, BAD, LOST], [], "on",
-         'importing "bad" for node "b" would switch the GIL on (it is "bad._x" that does)'),
-        ([LOST], [], "unknown", 'cannot tell: "lost": crashed: SIGSEGV'),
+         'importing "bad" for node "b" would switch the GIL on (the cause is "bad._x")'),
+        ([LOST], [], "unknown", 'no result for "lost": crashed: SIGSEGV'),
         ([msgspec.structs.replace(BAD, node="", culprit="bad")], [], "on",
          'importing "bad" for the graph would switch the GIL on'),
     ],
@@ -66,7 +66,7 @@ def test_with_the_gil_off_it_is_about_what_would_switch_it_on(modules, packages,
         ("import", "old", 'the GIL is on: importing "old" switched it on'),
         ("import", "", "the GIL is on: importing a module switched it on"),
         ("start-up", "",
-         "the GIL is on: something that Python imports when it starts (site, a .pth file) switched it on"),
+         "the GIL is on: a module imported at the start of Python (sitecustomize, a .pth file) switched it on"),
     ],
 )  # fmt: skip
 def test_with_the_gil_on_nothing_else_matters(by, module, message):
@@ -123,7 +123,7 @@ packages with extension modules
 pure packages
   pure 1
 
-not ok: importing "bad" for node "b" would switch the GIL on (it is "bad._x" that does)
+not ok: importing "bad" for node "b" would switch the GIL on (the cause is "bad._x")
 """
     )
 
@@ -158,7 +158,7 @@ def test_hostile_names_move_no_cursor():
 
 
 def test_this_interpreter_is_looked_at():
-    told = interpreter.look()
+    told = interpreter.describe()
     assert (told.free_threaded, told.gil) == (gil.IS_FREE_THREADED, gil.is_enabled())
     assert told.abi == sysconfig.get_config_var("SOABI")
     assert told.gil_by == ("default" if gil.IS_FREE_THREADED else "build")
@@ -185,7 +185,7 @@ def test_a_jit_that_was_built_in(monkeypatch, options, variable, jit):
     monkeypatch.delenv("PYTHON_JIT", raising=False)
     if variable is not None:
         monkeypatch.setenv("PYTHON_JIT", variable)
-    assert interpreter.look().jit == jit
+    assert interpreter.describe().jit == jit
 
 
 def test_a_jit_that_tells_of_itself(monkeypatch):
@@ -193,11 +193,11 @@ def test_a_jit_that_tells_of_itself(monkeypatch):
         is_available, is_enabled = staticmethod(lambda: True), staticmethod(lambda: False)
 
     monkeypatch.setattr(sys, "_jit", Jit, raising=False)
-    assert interpreter.look().jit == "off"
+    assert interpreter.describe().jit == "off"
 
 
 def test_this_machine_is_looked_at():
-    told = machine.look()
+    told = machine.describe()
     assert told.processors >= told.workers >= 1
     assert told.resolution_s > 0
     assert told.step_s > 0

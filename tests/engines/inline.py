@@ -1,4 +1,4 @@
-"""An engine in one file, on threads of this process: what another engine than Dask has to be, and no more."""
+"""Minimal engine on threads of this process: the least that an engine must implement, in one file."""
 
 import contextlib
 import os
@@ -8,17 +8,16 @@ from tempfile import TemporaryDirectory
 
 from taskrunner.engines.engine import WorkerProcess
 from taskrunner.engines.messages import ResultRef, from_bytes, to_bytes
-from taskrunner.engines.worker import async_steps as waiting
-from taskrunner.engines.worker import steps as site
+from taskrunner.engines.worker import async_steps, steps
 from taskrunner.engines.worker.probe import probe
-from taskrunner.engines.worker.step_inputs import check_whole
-from taskrunner.engines.worker.worker_run import drop_run, worker_run
+from taskrunner.engines.worker.step_inputs import check_result
+from taskrunner.engines.worker.worker_run import drop_run, get_run
 
 
 class InlineEngine:
-    """Runs works on a few threads. Works are sent in an order in which each comes after what it takes.
+    """Engine that runs work items on a few threads. Each item is submitted after the items whose results it uses.
 
-    ``threads=0``: on the thread that submits them, before ``submit`` returns.
+    ``threads=0``: items run on the submitting thread, before ``submit`` returns.
     """
 
     name = "inline"
@@ -26,56 +25,56 @@ class InlineEngine:
     def __init__(self, threads=2, *, fuses=True):
         self.fuses = fuses
         self.threads = threads
-        self.works = []
+        self.items = []
         self._stack = contextlib.ExitStack()
 
-    def start(self, setup, tell):
+    def start(self, setup, report_callback):
         self._run = setup.run
         self._calls = setup.calls
-        self._tell = tell
+        self._report_callback = report_callback
         self._scratch = Path(self._stack.enter_context(TemporaryDirectory()))
         self._pool = self._stack.enter_context(ThreadPoolExecutor(self.threads)) if self.threads else None
         return [self.describe("here")]
 
     def describe(self, address):
-        found = probe(self._calls)
+        probed = probe(self._calls)
         return WorkerProcess(
-            address, self.threads or 1, found.python, found.free_threaded, found.gil, found.host, found.pid, {},
-            found.problems,
+            address, self.threads or 1, probed.python, probed.free_threaded, probed.gil, probed.host,
+            probed.pid, {}, probed.problems,
         )  # fmt: skip
 
-    def submit(self, works):
-        return [ResultRef(self._begin(work, [remote.handle for remote in remotes])) for work, remotes in works]
+    def submit(self, items):
+        return [ResultRef(self._begin(item, [ref.handle for ref in refs])) for item, refs in items]
 
-    def _begin(self, work, handles):
-        self.works.append(work)
+    def _begin(self, item, handles):
+        self.items.append(item)
         if not self._pool:
             done = Future()
-            done.set_result(self._result(work, handles))
+            done.set_result(self._result(item, handles))
             return done
-        # What waits takes no thread; but what it waits for may have to come first.
-        return self._pool.submit(self._start if work.is_async else self._result, work, handles)
+        # An asynchronous item occupies no thread while it runs; but its inputs may have to complete first.
+        return self._pool.submit(self._start if item.is_async else self._result, item, handles)
 
-    def _start(self, work, handles):
+    def _start(self, item, handles):
         results = [_value(handle) for handle in handles]
-        return waiting.start_work(work, results, "here", self._send, self._scratch)
+        return async_steps.start_item(item, results, "here", self._send, self._scratch)
 
-    def _result(self, work, handles):
-        if work.is_async:
-            return self._start(work, handles).result()
-        return site.run_work(work, [_value(handle) for handle in handles], "here", self._send)
+    def _result(self, item, handles):
+        if item.is_async:
+            return self._start(item, handles).result()
+        return steps.run_item(item, [_value(handle) for handle in handles], "here", self._send)
 
     def _send(self, reports):
-        self._tell(from_bytes(to_bytes(reports)))
+        self._report_callback(from_bytes(to_bytes(reports)))
 
     def failed(self, results):
-        handles = {key: remote.handle for key, remote in results.items()}
+        handles = {key: ref.handle for key, ref in results.items()}
         return {key: h.exception() for key, h in handles.items() if h.done() and h.exception() is not None}
 
     def fetch(self, results):
-        values = [_value(remote.handle) for remote in results]
+        values = [_value(ref.handle) for ref in results]
         for value in values:
-            check_whole(value)
+            check_result(value)
         return values
 
     def read_file(self, _address, path, start, size):
@@ -86,7 +85,7 @@ class InlineEngine:
             os.close(file)
 
     def stop_steps(self, *, cancel):
-        worker_run(self._run).stop(cancel=cancel)
+        get_run(self._run).stop(cancel=cancel)
 
     def close(self):
         self._stack.close()
@@ -94,6 +93,6 @@ class InlineEngine:
 
 
 def _value(handle):
-    """Return a result, once it is there; what waits has a future of its own."""
-    found = handle.result()
-    return found.result() if isinstance(found, Future) else found
+    """Wait for a result and return it; an asynchronous item has a separate future."""
+    value = handle.result()
+    return value.result() if isinstance(value, Future) else value

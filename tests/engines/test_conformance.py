@@ -94,7 +94,7 @@ def test_a_result_that_cannot_be_moved_stays_and_who_takes_it_comes(cluster, tmp
     result = go(cluster, *locks, *takers, call("c", "many", ref("a"), ref("b")), fuses=False, timeout=60)
     (failure,) = result.failures
     assert failure.node == "c"
-    assert "cannot be pickled, and lie in different processes" in failure.message
+    assert "cannot be pickled from different worker processes" in failure.message
     assert result.outputs["a-pid"] != result.outputs["b-pid"]
 
 

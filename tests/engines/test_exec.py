@@ -12,6 +12,8 @@ import pytest
 
 from taskrunner.system import gil
 
+pytestmark = pytest.mark.cluster
+
 ROOT = Path(__file__).parents[2]
 BOUND = 100.0
 
@@ -111,11 +113,11 @@ def test_ctrl_c_in_a_terminal_stops_the_run_and_not_its_workers(inside, tmp_path
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--address", "tcp://127.0.0.1:1"), "--address goes with --engine dask"),
-        (("--ship", "small.json"), "--ship goes with --engine dask"),
-        (("--no-fuse",), "--no-fuse goes with --engine dask"),
+        (("--address", "tcp://127.0.0.1:1"), "--address requires --engine dask"),
+        (("--ship", "small.json"), "--ship requires --engine dask"),
+        (("--no-fuse",), "--no-fuse requires --engine dask"),
         (("--engine", "dask", "--address", "tcp://127.0.0.1:1", "-w", "2"), "an existing cluster has its own workers"),
-        (("--engine", "dask", "--shuffle", "1"), "only the threads of this process take an order"),
+        (("--engine", "dask", "--shuffle", "1"), "only threads of this process can follow a given order"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(inside, words, message):
@@ -135,7 +137,7 @@ def test_what_a_worker_cannot_import_is_told_with_its_place_and_can_be_shipped(i
     assert (done.returncode, done.stdout) == (3, "")
     assert "own.json:6:12: nodes[0].call: tcp://127.0.0.1:" in done.stderr
     assert ' cannot import it: no module named "mine"' in done.stderr
-    assert "; ship its package or module, or install it there\n" in done.stderr
+    assert "; ship its package or module, or install it on the worker\n" in done.stderr
     done = inside(*words, "--ship", "mine")
     assert (done.returncode, json.loads(done.stdout)) == (0, {"a": 42})
     (tmp_path / "mine" / "deep.py").write_text("def double(n): return 3 * n\n")  # shipped again, it counts as it is now
@@ -169,7 +171,7 @@ def test_nodes_that_ask_for_the_cache_run_and_that_is_told(inside, cluster, tmp_
     for _ in range(2):
         done = inside("exec", "own.json", "--engine", "dask", "--address", cluster.address)
         assert (done.returncode, json.loads(done.stdout)) == (0, {"a": 3})
-        assert "the engine dask has no cache, and runs: a" in done.stderr
+        assert "the engine dask has no cache; these nodes run: a" in done.stderr
 
 
 def test_no_scheduler_is_one_line_and_exit_1(inside):

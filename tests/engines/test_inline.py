@@ -7,7 +7,7 @@ from inline import InlineEngine
 from told import Ear, decoded
 
 import taskrunner
-from taskrunner.engines.cluster import scheduler as conductor
+from taskrunner.engines.cluster import scheduler
 from taskrunner.engines.engine import WorkerJoined
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.events.types import NodeDone, NodeTimeout, RunStart, RunWarning, SiteJoined
@@ -22,6 +22,7 @@ def test_a_graph_ends_as_on_threads(name, threads, fuses, check_case):
     check_case(CASES[name], InlineEngine(threads, fuses=fuses))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(CASES.keys() - TOGETHER))
 def test_a_graph_ends_as_on_threads_where_works_end_before_they_are_sent(name, check_case):
     check_case(CASES[name], InlineEngine(0))
@@ -33,7 +34,7 @@ def go(engine, *nodes, ear=None, **options):
 
 
 def steps_of(engine):
-    return [[step.node for step in work.steps] for work in engine.works]
+    return [[step.node for step in item.steps] for item in engine.items]
 
 
 CHAIN = [call("a", "give", 1), call("b", "add", ref("a"), 1), call("c", "add", ref("b"), 1)]
@@ -81,7 +82,7 @@ def test_children_are_not_given_the_list_that_their_items_come_from():
     engine = InlineEngine(2)
     go(engine, call("list", "texts", 3, 100_000), call("m", "size_of", ITEM, map=ref("list")))
     taken = [
-        step.inputs for work in engine.works for step in work.steps if step.node.startswith("m[") and step.kind == 0
+        step.inputs for item in engine.items for step in item.steps if step.node.startswith("m[") and step.kind == 0
     ]
     assert len(taken) == 3
     assert all(not hasattr(value, "number") for given in taken for value in given.values())
@@ -90,9 +91,9 @@ def test_children_are_not_given_the_list_that_their_items_come_from():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"workers": 2}, "how many workers"),
-        ({"shuffle": 1}, "only the threads"),
-        ({"replay": "last"}, "only the threads"),
+        ({"workers": 2}, "the engine determines the number of workers"),
+        ({"shuffle": 1}, "only threads of this process"),
+        ({"replay": "last"}, "only threads of this process"),
     ],
 )
 def test_options_of_threads_are_refused(options, message, tmp_path):
@@ -118,8 +119,8 @@ def test_a_chain_is_of_one_priority():
 
 
 def test_what_only_waits_takes_no_room_from_calls(monkeypatch, tmp_path):
-    monkeypatch.setattr(conductor, "MIN_AHEAD", 3)
-    monkeypatch.setattr(conductor, "MAX_AHEAD", 1)
+    monkeypatch.setattr(scheduler, "MIN_AHEAD", 3)
+    monkeypatch.setattr(scheduler, "MAX_AHEAD", 1)
     waiting = [{"id": f"w{n}", "run": f"until [ -e {tmp_path}/go ]; do sleep 0.01; done"} for n in range(9)]
     waits = [call(f"a{n}", "wait_for_async", str(tmp_path / "go")) for n in range(9)]
     result = go(InlineEngine(2), *waiting, *waits, call("opens", "touch", str(tmp_path / "go")))
@@ -127,7 +128,7 @@ def test_what_only_waits_takes_no_room_from_calls(monkeypatch, tmp_path):
 
 
 def test_what_has_not_begun_is_skipped_when_the_time_is_over(monkeypatch, tmp_path):
-    monkeypatch.setattr(conductor, "GRACE_PERIOD_S", 0.2)
+    monkeypatch.setattr(scheduler, "GRACE_PERIOD_S", 0.2)
     go_on = tmp_path / "go"
     nodes = [
         call("long", "wait_for", str(go_on)),
@@ -149,8 +150,8 @@ def test_what_has_not_begun_is_skipped_when_the_time_is_over(monkeypatch, tmp_pa
 
 def test_a_process_of_which_nothing_can_be_known_ends_no_run():
     class Silent(InlineEngine):
-        def start(self, setup, tell):
-            return [msgspec.structs.replace(super().start(setup, tell)[0], address="gone")]
+        def start(self, setup, report_callback):
+            return [msgspec.structs.replace(super().start(setup, report_callback)[0], address="gone")]
 
         def describe(self, address):
             if hasattr(self, "is_asked"):
@@ -161,7 +162,7 @@ def test_a_process_of_which_nothing_can_be_known_ends_no_run():
     ear = Ear()
     assert go(Silent(), *CHAIN, ear=ear).ok
     assert [event.message for event in ear.of(RunWarning)] == [
-        "nothing is known of here, which has run a node: it does not answer"
+        "cannot query here, which has run a node: it does not answer"
     ]
 
 
@@ -173,7 +174,7 @@ def test_a_process_that_comes_after_the_stop_is_stopped_as_well():
             super().stop_steps(cancel=cancel)
             halted.append(cancel)
             if len(halted) == 1:
-                self._tell(WorkerJoined("another"))
+                self._report_callback(WorkerJoined("another"))
 
     nodes = [call("a", "fail_with", "two"), call("cleans", "give", 1, always=True, needs=["a"])]
     assert go(Growing(1), *nodes).outputs == {"cleans": 1}

@@ -12,7 +12,7 @@ import taskrunner
 from taskrunner.engines.engine import EngineLostError
 from taskrunner.events.types import NodeDone, NodeFailed, RunWarning, SiteJoined, SiteLeft
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(900)
 
 
 def calls(folder):
@@ -186,5 +186,5 @@ def test_what_cannot_move_and_is_lost_fails_its_taker(new_cluster, tmp_path):
     assert running.result.outputs == {}
     (failure,) = running.result.failures
     assert failure.node == "waits"
-    assert "takes a result that cannot be pickled, and was lost with tcp://" in failure.message
+    assert "takes a result that cannot be pickled and was lost with tcp://" in failure.message
     assert [left.nodes for left in running.ear.of(SiteLeft)] == [("waits",)]

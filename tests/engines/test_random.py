@@ -84,6 +84,7 @@ def check(plan, engine):
 given_plans = functools.partial(settings, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.slow
 @given_plans(max_examples=30)
 @given(plans(), st.integers(0, 3), st.booleans())
 def test_a_random_graph_ends_as_on_threads(plan, threads, fuses):

@@ -31,7 +31,7 @@ pytest.importorskip(
 )
 
 # One case forks fifty times beside a thread that is never idle: seconds here, minutes on a busy machine.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 # Each case that cannot apply, and why.
 SKIPPED = {

@@ -134,6 +134,7 @@ def test_a_child_that_a_task_has_forked_starts_over(run):
     assert run(FORK + textwrap.dedent(code)) == ["child", "8", "once"]
 
 
+@pytest.mark.slow
 @needs_fork
 def test_a_child_exits_although_its_parent_is_busy(run):
     """And no lock that a thread of the parent held is held in the child."""

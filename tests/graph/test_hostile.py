@@ -147,6 +147,7 @@ def nested(encoding, field, depth):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [200, 900, DEEP])
 @pytest.mark.parametrize("field", ["args", "stdin", "when", "map", "id", "zzz"])
 @pytest.mark.parametrize("encoding", FORMATS)
@@ -158,6 +159,7 @@ def test_deep_nesting_is_read_or_refused(check, encoding, field, depth):
         assert "nested too deeply" in told.err or "Recursion" not in told.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["a." * DEEP + "a = 1", "[" + "a." * DEEP + "a]", "x = {" + "a." * DEEP + "a = 1}"])
 def test_a_toml_key_of_many_parts_is_refused(check, key):
     told = check("toml", b"taskrunner = 1\n" + key.encode() + b"\nnodes = []\n")
@@ -169,6 +171,7 @@ HUGE = "9" * 4000
 LONGER = "9" * 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [HUGE, LONGER, "-" + LONGER, "1e999999999", "0." + LONGER, "1" + "0" * 400])
 @pytest.mark.parametrize("where", ["priority", "timeout", "retries", "stdin", "args"])
 def test_a_huge_number_is_read_or_refused(check, where, number):
@@ -179,6 +182,7 @@ def test_a_huge_number_is_read_or_refused(check, where, number):
     assert told.is_in_words()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["inf", "nan", "-nan", HUGE, LONGER, "0x" + "f" * 1_000_000, "1e999"])
 def test_a_strange_number_in_toml_is_read_or_refused(check, number):
     for line in (f"timeout = {number}", f"stdin = {number}", f"priority = {number}"):
@@ -248,17 +252,20 @@ def test_doubled_ids_are_told_and_not_without_end(written, encoding):
     assert lines[-1].endswith(f"more than {MAX_PROBLEMS} problems; the others are not shown")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", FORMATS)
 def test_many_references_to_one_node_are_one_dependency(written, encoding):
     told = written(encoding, run("a"), call("b", [{"$ref": "a"}] * MANY), run("c", needs=["a"] * MANY))
     assert (told.code, told.err, told.out) == (0, "", f"graph.{encoding}: ok, 3 nodes, 2 edges, 2 levels\n")
 
 
+@pytest.mark.slow
 def test_a_million_references_to_one_node(written):
     told = written("json", run("a"), call("b", [{"$ref": "a"}] * 1_000_000))
     assert (told.code, told.err) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", FORMATS)
 def test_many_references_that_lead_nowhere_are_told_and_not_without_end(written, encoding):
     known = [run(f"node-{number}") for number in range(MANY // 10)]
@@ -275,6 +282,7 @@ def deeply(parts, depth):
     return b'{"taskrunner": 1, "nodes": [{"id": "a", "run": "true"}, %s]}' % node
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [100, 800])
 def test_many_references_in_great_depth(check, depth):
     told = check("json", deeply([b'{"$ref": "a"}'] * MANY, depth))
@@ -284,12 +292,14 @@ def test_many_references_in_great_depth(check, depth):
     assert len(told.err.splitlines()) == MAX_PROBLEMS + 1
 
 
+@pytest.mark.slow
 def test_many_references_to_a_big_parameter_share_it(written):
     params = {"big": [list(range(1000))] * 20}
     told = written("json", call("a", *[{"$param": "big"}] * MANY, {"$param": "big", "path": [0]}), params=params)
     assert (told.code, told.out) == (0, "graph.json: ok, 1 nodes, 0 edges, 1 levels\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -313,6 +323,7 @@ def test_what_is_wrong_with_each_of_many_nodes_is_told_and_not_without_end(writt
     assert message in lines[0]
 
 
+@pytest.mark.slow
 def test_many_names_that_are_nowhere_are_told_and_not_without_end(written):
     told = written("json", *(call(str(number)) | {"call": f"none{number}.at.all:f"} for number in range(MANY // 10)))
     assert (told.code, told.is_in_words()) == (3, True)
@@ -353,6 +364,7 @@ def test_what_was_meant_is_guessed_for_short_names_among_some():
 LONG = "x" * 1_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", FORMATS)
 @pytest.mark.parametrize(
     "nodes",
@@ -390,6 +402,7 @@ def test_a_node_that_needs_itself_is_a_cycle(written, encoding):
         assert "dependency cycle: a -> a" in told.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["json", "msgpack"])
 def test_many_cycles_are_told_and_not_without_end(written, encoding):
     told = written(encoding, *(run(str(number), needs=[str(number)]) for number in range(MANY)))
@@ -397,6 +410,7 @@ def test_many_cycles_are_told_and_not_without_end(written, encoding):
     assert "dependency cycle: 0 -> 0\n" in told.err
 
 
+@pytest.mark.slow
 def test_a_long_cycle_is_told_by_its_ends(written):
     told = written("json", *(run(str(number), needs=[str((number + 1) % MANY)]) for number in range(MANY)))
     assert (told.code, told.is_in_words()) == (3, True)
@@ -405,6 +419,7 @@ def test_a_long_cycle_is_told_by_its_ends(written):
     assert len(told.err) < 2000
 
 
+@pytest.mark.slow
 def test_a_node_that_waits_for_many_that_wait_for_a_cycle(written):
     many = [str(number) for number in range(MANY // 2)]
     told = written("json", run("c", needs=["c"]), *(run(one, needs=["c"]) for one in many), run("z", needs=many))
@@ -577,12 +592,14 @@ STRUCTURES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @FUZZ
 @given(STRUCTURES)
 def test_any_structure_links_or_is_refused(structure):
     assert isinstance(outcome(lambda: load_and_link(pack(structure), "msgpack")), Dag | list)
 
 
+@pytest.mark.slow
 @FUZZ
 @given(STRUCTURES, st.sampled_from(["json", "msgpack"]))
 def test_whatever_links_can_be_written_and_links_again(structure, encoding):

@@ -147,6 +147,7 @@ def test_nodes_linked_one_by_one_are_linked_as_all_at_once(file):
     assert linked(Graph.decode(data, "json").link) == linked(lambda: link(decode(data, "json")))
 
 
+@pytest.mark.slow
 def test_each_way_is_taken_by_some_drawn_graphs():
     """What the test above compares is not the same thing twice, nor nothing but problems."""
     seen = {"flat": 0, "linked": 0, "problems": 0}

@@ -35,10 +35,26 @@ def refused(function, *args):
         ("open=some text", ("open", "some text")),
         ("open=null", ("open", None)),
         ("open=", ("open", "")),
+        ("open=1.5", ("open", 1.5)),
+        ("open=-3", ("open", -3)),
+        ("open=true", ("open", True)),
+        ("open=[1.10, 2]", ("open", [1.1, 2])),
+        ("ratio=1.10", ("ratio", 1.1)),
     ],
 )
 def test_setting_is_parsed_by_its_default(text, setting):
     assert parse_setting(FILE, text) == setting
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1.10", "1e5", "1E5", "007", "-0", "1.0e2", "0x10", "1_000", "+1", " 7", "1e400", "12345678901234567890.0",
+        "0.1000000000000000055511151231257827", "1.", ".5",
+    ],
+)  # fmt: skip
+def test_number_that_json_would_write_differently_is_a_string(number):  # case 26
+    assert parse_setting(FILE, f"open={number}") == ("open", number)
 
 
 def test_setting_without_a_value_is_refused():

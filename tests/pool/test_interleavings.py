@@ -476,6 +476,7 @@ BROKEN = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_protocol_is_found(cooperative, step_through, work, use_parking, broken):
     use_parking(broken)

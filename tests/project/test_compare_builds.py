@@ -18,6 +18,8 @@ from builds.case import Case  # noqa: E402
 from builds.row import Cell, Row, Rows  # noqa: E402
 from builds.trial import Key, Taken, Trials  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
 IS_FREE = "free-threading" in sys.version

@@ -22,6 +22,8 @@ from benchmark.figure import RUN, Figure
 from benchmark.sides import Kind, Prepared, Side, WrongResultError
 from browser import find_browser
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 SVG = "{http://www.w3.org/2000/svg}"
 PEERS = [name for name in ("dask", "joblib") if find_spec(name)]
@@ -396,7 +398,7 @@ def test_false_alarms_tells_of_an_alarm_and_how_to_see_it_again(monkeypatch, cap
     assert false_alarms.main() == 1
     told = capsys.readouterr().out
     assert "\nfirst node    unlocked: " in told
-    command = next(line for line in told.splitlines() if line.startswith("show again"))
+    command = next(line for line in told.splitlines() if line.startswith("reproduce"))
     assert command.endswith(" --set nodes=2 --set steps=20")
     assert " stress workloads/counter.json --workers 2 --runs 1 --seed " in command
 

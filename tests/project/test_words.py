@@ -109,7 +109,7 @@ def test_package_uses_the_vocabulary(package):
     ],
 )  # fmt: skip
 def test_home_made_term_is_found(line, tmp_path, monkeypatch):
-    monkeypatch.setattr("test_words.ROOT" if "test_words" in sys.modules else f"{__name__}.ROOT", tmp_path)
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
     (tmp_path / "module.py").write_text(f"{line}\n")
     assert len(list(findings(tmp_path))) >= 1
 

@@ -531,7 +531,7 @@ def test_a_call_that_was_given_up_before_it_began_is_not_made(monkeypatch):
     call = Runner._call
 
     def late(self, task):
-        _, attempt, _ = self._begun
+        _, attempt, _ = self._started_task
         while not attempt.is_settled:
             time.sleep(0.001)
         try:
@@ -571,7 +571,7 @@ def test_an_error_from_outside_leaves_no_timer(monkeypatch):
     def break_off(*_):
         raise RuntimeError("from outside")
 
-    monkeypatch.setattr("taskrunner.engines.local.backend._work", break_off)
+    monkeypatch.setattr("taskrunner.engines.local.backend._run_pool", break_off)
     with pytest.raises(RuntimeError, match="from outside"):
         one(int, run_timeout=LONG)
     assert [t.name for t in threading.enumerate() if t.name == "taskrunner-timer"] == []

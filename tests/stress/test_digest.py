@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from taskrunner.stress.digest import content, digest
+from taskrunner.stress.digest import digest, digest_object
 
 
 class Thing:
@@ -32,10 +32,10 @@ def test_other_values_have_other_hashes(one, other):
 
 def test_an_object_has_a_content_but_no_value():
     assert digest(Thing(1)) == ""
-    assert content(Thing(1)) == content(Thing(1)) != content(Thing(2))
+    assert digest_object(Thing(1)) == digest_object(Thing(1)) != digest_object(Thing(2))
 
 
 def test_what_cannot_be_hashed_raises_nothing():
     circle = []
     circle.append(circle)
-    assert (digest(circle), content(circle)) == ("", "")
+    assert (digest(circle), digest_object(circle)) == ("", "")

@@ -97,7 +97,7 @@ def test_a_lock_that_one_of_them_holds_stops_nothing(monkeypatch):
 
 
 def test_one_that_nobody_meets_runs_alone(monkeypatch):
-    monkeypatch.setattr(meeting, "TURN_TIMEOUT_S", 0.001)
+    monkeypatch.setattr(meeting, "ARRIVAL_TIMEOUT_S", 0.001)
     found = Interleaving(("one", "other"), 0)
     assert found.call("one", lambda: 5) == 5
     assert not found.has_happened

@@ -1,1 +1,1 @@
-"""Commands."""
+"""Subcommands of ``taskrunner``, one per module."""

@@ -1,11 +1,11 @@
-"""``taskrunner check``: all that can be known without running."""
+"""``taskrunner check``: all checks of a graph that need no run."""
 
 from typing import Any
 
 import click
 
 from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
-from taskrunner.cli.permission_options import permit_options, read_permit
+from taskrunner.cli.permission_options import permission_options, read_permissions
 from taskrunner.errors import GraphError
 from taskrunner.nodes.resolve import import_paths, resolve_all
 from taskrunner.safe.printable import printable
@@ -19,18 +19,19 @@ Example:
 @click.command(epilog=EXAMPLE, short_help="Check GRAPH without running it.")
 @graph_argument
 @set_option
-@permit_options
+@permission_options
 def check(graph_name: str, **options: Any) -> None:
     """Check GRAPH without running it.
 
-    Schema, ids, cycles, references, parameters; whether its callables import and accept their arguments.
+    Checked are the schema, ids, cycles, references and parameters, and that the callables can be imported and accept
+    their arguments.
     """
-    permit = read_permit(options)
+    permissions = read_permissions(options)
     graph = find_graph(graph_name, options["format"])
     dag = graph.link(read_settings(graph, options["set"]), complete=False)
     with import_paths(graph.source):
         try:
-            permit.check(dag, graph.functions)
+            permissions.check(dag, graph.functions)
             resolve_all(dag, graph.functions)
         except GraphError as error:
             raise graph.error(error) from None

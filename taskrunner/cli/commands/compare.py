@@ -1,4 +1,4 @@
-"""``taskrunner compare``: runs side by side."""
+"""``taskrunner compare``: several runs side by side."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,26 +27,26 @@ Examples:
 @run_dir_option
 @click.option(
     "-n", "--nodes", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
-    help="Show so many nodes, functions and steps of a path; --json and --html have all.",
+    help="Show at most N nodes, functions and steps of a path; --json and --html contain all.",
 )  # fmt: skip
-@click.option("--json", is_flag=True, help="Print all of it as one JSON object.")
-@click.option("--html", is_flag=True, help="Make a page to look at in a browser.")
+@click.option("--json", is_flag=True, help="Print the whole comparison as one JSON object.")
+@click.option("--html", is_flag=True, help="Write an HTML page.")
 @output_option
 def compare_command(runs: tuple[str, ...], **options: Any) -> None:
-    """Compare runs: their numbers, their nodes, their critical paths, and where they ran.
+    """Compare the figures, nodes, critical paths and environments of runs.
 
-    Each RUN is a side of its own, and the first is what the others are compared with. With several runs a side, parted
-    by the word vs, noise is told apart from change: three against three can do that, more see smaller changes.
+    Each RUN is one side, and the others are compared with the first. The word vs separates sides of several
+    runs, which distinguishes change from noise. Three runs a side suffice; more runs detect smaller changes.
     """
     if options["json"] and options["html"]:
-        raise UsageError("--json and --html cannot go together")
-    with collector.paused():  # runs of many nodes are read, and none of it is garbage
-        found = compare([[_digest(name, options) for name in side] for side in _sides(runs)])
-    write(_form(found, options).encode(), options["output"])
+        raise UsageError("--json and --html cannot be combined")
+    with collector.paused():  # runs of many nodes are read, and no object becomes garbage
+        comparison = compare([[_digest(name, options) for name in side] for side in _sides(runs)])
+    write(_format(comparison, options).encode(), options["output"])
 
 
 def _sides(words: Sequence[str]) -> list[list[str]]:
-    """Part the runs at each ``vs``; where there is none, each is a side."""
+    """Split the runs at each ``vs``; without one, each run is a side."""
     if VERSUS not in words:
         return [[word] for word in words]
     sides: list[list[str]] = [[]]
@@ -59,18 +59,18 @@ def _sides(words: Sequence[str]) -> list[list[str]]:
 
 
 def _digest(name: str, options: dict[str, Any]) -> Digest:
-    """Read a run and keep no more of it than is compared: there may be many, of many nodes."""
+    """Read a run and retain only the compared part: there may be many runs of many nodes."""
     return digest(find_recorded(name, options))
 
 
-def _form(found: Comparison, options: dict[str, Any]) -> str:
-    # A form is imported where it is asked for: start-up stays light.
+def _format(comparison: Comparison, options: dict[str, Any]) -> str:
+    # Each output format is imported on demand, which keeps start-up fast.
     if options["json"]:
-        return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
+        return msgspec.json.format(msgspec.json.encode(comparison), indent=2).decode() + "\n"
     if options["html"]:
         from taskrunner.analysis.comparison.page import comparison_page
 
-        return comparison_page(found)
+        return comparison_page(comparison)
     from taskrunner.analysis.comparison.text import comparison_text
 
-    return comparison_text(found, options["nodes"])
+    return comparison_text(comparison, options["nodes"])

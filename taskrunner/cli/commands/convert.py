@@ -1,4 +1,4 @@
-"""``taskrunner convert``: between encodings, and from recorded workflows."""
+"""``taskrunner convert``: conversion between encodings, and from recorded workflows."""
 
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ Examples:
 @click.argument("source", metavar="IN", shell_complete=completion.graphs)
 @click.argument("target", metavar="OUT")
 @encoding_option("--from", "IN")
-@click.option("--to", type=click.Choice(codec.FORMATS), help="The encoding of OUT, where its name does not tell.")
+@encoding_option("--to", "OUT")
 @click.option(
     "--scale", type=click.FloatRange(min=0, min_open=True),
-    help="Of a recorded workflow: seconds to spend for each second recorded; default: 1.",
+    help="Seconds to spend per recorded second of a recorded workflow; default: 1.",
 )  # fmt: skip
 def convert(source: str, target: str, **options: Any) -> None:
-    """Convert the graph IN to the encoding that OUT is named after; - is standard output.
+    """Convert the graph IN to the encoding named by the suffix of OUT; - is standard output.
 
     IN may also be a workflow recorded in WfCommons WfFormat 1.5: each of its tasks becomes a node
     that spends the recorded seconds, scaled, in CPU work.
@@ -35,18 +35,18 @@ def convert(source: str, target: str, **options: Any) -> None:
     if options["to"] is None and target == "-":
         raise UsageError("--to must name the encoding for standard output")
     to = options["to"] or codec.format_of(target)
-    data = _recorded(source)
+    data = _recorded_workflow(source)
     if data is not None:
         file = wfformat.convert(data, options["scale"] or 1.0, source)
     elif options["scale"] is not None:
-        raise UsageError(f"--scale is for recorded workflows, and {source} is none")
+        raise UsageError(f"--scale requires a recorded workflow, and {source} is not one")
     else:
         file = find_graph(source, options["from"]).portable_file()
     write(codec.encode(file, to), None if target == "-" else target)
 
 
-def _recorded(source: str) -> bytes | None:
-    """Return the bytes of a recorded workflow; None if ``source`` is no such file."""
+def _recorded_workflow(source: str) -> bytes | None:
+    """Return the bytes of a recorded workflow, or None if ``source`` is not such a file."""
     path = Path(source)
     if path.suffix != ".json" or not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""``taskrunner exec``: run a graph."""
+"""``taskrunner exec``: execution of a graph."""
 
 import io
 import os
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from taskrunner.analysis.formatting import seconds
+from taskrunner.analysis.formatting import format_seconds
 from taskrunner.analysis.labels import label
 from taskrunner.api import run
 from taskrunner.cli import completion
 from taskrunner.cli.engine_options import engine_options, read_engine
 from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
-from taskrunner.cli.permission_options import permit_options, read_permit
-from taskrunner.cli.progress import shown
+from taskrunner.cli.permission_options import permission_options, read_permissions
+from taskrunner.cli.progress import show_progress
 from taskrunner.console.log import ConsoleLog, can_use_colors
 from taskrunner.console.summary import failure_text, summary_text
 from taskrunner.errors import GraphError, TaskrunnerError, UsageError
@@ -27,6 +27,7 @@ from taskrunner.graph.graph import Graph
 from taskrunner.nodes.permissions import Permissions
 from taskrunner.safe.printable import printable
 from taskrunner.safe.reprs import to_json
+from taskrunner.session.options import RunOptions
 from taskrunner.session.result import RunResult
 from taskrunner.storage.baseline import baseline
 from taskrunner.storage.run_directory import CACHE, DEFAULT, commands_of
@@ -38,111 +39,89 @@ EXAMPLE = """\b
 Examples:
   taskrunner exec workloads/tour.json
   taskrunner exec workloads/fib.json --workers 2 --set n=30
-  taskrunner exec graph.json report --json     only what the node "report" needs
+  taskrunner exec graph.json report --json     only the node "report" and its dependencies
 """
 
 
-@click.command("exec", epilog=EXAMPLE, short_help="Run GRAPH, or what TARGETs need.")
+@click.command("exec", epilog=EXAMPLE, short_help="Run GRAPH, or only TARGETs and their dependencies.")
 @graph_argument
 @click.argument("targets", nargs=-1, metavar="[TARGET]...", shell_complete=completion.nodes)
 @click.option(
     "-w",
     "--workers",
     type=click.IntRange(min=1),
-    help="Threads, or processes of a local cluster; default: as many as processors.",
+    help="Number of threads, or of processes of a local cluster; default: the number of processors.",
 )
 @set_option
 @click.option(
     "-k", "--keep-going", type=click.IntRange(min=0), is_flag=False, flag_value=0, default=1, metavar="[N]",
-    help="Stop after N failures, not after the first; 0, or no number: never.",
+    help="Stop after N failures instead of one; with 0 or no number, never stop.",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say what would run, and run nothing.")
-@click.option("--log-format", type=click.Choice(["console", "json"]), help="Log every event, in this form.")
-@click.option("--log-file", type=click.Path(dir_okay=False), help="Log to this file, not to standard error.")
+@click.option("--dry-run", is_flag=True, help="Print the nodes that would run, and exit.")
+@click.option("--log-format", type=click.Choice(["console", "json"]), help="Log every event in this format.")
+@click.option("--log-file", type=click.Path(dir_okay=False), help="Log to this file instead of standard error.")
 @click.option(
-    "--log-level", type=click.Choice(list(LEVELS)), default="info", show_default=True, help="Log from here up."
+    "--log-level", type=click.Choice(list(LEVELS)), default="info", show_default=True, help="Log this level and above."
 )
 @click.option(
     "--run-dir", type=click.Path(file_okay=False), default=str(DEFAULT), show_default=True,
-    help="Where each run leaves a folder of its own.",
+    help="The directory that holds one subdirectory per run.",
 )  # fmt: skip
 @click.option(
     "--shuffle", type=int, metavar="SEED",
-    help="Let the seed say which ready node goes first, and who steals from whom; exact with --workers 1.",
+    help="Derive start order and steal victims from SEED; exact with --workers 1.",
 )  # fmt: skip
 @click.option(
     "--replay", metavar="RUN", help="Start nodes in the order of an earlier run; exact with --workers 1.",
     shell_complete=completion.runs,
 )  # fmt: skip
-@click.option("--cpu-time", is_flag=True, help="Measure the CPU time of each call as well: the rest it waited.")
-@click.option("--no-journal", is_flag=True, help="Do not keep the results of finished nodes in the run's folder.")
-@click.option("--fsync", is_flag=True, help="Have each batch of the journal on the disk before going on.")
+@click.option("--cpu-time", is_flag=True, help="Also measure the CPU time of each call; the remaining time is waiting.")
+@click.option("--no-journal", is_flag=True, help="Do not store the results of completed nodes in the run's directory.")
+@click.option("--fsync", is_flag=True, help="Sync each journal batch to disk.")
 @click.option(
-    "--resume", metavar="RUN", help="Go on with an earlier run: its id, a unique start of it, last, or last~1.",
+    "--resume", metavar="RUN", help="Resume a run: an id, a unique prefix, last or last~1.",
     shell_complete=completion.runs,
 )  # fmt: skip
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
-    help="Stop the run after so long; the exit code is 4 then.",
+    help="Stop the run after SECONDS; the exit code is 4 then.",
 )  # fmt: skip
 @click.option(
     "--cache-dir", type=click.Path(file_okay=False), default=str(CACHE), show_default=True,
-    help="Where results of nodes with cache, and what commands have made, are remembered.",
+    help="The directory with the results of nodes with cache, and the records of files created by commands.",
 )  # fmt: skip
 @click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
-@click.option("--force", is_flag=True, help="Run what is in the cache or up to date as well, and remember it anew.")
-@permit_options
+@click.option("--force", is_flag=True, help="Rerun cached and up-to-date nodes, and store their results.")
+@permission_options
 @engine_options
-@click.option("--require-nogil", is_flag=True, help="Fail rather than run with the GIL on.")
+@click.option("--require-nogil", is_flag=True, help="Fail instead of running with the GIL on.")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), help="Write the outputs to this .json or .msgpack file."
 )
-@click.option("--json", is_flag=True, help="Print the summary, outputs included, as one JSON object.")
-@click.option("--progress/--no-progress", default=True, help="Show how far the run has come.", show_default=True)
-@click.option("-v", "--verbose", is_flag=True, help="Show what commands write while they run, line by line.")
-@click.option("-q", "--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--json", is_flag=True, help="Print the summary, including outputs, as one JSON object.")
+@click.option("--progress/--no-progress", default=True, help="Show the progress of the run.", show_default=True)
+@click.option("-v", "--verbose", is_flag=True, help="Show the output of commands while they run, line by line.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @click.pass_context
 def exec_command(ctx: click.Context, /, **options: Any) -> None:
-    """Run GRAPH, or only what the TARGETs need.
+    """Run GRAPH, or only the TARGETs and their dependencies.
 
-    The results of the output nodes go to standard output as JSON, the summary to standard error.
+    The results of the output nodes are written to standard output as JSON, the summary to standard error.
     """
     graph = find_graph(options["graph_name"], options["format"])
     values = read_settings(graph, options["set"])
-    permit = read_permit(options)
+    permissions = read_permissions(options)
     output = options["output"]
     if output is not None and Path(output).suffix not in (".json", ".msgpack"):
-        raise UsageError(f"--output takes a .json or a .msgpack file, not {output}")
+        raise UsageError(f"--output needs a .json or .msgpack file, got {output}")
     if options["dry_run"]:
-        _dry_run(graph, options["targets"], values, permit)
+        _dry_run(graph, options["targets"], values, permissions)
         return
-    engine = read_engine(options)
+    run_options = _run_options(options, values, permissions)
     logs = _logs(options)
-    with shown(options, is_logged=_is_logged(options)) as live:
-        result = run(
-            graph,
-            targets=options["targets"],
-            params=values,
-            engine=engine,
-            workers=options["workers"] if engine is None else None,
-            stop_after=options["keep_going"],
-            require_nogil=options["require_nogil"],
-            allow=permit.allow,
-            commands=permit.commands,
-            run_dir=options["run_dir"],
-            journal=not options["no_journal"],
-            fsync=options["fsync"],
-            resume=options["resume"] or "",
-            timeout=options["timeout"],
-            cache_dir=None if options["no_cache"] else options["cache_dir"],
-            force=options["force"],
-            shuffle=options["shuffle"],
-            replay=options["replay"] or "",
-            cpu_time=options["cpu_time"],
-            observers=[*logs, *live.observers],
-            log_level=options["log_level"],
-            on_interrupt=live.on_interrupt,
-        )
+    with show_progress(options, is_logged=_is_logged(options)) as live:
+        observers = [*logs, *live.observers]
+        result = run(graph, run_options, observers=observers, on_interrupt=live.on_interrupt)
     _report(result, options)
     if output is not None:
         _write_outputs(result, Path(output))
@@ -153,18 +132,49 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
     ctx.exit(0 if result.ok else 1)
 
 
+def _run_options(options: dict[str, Any], values: dict[str, Any], permissions: Permissions) -> RunOptions:
+    """Return the options of the run.
+
+    Raises:
+        UsageError: an option is out of its range, or two options exclude each other.
+
+    """
+    engine = read_engine(options)
+    return RunOptions(
+        targets=options["targets"],
+        params=values,
+        allow=permissions.allow,
+        commands=permissions.commands,
+        require_nogil=options["require_nogil"],
+        workers=options["workers"] if engine is None else None,
+        engine=engine,
+        shuffle=options["shuffle"],
+        replay=options["replay"] or "",
+        stop_after=options["keep_going"],
+        timeout=options["timeout"],
+        run_dir=options["run_dir"],
+        journal=not options["no_journal"],
+        fsync=options["fsync"],
+        resume=options["resume"] or "",
+        cache_dir=None if options["no_cache"] else options["cache_dir"],
+        force=options["force"],
+        log_level=options["log_level"],
+        cpu_time=options["cpu_time"],
+    )
+
+
 def _is_logged(options: dict[str, Any]) -> bool:
-    """Say whether standard error is the log's."""
+    """Return whether the log uses standard error."""
     return options["log_format"] is not None and options["log_file"] is None
 
 
 def _logs(options: dict[str, Any]) -> list[Observer]:
-    """Return the logs that the options ask for."""
+    """Return the logs selected by the options."""
     log_format, path, level = options["log_format"], options["log_file"], options["log_level"]
     if path is not None:
         file = open_log(path)
         return [ConsoleLog(io.TextIOWrapper(file), level) if log_format == "console" else JsonLog(file, level)]
-    if sys.stderr is None or log_format is None:  # it was closed before we were started
+    if sys.stderr is None or log_format is None:  # it was closed before this process started
         return []
     if log_format == "json":
         return [JsonLog(sys.stderr.buffer, level)]
@@ -176,28 +186,28 @@ def _report(result: RunResult, options: dict[str, Any]) -> None:
     has_events_only = options["log_format"] == "json" and options["log_file"] is None
     contention = _contention(result, options) if options["json"] or not (options["quiet"] or has_events_only) else None
     if has_events_only:
-        pass  # standard error holds JSON lines and nothing else; the events say all of it
+        pass  # standard error contains JSON lines only; the events have all information
     elif options["quiet"]:
         for failure in result.failures:
-            _tell(failure_text(failure, commands) + "\n")
-        if result.summary.timed_out_s:  # else nothing would say why the exit code is 4
-            _tell(f"taskrunner: timed out after {seconds(result.summary.timed_out_s)}\n")
+            _write_error(failure_text(failure, commands) + "\n")
+        if result.summary.timed_out_s:  # otherwise no message explains the exit code 4
+            _write_error(f"taskrunner: timed out after {format_seconds(result.summary.timed_out_s)}\n")
     else:
-        _tell(summary_text(result, commands, contention))
+        _write_error(summary_text(result, commands, contention))
     if options["json"]:
-        told = {"contention": contention, "outputs": result.outputs, "failures": _failures(result)}
-        _print_json({**msgspec.structs.asdict(result.summary), **told})
+        details = {"contention": contention, "outputs": result.outputs, "failures": _failures(result)}
+        _print_json({**msgspec.structs.asdict(result.summary), **details})
     elif result.outputs and not options["quiet"]:
         _print_json(result.outputs)
 
 
 def _contention(result: RunResult, options: dict[str, Any]) -> "Contention | None":
-    """Compare a run with an earlier one that had one worker, if there is one."""
+    """Return the comparison with an earlier run on one worker, or None without such a run."""
     runs = Path(options["run_dir"])
-    base = baseline(runs, result.summary.run, is_patient=False) if result.summary.workers > 1 else ""
+    base = baseline(runs, result.summary.run, is_thorough=False) if result.summary.workers > 1 else ""
     if not base:
         return None
-    from taskrunner.analysis.contention import read_contention  # only here: most runs do without what it imports
+    from taskrunner.analysis.contention import read_contention  # on demand: most runs do not need it
 
     return read_contention(runs, result.summary.run, base)
 
@@ -208,7 +218,7 @@ def _failures(result: RunResult) -> list[dict[str, Any]]:
 
 
 def _print_json(value: Any) -> None:
-    """Print a value as JSON; what JSON does not have is printed as its repr."""
+    """Print a value as JSON; an object that JSON cannot represent is printed as its repr."""
     click.echo(msgspec.json.format(to_json(value), indent=2).decode())
 
 
@@ -226,25 +236,25 @@ def _write_outputs(result: RunResult, path: Path) -> None:
         raise TaskrunnerError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any], permit: Permissions) -> None:
-    """Print the nodes that would run, in an order in which they could."""
+def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any], permissions: Permissions) -> None:
+    """Print the nodes that would run, in a possible execution order."""
     dag = graph.link(values)
     try:
-        permit.check(dag, graph.functions)
+        permissions.check(dag, graph.functions)
     except GraphError as error:
         raise graph.error(error) from None
-    among = dag.closure(targets) if targets else None
+    selected = dag.closure(targets) if targets else None
     for index in dag.order:
-        if among is None or index in among:
+        if selected is None or index in selected:
             vertex = dag.vertices[index]
-            needs = ", ".join(dag.vertices[i].id for i in vertex.predecessors)
-            after = f" (after {needs})" if needs else ""
-            click.echo(printable(f"{vertex.id}: {label(vertex)}{after}"))
+            predecessors = ", ".join(dag.vertices[i].id for i in vertex.predecessors)
+            suffix = f" (after {predecessors})" if predecessors else ""
+            click.echo(printable(f"{vertex.id}: {label(vertex)}{suffix}"))
 
 
-def _tell(text: str) -> None:
-    """Write to standard error. If nobody reads it any more, the results are still worth their place elsewhere."""
+def _write_error(text: str) -> None:
+    """Write to standard error; ignore a closed reader, because the results must still be written."""
     try:
         click.echo(text, err=True, nl=False)
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # nor is there anything to be written at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # discards the rest of the buffer, which would fail again at exit

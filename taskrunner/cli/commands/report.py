@@ -1,4 +1,4 @@
-"""``taskrunner report``: a run as a page."""
+"""``taskrunner report``: a run as an HTML page."""
 
 import os
 from pathlib import Path
@@ -23,14 +23,15 @@ Examples:
 @run_argument
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE",
-    help="Where the page goes; - is standard output. Default: report.html in the run's folder.",
+    help="Write the page to FILE; - is standard output. Default: report.html in the run's directory.",
 )  # fmt: skip
 def report(run_name: str, **options: Any) -> None:
     """Write RUN as one HTML file that needs no network, and print its path.
 
-    RUN is an id, a unique start of one, or last.
+    RUN is an id, a unique prefix, last or last~1.
     """
-    from taskrunner.analysis.contention import read_contention  # only here: nobody else needs what these import
+    # Imported on demand: no other command needs these modules.
+    from taskrunner.analysis.contention import read_contention
     from taskrunner.analysis.report.report import report as report_of
 
     run, runs = find_recorded(run_name, options), Path(options["run_dir"])
@@ -44,4 +45,4 @@ def report(run_name: str, **options: Any) -> None:
         write_private(path, html.encode())
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    click.echo(os.fsencode(path))  # a name of the user's own, as it is: another program takes it
+    click.echo(os.fsencode(path))  # unescaped: another program reads the path

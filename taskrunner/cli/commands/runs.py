@@ -1,4 +1,4 @@
-"""``taskrunner runs``: the runs that have left something behind."""
+"""``taskrunner runs``: the recorded runs, as a table or as JSON."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from taskrunner.analysis.formatting import seconds
+from taskrunner.analysis.formatting import format_seconds
 from taskrunner.cli.history_options import run_dir_option
 from taskrunner.safe.printable import printable
 from taskrunner.storage.history import RUNNING, UNFINISHED, PastRun, past_runs, remove
@@ -28,35 +28,35 @@ Examples:
 def runs(**options: Any) -> None:
     """List the runs of this directory, the newest first.
 
-    Where a command takes a RUN, an id may be cut to any unique start of it, and the first of the list is
-    also called last. A run that goes on is never removed. With --prune the removed ones are listed.
+    As a RUN, other commands accept an id or a unique prefix of it; last is the first run of the list, and
+    last~1 the second. With --prune, the removed runs are listed. A run in progress is never removed.
     """
-    folder = Path(options["run_dir"])
-    found = past_runs(folder)[: options["newest"]]
+    run_dir = Path(options["run_dir"])
+    past = past_runs(run_dir)[: options["newest"]]
     if options["prune"] is not None:
-        found = remove(folder, found[options["prune"] :])
+        past = remove(run_dir, past[options["prune"] :])
     if options["json"]:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(past), indent=2).decode())
     else:
-        for line in _table(found):
+        for line in _table(past):
             click.echo(line)
 
 
-def _table(found: Sequence[PastRun]) -> Iterator[str]:
-    """Give the lines of a table whose columns are as wide as they must be."""
+def _table(past: Sequence[PastRun]) -> Iterator[str]:
+    """Yield the lines of a table whose columns are as wide as their widest cell."""
     head = ("run", "started (UTC)", "state", "wall", "nodes", "failed", "graph", "python")
     rows: list[tuple[str, ...]] = [head]
-    for run in found:
+    for run in past:
         has_ended = run.state not in (RUNNING, UNFINISHED)
-        wall, failed = (seconds(run.wall_s), f"{run.failed:,}") if has_ended else ("", "")
+        wall, failed = (format_seconds(run.wall_s), f"{run.failed:,}") if has_ended else ("", "")
         nodes = f"{run.nodes:,}" if run.python else ""
         python = f"{run.python}, GIL {'on' if run.gil else 'off'}" if run.python else ""
-        told = (run.run, run.started, run.state, wall, nodes, failed, run.graph, python)
-        rows.append(tuple(map(printable, told)))
+        cells = (run.run, run.started, run.state, wall, nodes, failed, run.graph, python)
+        rows.append(tuple(map(printable, cells)))
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     for row in rows:
-        cells = [
+        padded = [
             cell.rjust(width) if name in ("wall", "nodes", "failed") else cell.ljust(width)
             for name, cell, width in zip(head, row, widths, strict=True)
         ]
-        yield "  ".join(cells).rstrip()
+        yield "  ".join(padded).rstrip()

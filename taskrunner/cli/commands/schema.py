@@ -16,5 +16,5 @@ Example:
 @click.command(epilog=EXAMPLE, short_help="Print the JSON Schema of a graph file.")
 @output_option
 def schema(output: str | None) -> None:
-    """Print the JSON Schema of a graph file, with which editors check one while it is typed."""
+    """Print the JSON Schema of a graph file, for validation in an editor."""
     write(msgspec.json.format(msgspec.json.encode(json_schema()), indent=2) + b"\n", output)

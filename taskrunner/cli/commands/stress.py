@@ -1,7 +1,6 @@
-"""``taskrunner stress``: run a graph under many schedules and compare what comes of it."""
+"""``taskrunner stress``: a graph run under many schedules, with a comparison of the results."""
 
 import shlex
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,11 +9,12 @@ import msgspec
 from taskrunner.cli import completion
 from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.history_options import run_dir_option
-from taskrunner.cli.permission_options import permit_options, read_permit
+from taskrunner.cli.permission_options import permission_options, read_permissions
 from taskrunner.safe.reprs import to_json
+from taskrunner.session.options import RunOptions
 from taskrunner.storage.run_directory import DEFAULT
 from taskrunner.stress.report import UNSTEADY, StressReport
-from taskrunner.stress.search import Choices, search
+from taskrunner.stress.search import StressOptions, search
 from taskrunner.stress.text import stress_text
 
 EXAMPLE = """\b
@@ -25,61 +25,67 @@ Examples:
 """
 
 
-@click.command("stress", epilog=EXAMPLE, short_help="Run GRAPH under many schedules, and compare.")
+@click.command("stress", epilog=EXAMPLE, short_help="Run GRAPH under many schedules, and compare the results.")
 @graph_argument
 @set_option
-@click.option("-n", "--runs", type=click.IntRange(min=1), default=100, show_default=True, help="How many schedules.")
+@click.option(
+    "-n", "--runs", type=click.IntRange(min=1), default=100, show_default=True, help="The number of schedules."
+)
 @click.option(
     "-w", "--workers", type=click.IntRange(min=1), default=2, show_default=True,
-    help="Threads of the runs in which nodes overlap; 1: only the order changes.",
+    help="Threads of the runs with overlapping nodes; with 1, only the order changes.",
 )  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The first schedule's seed.")
 @click.option(
-    "--ignore", metavar="NODE", multiple=True, help="Do not compare the results of this node.",
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The seed of the first schedule."
+)
+@click.option(
+    "--ignore", metavar="NODE", multiple=True, help="Ignore the results of this node.",
     shell_complete=completion.nodes,
 )  # fmt: skip
-@click.option("--track", is_flag=True, help="Warn of nodes that change what an unordered one is given as well.")
+@click.option("--track", is_flag=True, help="Also warn of nodes that modify an input of an unordered node.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Stop each run after so long."
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Stop each run after SECONDS."
 )
-@permit_options
+@permission_options
 @run_dir_option
 @click.option("--json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def stress_command(ctx: click.Context, /, **options: Any) -> None:
-    """Run GRAPH under many schedules, and compare each node's result with that of its usual run.
+    """Run GRAPH under many schedules, and compare each node's result with the baseline run.
 
-    Runs with an even seed shuffle the order of one worker; in those with an odd one two nodes overlap and take turns
-    in the middle of their lines. The exit code is 1 if a result differed.
+    Runs with an even seed use one worker and shuffle its order. In runs with an odd seed, two nodes overlap and take
+    turns between bytecode instructions. The exit code is 1 if a result differs.
     """
     graph = find_graph(options["graph_name"], options["format"])
-    permit = read_permit(options)
+    permissions = read_permissions(options)
     report = search(
         graph,
-        Choices(
-            params=read_settings(graph, options["set"]),
-            runs=options["runs"],
-            workers=options["workers"],
+        StressOptions(
+            run=RunOptions(
+                params=read_settings(graph, options["set"]),
+                workers=options["workers"],
+                timeout=options["timeout"],
+                allow=permissions.allow,
+                commands=permissions.commands,
+                run_dir=options["run_dir"],
+            ),
+            seeds=options["runs"],
             first_seed=options["seed"],
             ignore=options["ignore"],
             track=options["track"],
-            timeout=options["timeout"],
-            allow=permit.allow,
-            commands=permit.commands,
-            run_dir=Path(options["run_dir"]),
         ),
     )
     command = shlex.join(_replay(report, options))
     if options["json"]:
-        found = {**msgspec.structs.asdict(report), "replay": command}
-        click.echo(msgspec.json.format(to_json(found), indent=2).decode())
+        fields = {**msgspec.structs.asdict(report), "replay": command}
+        click.echo(msgspec.json.format(to_json(fields), indent=2).decode())
     else:
         click.echo(stress_text(report, command), nl=False)
     ctx.exit(1 if report.finding else 0)
 
 
 def _replay(report: StressReport, options: dict[str, Any]) -> list[str]:
-    """Return the words of a command that shows the finding again; none: any run may show it."""
+    """Return the command that reproduces the finding; empty without a finding, or if any run may show it."""
     finding = report.finding
     if finding is None or finding.kind == UNSTEADY:
         return []

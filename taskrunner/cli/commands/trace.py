@@ -1,4 +1,4 @@
-"""``taskrunner trace``: a run for trace viewers."""
+"""``taskrunner trace``: export of a run to trace viewers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,42 +20,42 @@ Examples:
 """
 
 
-@click.command(epilog=EXAMPLE, short_help="A run for Perfetto, speedscope or OpenTelemetry.")
+@click.command(epilog=EXAMPLE, short_help="Export RUN to Perfetto, speedscope or OpenTelemetry.")
 @run_argument
 @output_option
 @click.option("--otel", is_flag=True, help="Send the run as OpenTelemetry spans; needs taskrunner[otel].")
 @click.option(
     "--endpoint", metavar="URL",
-    help="Where to send them, by OTLP over HTTP; default: as OTEL_EXPORTER_OTLP_ENDPOINT says.",
+    help="The collector, by OTLP over HTTP; default: OTEL_EXPORTER_OTLP_ENDPOINT.",
 )  # fmt: skip
 def trace(run_name: str, **options: Any) -> None:
     """Write RUN as a Chrome trace (JSON), or send it to an OpenTelemetry collector.
 
-    RUN is the id of a run, a unique start of one, or: last.
+    RUN is an id, a unique prefix, last or last~1.
     """
     if options["otel"] and options["output"]:
-        raise UsageError("--otel sends the run: there is nothing to write to --output")
+        raise UsageError("--otel sends the run and writes no --output")
     if options["endpoint"] and not options["otel"]:
-        raise UsageError("--endpoint goes with --otel")
+        raise UsageError("--endpoint requires --otel")
     run = find_recorded(run_name, options)
-    for lack in _lacks(run):
-        click.echo(printable(f"run {run.id}: {lack}"), err=True)
+    for gap in _gaps(run):
+        click.echo(printable(f"run {run.id}: {gap}"), err=True)
     if not options["otel"]:
         write_all(chrome_trace(run), options["output"])
         return
-    # with opentelemetry, which is an extra and takes a third of a second
+    # Imports opentelemetry, an extra that takes a third of a second.
     from taskrunner.analysis.trace import otel
 
     sent = otel.send(run, options["endpoint"])
     click.echo(printable(f"sent {sent.spans} spans to {sent.url}, trace {sent.trace}"))
 
 
-def _lacks(run: RecordedRun) -> Iterator[str]:
-    """Say what a trace of this run cannot show, and why."""
+def _gaps(run: RecordedRun) -> Iterator[str]:
+    """Yield the gaps in the trace of this run, each with its reason."""
     if run.dag is None:
-        yield "its graph cannot be read, so there are no arrows and no critical path"
+        yield "cannot read its graph, so the trace has no arrows and no critical path"
     if run.done is None:
-        goes_on = "it goes on: this is what has ended so far"
-        yield goes_on if run.state == RUNNING else "it has no end: what ran when it was killed is missing"
+        running = "still running: the trace contains completed attempts only"
+        yield running if run.state == RUNNING else "it was killed: attempts running at that time are missing"
     if not run.attempts:
-        yield "none of its nodes has run to an end"
+        yield "no attempt has completed"

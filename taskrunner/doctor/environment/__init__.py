@@ -1,1 +1,1 @@
-"""Environment."""
+"""Environment: interpreter, machine, project, and installed distributions."""

@@ -1,7 +1,7 @@
-"""The CPU limit of the control groups that this process is in: a container's share, which no count of processors shows.
+"""CPU limit of this process's control groups: a container's share, which the number of processors does not show.
 
-Version 2 of Linux's control groups has ``cpu.max``, version 1 ``cpu.cfs_quota_us`` and ``cpu.cfs_period_us``; a group
-above may allow less than the one that the process is in.
+Version 2 of Linux's control groups has ``cpu.max``, version 1 ``cpu.cfs_quota_us`` and ``cpu.cfs_period_us``. An
+ancestor of the process's group may have a lower limit.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ PROC = Path("/proc/self")
 
 
 def cpu_limit(proc: Path = PROC) -> float | None:
-    """Return how many processors' time this process may use; None: no limit, or none that can be read."""
+    """Return the CPU time that this process may use, in processors; None without a readable limit."""
     return min(_limits(proc), default=None)
 
 
@@ -21,41 +21,41 @@ def _limits(proc: Path) -> Iterator[float]:
         group = next((paths[name] for name in controllers if name in paths), None)
         if group is None:
             continue
-        below = group.removeprefix(root if root != "/" else "").strip("/")
-        folder = Path(mount, below)
-        for place in (folder, *folder.parents):
-            limit = _limit(place)
+        relative = group.removeprefix(root if root != "/" else "").strip("/")
+        leaf = Path(mount, relative)
+        for directory in (leaf, *leaf.parents):
+            limit = _limit(directory)
             if limit is not None:
                 yield limit
-            if place == Path(mount):
+            if directory == Path(mount):
                 break
 
 
 def _group_paths(proc: Path) -> dict[str, str]:
-    """Return the path of this process's group in each hierarchy; that of version 2 has the name ""."""
-    found: dict[str, str] = {}
+    """Return the path of this process's group in each hierarchy; the key of version 2 is ""."""
+    paths: dict[str, str] = {}
     for line in _lines(proc / "cgroup"):
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        found |= dict.fromkeys(controllers.split(","), path)
-    return found
+        paths |= dict.fromkeys(controllers.split(","), path)
+    return paths
 
 
 def _mounts(proc: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield where the hierarchies that may limit the processors are mounted: (its root, the folder, its names)."""
+    """Yield the mounted hierarchies that may limit the processors: (root, mount point, controllers)."""
     for line in _lines(proc / "mountinfo"):
         head, _, tail = line.partition(" - ")
         fields, kind, options = head.split(), tail.split(" ")[0], tail.split(" ")[-1].split(",")
         if len(fields) > 4 and (kind == "cgroup2" or (kind == "cgroup" and "cpu" in options)):  # noqa: PLR2004
-            folder = fields[4].replace(r"\040", " ")
-            yield fields[3], folder, ("",) if kind == "cgroup2" else ("cpu",)
+            mount_point = fields[4].replace(r"\040", " ")
+            yield fields[3], mount_point, ("",) if kind == "cgroup2" else ("cpu",)
 
 
-def _limit(folder: Path) -> float | None:
-    """Return the limit that one group sets; None: it sets none."""
-    words = " ".join(_lines(folder / "cpu.max")).split()
+def _limit(directory: Path) -> float | None:
+    """Return the limit of one group, or None if it has none."""
+    words = " ".join(_lines(directory / "cpu.max")).split()
     if not words:
-        words = [*_lines(folder / "cpu.cfs_quota_us"), *_lines(folder / "cpu.cfs_period_us")]
+        words = [*_lines(directory / "cpu.cfs_quota_us"), *_lines(directory / "cpu.cfs_period_us")]
     try:
         quota, period = map(int, words)
     except ValueError:  # "max", or no such files

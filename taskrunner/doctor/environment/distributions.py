@@ -1,6 +1,7 @@
-"""The installed distributions: which hold extension modules, for which ABI, with which wheel tags.
+"""Installed distributions: their extension modules with ABIs, and the tags of their wheels.
 
-All of it is read from what installers leave behind, which is anybody's: what is missing or damaged there is unknown.
+All data is read from the metadata that installers write. The metadata is untrusted: missing or damaged parts count as
+unknown.
 """
 
 import csv
@@ -16,12 +17,11 @@ from taskrunner.doctor.environment.lock import canonical
 
 _LIBRARY = ".so"
 _ABI3 = "abi3"
-# What reading somebody's metadata may raise.
-_BAD = (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error)
+_METADATA_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error)  # of damaged metadata
 
 
 class Extension(msgspec.Struct, frozen=True):
-    """One extension module. ``abi`` is the tag in its file's name; "" if there is none: any build tries to load it."""
+    """An extension module. ``abi``: the tag in its file name, or "" without a tag; then any build tries to load it."""
 
     module: str
     path: str
@@ -29,9 +29,9 @@ class Extension(msgspec.Struct, frozen=True):
 
 
 class Distribution(msgspec.Struct, frozen=True):
-    """One installed distribution.
+    """An installed distribution.
 
-    ``tags``: those of the wheel that it was installed from. ``is_listed``: it says which files are its own.
+    ``tags``: the tags of the installed wheel. ``is_listed``: whether the metadata lists its files.
     """
 
     name: str
@@ -41,80 +41,80 @@ class Distribution(msgspec.Struct, frozen=True):
     is_listed: bool
 
     def names(self, own: str) -> list[str]:
-        """Return what to import: the packages that hold extension modules, then those that ``own`` ABI looks for."""
+        """Return the modules to import: packages with extension modules, then the modules loadable by ABI ``own``."""
         packages = [extension.module.partition(".")[0] for extension in self.extensions]
         modules = [extension.module for extension in self.extensions if extension.abi in ("", _ABI3, own)]
         return list(dict.fromkeys([*packages, *modules]))
 
 
 def find_distributions(path: Sequence[str]) -> list[Distribution]:
-    """Return what is installed in the folders of a search path, by name; of two of one name the first."""
-    found: dict[str, Distribution] = {}
-    for each in importlib.metadata.distributions(path=list(path)):
-        name, version = _name(each)
-        if name and canonical(name) not in found:
-            found[canonical(name)] = _read(each, name, version)
-    return [found[key] for key in sorted(found)]
+    """Return the distributions in the directories of a search path, by name; the first one if several share a name."""
+    distributions: dict[str, Distribution] = {}
+    for metadata in importlib.metadata.distributions(path=list(path)):
+        name, version = _name(metadata)
+        if name and canonical(name) not in distributions:
+            distributions[canonical(name)] = _read(metadata, name, version)
+    return [distributions[key] for key in sorted(distributions)]
 
 
 def fits(abi: str, own: str, *, free_threaded: bool) -> bool:
-    """Say whether an extension module was built for the interpreter whose ABI is ``own``.
+    """Return whether an extension module was built for the interpreter with ABI ``own``.
 
-    The stable ABI of 3.13 and 3.14 (``abi3``) is that of builds with a GIL: a free-threaded one cannot use it,
-    though it may try.
+    The stable ABI of 3.13 and 3.14 (``abi3``) is for builds with a GIL. A free-threaded build cannot use it, though it
+    may try to load such a module.
     """
     return abi in ("", own) or (abi == _ABI3 and not free_threaded)
 
 
 def digest(path: str) -> str:
-    """Return a digest of a file's bytes; "" if it cannot be read."""
+    """Return a digest of a file's bytes, or "" if it cannot be read."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123  a path from somebody's list may be no path at all
+        with open(path, "rb") as file:  # noqa: PTH123  an untrusted path may be an invalid Path
             return hashlib.file_digest(file, "blake2b").hexdigest()
-    except _BAD:
+    except _METADATA_ERRORS:
         return ""
 
 
-def _name(each: importlib.metadata.Distribution) -> tuple[str, str]:
+def _name(metadata: importlib.metadata.Distribution) -> tuple[str, str]:
     try:
-        name, version = each.metadata.get("Name"), each.metadata.get("Version")
-    except _BAD:
+        name, version = metadata.metadata.get("Name"), metadata.metadata.get("Version")
+    except _METADATA_ERRORS:
         return "", ""
     return (str(name), str(version or "")) if name else ("", "")
 
 
-def _read(each: importlib.metadata.Distribution, name: str, version: str) -> Distribution:
+def _read(metadata: importlib.metadata.Distribution, name: str, version: str) -> Distribution:
     try:
-        files = each.files
-    except _BAD:
+        files = metadata.files
+    except _METADATA_ERRORS:
         files = None
-    paths = [(PurePosixPath(file), str(each.locate_file(file))) for file in files or ()]
+    paths = [(PurePosixPath(file), str(metadata.locate_file(file))) for file in files or ()]
     extensions = tuple(sorted(_extensions(paths), key=lambda extension: extension.module))
-    return Distribution(name, version, extensions, _tags(each), files is not None)
+    return Distribution(name, version, extensions, _tags(metadata), files is not None)
 
 
-def _tags(each: importlib.metadata.Distribution) -> tuple[str, ...]:
+def _tags(metadata: importlib.metadata.Distribution) -> tuple[str, ...]:
     try:
-        text = each.read_text("WHEEL") or ""
-    except _BAD:
+        text = metadata.read_text("WHEEL") or ""
+    except _METADATA_ERRORS:
         return ()
     return tuple([line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("Tag:")])
 
 
 def _extensions(paths: Iterable[tuple[PurePosixPath, str]]) -> Iterator[Extension]:
     for listed, path in paths:
-        stem, _, rest = listed.name.partition(".")
+        stem, _, suffix = listed.name.partition(".")
         parts = (*listed.parent.parts, stem)
-        if rest.endswith(_LIBRARY[1:]) and all(part.isidentifier() for part in parts):
-            abi = rest.removesuffix(_LIBRARY[1:]).rstrip(".")
+        if suffix.endswith(_LIBRARY[1:]) and all(part.isidentifier() for part in parts):
+            abi = suffix.removesuffix(_LIBRARY[1:]).rstrip(".")
             if abi or _has_init(path, stem):
                 yield Extension(".".join(parts), path, abi)
 
 
 def _has_init(path: str, name: str) -> bool:
-    """Say whether a library is an extension module: what the import system calls stands in it by its name."""
+    """Return whether a library is an extension module: its symbols include the init function of that name."""
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # noqa: PTH123
             return data.find(f"PyInit_{name}\0".encode()) >= 0
-    except _BAD:
+    except _METADATA_ERRORS:
         return False

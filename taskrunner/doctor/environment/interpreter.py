@@ -1,4 +1,4 @@
-"""The interpreter: its build, and whether its GIL is on, and by what."""
+"""Interpreter: its build, the state of its GIL, and the cause of that state."""
 
 import os
 import platform
@@ -19,12 +19,18 @@ DEFAULT = "default"
 
 
 class Interpreter(msgspec.Struct, frozen=True):
-    """The interpreter that runs this.
+    """The interpreter of this process.
 
-    ``gil_by`` says why the GIL is as it is: ``build`` (one that always has it), ``-X gil=0`` or ``PYTHON_GIL=1`` and
-    so on, ``import`` (``gil_module`` is the module, if it was found), ``start-up`` (what ``site`` imports), or
-    ``default``: it is off until an import switches it on. ``options`` are those of the build's ``configure``, without
-    paths; ``flags`` those of the compiler. ``jit``: ``none`` (not built in), ``off`` or ``on``.
+    ``gil_by`` is the cause of the GIL's state:
+
+    - ``build``: the build always has a GIL.
+    - ``-X gil=0``, ``PYTHON_GIL=1`` and the like: the user's setting.
+    - ``import``: an import switched it on; ``gil_module`` is the module, if it was identified.
+    - ``start-up``: an import at the start of Python switched it on, from ``sitecustomize`` or a .pth file.
+    - ``default``: it is off until an import switches it on.
+
+    ``options`` are the options of the build's ``configure``, without paths; ``flags`` are the compiler's.
+    ``jit``: ``none`` (not built in), ``off`` or ``on``.
     """
 
     version: str
@@ -42,12 +48,12 @@ class Interpreter(msgspec.Struct, frozen=True):
 
     @property
     def is_forced_off(self) -> bool:
-        """Whether the GIL stays off, whatever is imported."""
+        """Whether the GIL stays off, regardless of imports."""
         return not self.gil and self.gil_by != DEFAULT
 
 
-def look() -> Interpreter:
-    """Look at this process's interpreter, as it is now."""
+def describe() -> Interpreter:
+    """Return the current state of this process's interpreter."""
     options = _options()
     return Interpreter(
         version=python_build(),
@@ -66,7 +72,7 @@ def look() -> Interpreter:
 
 
 def extension_modules() -> list[str]:
-    """Return the extension modules that this process has loaded from files, in their order."""
+    """Return the extension modules that this process has loaded from files, in load order."""
     modules = list(sys.modules.items())
     return [name for name, module in modules if isinstance(getattr(module, "__loader__", None), ExtensionFileLoader)]
 
@@ -74,24 +80,24 @@ def extension_modules() -> list[str]:
 def _gil_by() -> str:
     if not gil.IS_FREE_THREADED:
         return BUILD
-    if (chosen := sys._xoptions.get("gil")) is not None:  # noqa: SLF001  its documented name
-        return f"-X gil={chosen}"
-    if not sys.flags.ignore_environment and (chosen := os.environ.get("PYTHON_GIL")):
-        return f"PYTHON_GIL={chosen}"
+    if (setting := sys._xoptions.get("gil")) is not None:  # noqa: SLF001  its documented name
+        return f"-X gil={setting}"
+    if not sys.flags.ignore_environment and (setting := os.environ.get("PYTHON_GIL")):
+        return f"PYTHON_GIL={setting}"
     return IMPORT if gil.is_enabled() else DEFAULT
 
 
 def _options() -> list[str]:
     try:
         return shlex.split(sysconfig.get_config_var("CONFIG_ARGS") or "")
-    except ValueError:  # a quote that is never closed
+    except ValueError:  # an unclosed quote
         return []
 
 
 def _jit(options: list[str]) -> str:
-    """Say whether there is a JIT compiler; 3.14 tells it itself."""
-    if (told := getattr(sys, "_jit", None)) is not None:
-        return "none" if not told.is_available() else "on" if told.is_enabled() else "off"
+    """Return the state of the JIT compiler; 3.14 reports it in ``sys._jit``."""
+    if (jit := getattr(sys, "_jit", None)) is not None:
+        return "none" if not jit.is_available() else "on" if jit.is_enabled() else "off"
     built = [option.partition("=")[2] or "yes" for option in options if option.startswith("--enable-experimental-jit")]
     if not built or built[-1] not in ("yes", "yes-off"):
         return "none"

@@ -1,4 +1,4 @@
-"""What ``uv.lock`` says: which versions, and for which interpreters there are wheels. It is read, never asked for."""
+"""Contents of ``uv.lock``: locked versions and their wheels. The file is read, never regenerated."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import msgspec
 
 LOCK = Path("uv.lock")
-_PARTS = 5  # of a wheel's name: distribution, version, (build,) Python, ABI, platform
+_MIN_PARTS = 5  # of a wheel's name: distribution, version, (build,) Python, ABI, platform
 
 
 class _Wheel(msgspec.Struct, frozen=True):
@@ -28,7 +28,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Lock:
-    """The versions of a lock file, and the tags of their wheels."""
+    """The versions in a lock file, and the tags of their wheels."""
 
     def __init__(self, file: _File) -> None:
         self._tags: dict[str, dict[str, set[str]]] = {}
@@ -37,20 +37,20 @@ class Lock:
             versions.setdefault(package.version, set()).update(_tags(package.wheels))
 
     def versions(self, name: str) -> list[str]:
-        """Return the versions of a distribution that the lock holds: usually one, none if it does not name it."""
+        """Return the locked versions of a distribution: usually one, none if the lock does not contain it."""
         return list(self._tags.get(canonical(name), {}))
 
     def tags(self, name: str, version: str) -> set[str]:
-        """Return the tags of a version's wheels, as ``cp313-cp313t-manylinux_2_28_x86_64``; none: it has no wheels."""
+        """Return the tags of a version's wheels, such as ``cp313-cp313t-manylinux_2_28_x86_64``, or an empty set."""
         return self._tags.get(canonical(name), {}).get(version, set())
 
 
 def read_lock(path: Path = LOCK) -> Lock | None:
-    """Read a lock file.
+    """Read a lock file, or return None if it does not exist.
 
     Raises:
-        ValueError: it is no lock file.
-        OSError: it cannot be read; None: there is none.
+        ValueError: the file is not a lock file.
+        OSError: the file cannot be read.
 
     """
     try:
@@ -61,7 +61,7 @@ def read_lock(path: Path = LOCK) -> Lock | None:
 
 
 def canonical(name: str) -> str:
-    """Return a distribution's name in the form in which names are compared (PEP 503)."""
+    """Return a distribution's name in normalized form (PEP 503), for comparisons."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -69,5 +69,5 @@ def _tags(wheels: list[_Wheel]) -> Iterator[str]:
     for wheel in wheels:
         file = wheel.filename or unquote((wheel.url or wheel.path).rpartition("/")[2])
         parts = file.removesuffix(".whl").split("-")
-        if file.endswith(".whl") and len(parts) >= _PARTS:
+        if file.endswith(".whl") and len(parts) >= _MIN_PARTS:
             yield "-".join(parts[-3:])

@@ -1,4 +1,4 @@
-"""What a process may use of its machine: processors, the time that its control group allows, the clock."""
+"""Machine resources of this process: processors, the CPU limit of its control groups, and the clock."""
 
 import itertools
 import os
@@ -13,12 +13,14 @@ READINGS = 1000
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """The machine as this process sees it.
+    """The machine as seen by this process.
 
-    ``processors``: those that there are; ``affinity``: those that the process may run on, 0 where the system does not
-    tell; ``workers``: how many a run starts if nobody says otherwise; ``cpu_limit``: how many processors' time the
-    control groups allow, None without a limit. ``clock`` is the one that runs are timed with, ``resolution_s`` what
-    the system says of it in seconds, ``step_s`` the shortest step that was seen.
+    - ``processors``: the number of processors; ``affinity``: the number that the process may use, 0 if the system does
+      not report it.
+    - ``workers``: the default number of workers of a run.
+    - ``cpu_limit``: the CPU time that the control groups allow, in processors; None without a limit.
+    - ``clock``: the clock that measures runs; ``resolution_s``: its resolution according to the system, in seconds;
+      ``step_s``: the shortest observed step, in seconds.
     """
 
     platform: str
@@ -31,8 +33,8 @@ class Machine(msgspec.Struct, frozen=True):
     step_s: float
 
 
-def look() -> Machine:
-    """Look at the machine."""
+def describe() -> Machine:
+    """Return the properties of this machine."""
     clock = time.get_clock_info("perf_counter")
     return Machine(
         platform=system(),
@@ -47,7 +49,7 @@ def look() -> Machine:
 
 
 def _step() -> float:
-    """Return the shortest time between two readings of the clock that differ, in seconds."""
+    """Return the shortest time between two different readings of the clock, in seconds."""
     readings = [time.perf_counter_ns() for _ in range(READINGS)]
-    steps = [after - before for before, after in itertools.pairwise(readings)]
+    steps = [later - earlier for earlier, later in itertools.pairwise(readings)]
     return min((step for step in steps if step > 0), default=0) / 1e9

@@ -1,7 +1,7 @@
-"""The project in the working directory: is uv there, is its lock up to date, is this environment the lock's.
+"""Project in the working directory: uv, its lock, and the comparison of the environment with the lock.
 
-uv is asked without network and without building anything, and changes nothing. Whether the environment is the
-lock's is read from both.
+uv runs without network, builds nothing and changes nothing. The comparison reads the metadata of the environment and
+the lock.
 """
 
 import os
@@ -14,17 +14,21 @@ import msgspec
 
 from taskrunner.doctor.environment.lock import LOCK, Lock, read_lock
 
-BOUND = 20.0  # seconds
-STALE = "needs to be updated"  # uv's words; with others it could not tell
-_ASK = ("lock", "--check", "--offline", "--no-build", "--no-python-downloads", "--no-progress", "--color", "never")
+TIMEOUT_S = 20.0
+STALE = "needs to be updated"  # part of uv's message; with any other message the state is unknown
+_CHECK_OPTIONS = (
+    "lock", "--check", "--offline", "--no-build", "--no-python-downloads", "--no-progress", "--color", "never",
+)  # fmt: skip
 
 
 class Project(msgspec.Struct, frozen=True):
-    """What is known of uv and the lock.
+    """The state of uv and the lock.
 
-    ``uv``: its version, "" if there is none. ``lock``: ``none``, ``unreadable``, ``fresh`` (what pyproject.toml asks
-    for), ``stale``, or ``unknown``. ``locked``: how many of the installed distributions have the lock's version;
-    ``differing``: those that have another, with both; ``unlocked``: those that the lock does not name.
+    - ``uv``: its version, "" if it was not found.
+    - ``lock``: ``none``, ``unreadable``, ``fresh`` (matches pyproject.toml), ``stale``, or ``unknown``.
+    - ``locked``: the number of installed distributions with the lock's version.
+    - ``differing``: the distributions with another version, with both versions.
+    - ``unlocked``: the distributions that the lock does not contain.
     """
 
     uv: str
@@ -34,26 +38,28 @@ class Project(msgspec.Struct, frozen=True):
     unlocked: tuple[str, ...] = ()
 
 
-def look(lock: Lock | None, state: str, installed: Iterable[tuple[str, str]]) -> Project:
-    """Look at the working directory's project; ``lock`` and ``state`` are what ``open_lock`` gave."""
+def describe(lock: Lock | None, state: str, installed: Iterable[tuple[str, str]]) -> Project:
+    """Return the state of the working directory's project; ``lock`` and ``state`` are the results of ``open_lock``."""
     uv = _find_uv()
     version = _version(uv) if uv else ""
     if lock is None:
         return Project(version, state)
     if version:
         state = _check(uv)
-    pairs = [(name, version, lock.versions(name)) for name, version in installed]
+    entries = [(name, version, lock.versions(name)) for name, version in installed]
     return Project(
         version,
         state,
-        sum(has in versions for _, has, versions in pairs),
-        tuple([f"{n} {has} (locked: {', '.join(v)})" for n, has, v in pairs if any(v) and has not in v]),
-        tuple([name for name, _, versions in pairs if not versions]),
+        sum(version in versions for _, version, versions in entries),
+        tuple(
+            [f"{n} {v} (locked: {', '.join(locked)})" for n, v, locked in entries if any(locked) and v not in locked]
+        ),
+        tuple([name for name, _, versions in entries if not versions]),
     )
 
 
 def open_lock(path: Path = LOCK) -> tuple[Lock | None, str]:
-    """Return the lock of the working directory, if there is one to be read, and what can be said of it so far."""
+    """Return the lock of the working directory, or None without a readable one, and its preliminary state."""
     try:
         lock = read_lock(path)
     except (OSError, ValueError, RecursionError):  # msgspec's errors and those of Unicode are ValueErrors
@@ -62,29 +68,31 @@ def open_lock(path: Path = LOCK) -> tuple[Lock | None, str]:
 
 
 def _find_uv() -> str:
-    """Return the path of uv: the one that started this, that of the search path, or scripts/bootstrap's own."""
-    home = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
-    places = (os.environ.get("UV", ""), "uv", str(home / "taskrunner" / "uv" / "bin" / "uv"))
-    return next((found for place in places if place and (found := shutil.which(place))), "")
+    """Return the path of uv: the parent of this process, the one in the search path, or that of scripts/bootstrap."""
+    data = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
+    candidates = (os.environ.get("UV", ""), "uv", str(data / "taskrunner" / "uv" / "bin" / "uv"))
+    return next((path for candidate in candidates if candidate and (path := shutil.which(candidate))), "")
 
 
 def _version(uv: str) -> str:
-    code, told = _run(uv, "--version")
-    words = told.split()
+    code, output = _run(uv, "--version")
+    words = output.split()
     return words[1] if code == 0 and len(words) > 1 and words[0] == "uv" else ""
 
 
 def _check(uv: str) -> str:
-    code, told = _run(uv, *_ASK)
+    code, output = _run(uv, *_CHECK_OPTIONS)
     if code == 0:
         return "fresh"
-    return "stale" if STALE in told else "unknown"
+    return "stale" if STALE in output else "unknown"
 
 
 def _run(*argv: str) -> tuple[int, str]:
-    """Run a command, and return its exit code and what it wrote; -1 if it does not start or end."""
+    """Run a command, and return its exit code and output; the code is -1 if it does not start or does not end."""
     try:
-        done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, timeout=BOUND, check=False)  # noqa: S603
+        completed = subprocess.run(  # noqa: S603
+            argv, capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT_S, check=False
+        )
     except (OSError, subprocess.SubprocessError):
         return -1, ""
-    return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
+    return completed.returncode, (completed.stdout + completed.stderr).decode(errors="replace")

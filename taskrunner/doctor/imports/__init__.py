@@ -1,1 +1,1 @@
-"""Imports."""
+"""Test imports in child processes, and the cache of their outcomes."""

@@ -1,4 +1,4 @@
-"""The modules that a graph's nodes name, in the order in which a run imports them."""
+"""Modules named by a graph's nodes, in the order in which a run imports them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +9,10 @@ from taskrunner.graph.dag import Dag
 
 
 class GraphModule(msgspec.Struct, frozen=True):
-    """A module that nodes name: the first of these, and how many they are; none: it makes the graph itself."""
+    """A module that nodes name: the first of these nodes, and their number.
+
+    The number is 0 for the module that builds the graph.
+    """
 
     module: str
     node: str
@@ -17,7 +20,7 @@ class GraphModule(msgspec.Struct, frozen=True):
 
 
 def graph_modules(dag: Dag, local_functions: Mapping[str, Callable[..., Any]]) -> list[GraphModule]:
-    """Return the modules of a graph's calls; of functions that were given in Python those that they come from."""
+    """Return the modules of a graph's calls; for functions passed in Python, the modules that define them."""
     nodes: dict[str, list[str]] = {}
     for vertex in dag.vertices:
         if vertex.id in local_functions:

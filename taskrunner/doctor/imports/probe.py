@@ -1,4 +1,4 @@
-"""What importing a module does to the GIL, tried in child processes: what crashes or hangs ends nothing but itself."""
+"""Import probe: the effect of imports on the GIL, tested in child processes that may crash or hang."""
 
 import contextlib
 import json
@@ -20,21 +20,21 @@ from taskrunner.system.process_groups import groups, kill_all, signal_name
 ON = "on"
 OFF = "off"
 UNKNOWN = "unknown"
-ALREADY = "the GIL is on before anything is imported"
+ALREADY = "the GIL is on before any import"
 
-# They would make the child another interpreter than the one that is asked about.
-_LEFT_OUT = ("PYTHON_GIL", "PYTHONSTARTUP", "PYTHONINSPECT")
-_FILES = ("order", "report", "errors")  # what a child reads and writes
-_MOST = 1_000_000  # bytes that are read of what a child tells
-_LONGEST = 200  # characters of what it wrote last
+_REMOVED_VARIABLES = ("PYTHON_GIL", "PYTHONSTARTUP", "PYTHONINSPECT")  # they would change the child's interpreter
+_FILES = ("order", "report", "errors")  # standard input, output and error of a child
+_MAX_REPORT_BYTES = 1_000_000
+_MAX_MESSAGE_CHARS = 200  # of the last line of a child's standard error
 
 
 class ImportOutcome(msgspec.Struct, frozen=True):
-    """What the import of one module did.
+    """The outcome of importing one module.
 
-    ``gil``: ``on``: it switched the GIL on, and ``culprit`` is the module that did, itself or one that it imports;
-    ``off``: it did not; ``unknown``: ``problem`` says why. ``loaded``: the extension modules that came with it, with
-    their files. ``is_whole``: the child survived it.
+    - ``gil``: ``on`` if it switched the GIL on, and ``culprit`` is this module or the imported one that did; ``off`` if
+      not; ``unknown`` for the reason in ``problem``.
+    - ``loaded``: the extension modules loaded with it, and their files.
+    - ``is_whole``: whether the child process survived the import.
     """
 
     module: str
@@ -46,7 +46,7 @@ class ImportOutcome(msgspec.Struct, frozen=True):
 
 
 class _ChildReport(msgspec.Struct, frozen=True):
-    """What a child tells of one module, on a line of JSON."""
+    """A child's report on one module, sent as a line of JSON."""
 
     module: str
     before: bool
@@ -56,118 +56,129 @@ class _ChildReport(msgspec.Struct, frozen=True):
     loaded: dict[str, str]
 
 
-def unclear(tried: Sequence[ImportOutcome]) -> list[ImportOutcome]:
-    """Return those of a package's modules that leave it open what importing the package does to the GIL.
-
-    An inner module that raises an error when it is imported by itself is none of them: whoever imports its package
-    does not do that.
-    """
-    return [each for each in tried if each.gil == UNKNOWN and not (each.is_whole and "." in each.module)]
-
-
 class Prober:
-    """Tries imports in child processes, which have so many ``seconds``; any thread may call it."""
+    """A probe with a time limit of ``timeout_s`` seconds for its child processes; any thread may call it."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._stopped = False
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self._is_stopped = False
 
     def stop(self) -> None:
-        """Kill the children that there are, and start no more."""
-        self._stopped = True
+        """Kill the running children, and start no more."""
+        self._is_stopped = True
         kill_all()
 
-    def try_in_order(
-        self, names: Sequence[str], path: Sequence[str], folder: Path | None = None, *, every: bool = False
+    def probe_in_order(
+        self, names: Sequence[str], path: Sequence[str], directory: Path | None = None, *, probe_all: bool = False
     ) -> list[ImportOutcome]:
-        """Import modules, in their order, with ``path`` as the search path, and say of each what it did.
+        """Import modules in order, with ``path`` as the search path, and return their outcomes.
 
-        One child imports them all, as a run would. Where it dies, or an import switches the GIL on, another one goes
-        on with the next module; without ``every`` the first one that switches it on is the last one tried.
-        With ``every`` each child has the whole time, else all of them have it together. Without ``folder`` each child
-        works in an empty one.
+        One child imports all of them, as a run would. If it dies, or an import switches the GIL on, another child
+        continues with the next module. Without ``probe_all``, the first module that switches the GIL on is the last
+        one tested, and the time limit applies to all children together. With ``probe_all``, it applies to each child.
+
+        The children use ``directory`` as their working directory, or else an empty one each.
         """
-        end, tried = time.monotonic() + self.seconds, list[ImportOutcome]()
-        while len(tried) < len(names) and (every or ON not in [each.gil for each in tried[-1:]]):
-            rest, left = names[len(tried) :], self.seconds if every else end - time.monotonic()
-            if left <= 0 or self._stopped:
-                return tried + [ImportOutcome(name, problem=f"not tried: {self.seconds:g} s are over") for name in rest]
-            tried += self._try(rest, path, folder, left)
-        return tried
+        deadline, outcomes = time.monotonic() + self.timeout_s, list[ImportOutcome]()
+        while len(outcomes) < len(names) and (probe_all or ON not in [outcome.gil for outcome in outcomes[-1:]]):
+            pending = names[len(outcomes) :]
+            timeout_s = self.timeout_s if probe_all else deadline - time.monotonic()
+            if timeout_s <= 0 or self._is_stopped:
+                problem = f"not tested: the time limit of {self.timeout_s:g} s is over"
+                return outcomes + [ImportOutcome(name, problem=problem) for name in pending]
+            outcomes += self._probe(pending, path, directory, timeout_s)
+        return outcomes
 
-    def _try(self, names: Sequence[str], path: Sequence[str], folder: Path | None, left: float) -> list[ImportOutcome]:
-        """Start a child and return what it told; if it died, with the module that it died of. That is one at least."""
-        order = {"names": [*names], "path": [*path], "seconds": left, "watch": gil.__file__}
-        with tempfile.TemporaryDirectory(prefix="taskrunner-", ignore_cleanup_errors=True) as room:
+    def _probe(
+        self, names: Sequence[str], path: Sequence[str], directory: Path | None, timeout_s: float
+    ) -> list[ImportOutcome]:
+        """Run one child and return its outcomes, at least one; the last one is the module that killed it, if any."""
+        request = {"names": [*names], "path": [*path], "seconds": timeout_s, "watch": gil.__file__}
+        with tempfile.TemporaryDirectory(prefix="taskrunner-", ignore_cleanup_errors=True) as temporary:
             for name in _FILES:
-                Path(room, name).touch(0o600)
-            Path(room, "order").write_text(json.dumps(order))  # ASCII: a path may be no UTF-8
-            place = folder or Path(room, "empty")
-            place.mkdir(exist_ok=True)
-            problem = self._run(Path(room), place, left)
-            tried = _read(Path(room, "report"), names)
-        if len(tried) == len(names) or (tried and tried[-1].gil == ON):
-            return tried
-        return [*tried, ImportOutcome(names[len(tried)], problem=problem)]
+                Path(temporary, name).touch(0o600)
+            Path(temporary, "order").write_text(json.dumps(request))  # ASCII: a path may be invalid UTF-8
+            working_directory = directory or Path(temporary, "empty")
+            working_directory.mkdir(exist_ok=True)
+            problem = self._run_child(Path(temporary), working_directory, timeout_s)
+            outcomes = _read_report(Path(temporary, "report"), names)
+        if len(outcomes) == len(names) or (outcomes and outcomes[-1].gil == ON):
+            return outcomes
+        return [*outcomes, ImportOutcome(names[len(outcomes)], problem=problem)]
 
-    def _run(self, room: Path, place: Path, left: float) -> str:
-        """Run a child to its end, and say in words how it ended."""
+    def _run_child(self, temporary: Path, working_directory: Path, timeout_s: float) -> str:
+        """Run a child until it ends, and return a message that describes its end."""
         try:
-            process = _start(room, place)
+            process = _start(temporary, working_directory)
         except OSError as error:
-            return f"no process for it: {error.strerror}"
+            return f"cannot start a process: {error.strerror}"
         groups.add(process.pid)
         try:
-            code = process.wait(left)
+            code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            return f"not done after {self.seconds:g} s"
+            return f"timed out after {self.timeout_s:g} s"
         finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left of it
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # the whole group has ended
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             groups.discard(process.pid)
-        return _ending(code, room / "errors")
+        return _describe_end(code, temporary / "errors")
 
 
-def _start(room: Path, place: Path) -> subprocess.Popen[bytes]:
+def unclear(outcomes: Sequence[ImportOutcome]) -> list[ImportOutcome]:
+    """Return the outcomes that leave the effect of importing the package unknown.
+
+    An inner module that raises an error when it is imported alone does not count: users import its package instead.
+    """
+    return [each for each in outcomes if each.gil == UNKNOWN and not (each.is_whole and "." in each.module)]
+
+
+def _start(temporary: Path, working_directory: Path) -> subprocess.Popen[bytes]:
     argv = [sys.executable, "-P", "-B", "-W", "ignore", child.__file__]
-    environment = {name: value for name, value in os.environ.items() if name not in _LEFT_OUT}
+    environment = {name: value for name, value in os.environ.items() if name not in _REMOVED_VARIABLES}
     with contextlib.ExitStack() as files:
-        order, report, errors = [files.enter_context((room / name).open("r+b")) for name in _FILES]
+        request, report, errors = [files.enter_context((temporary / name).open("r+b")) for name in _FILES]
         return subprocess.Popen(  # noqa: S603  it is this interpreter
-            argv, stdin=order, stdout=report, stderr=errors, cwd=place, env=environment, start_new_session=True
+            argv,
+            stdin=request,
+            stdout=report,
+            stderr=errors,
+            cwd=working_directory,
+            env=environment,
+            start_new_session=True,
         )
 
 
-def _read(report: Path, names: Sequence[str]) -> list[ImportOutcome]:
-    """Read what a child told, as far as it makes sense: a module may have written there as well."""
-    with report.open("rb") as file:
-        lines = file.read(_MOST).split(b"\n")
-    tried: list[ImportOutcome] = []
+def _read_report(path: Path, names: Sequence[str]) -> list[ImportOutcome]:
+    """Read a child's report up to the first invalid line: an imported module may have written to the same file."""
+    with path.open("rb") as file:
+        lines = file.read(_MAX_REPORT_BYTES).split(b"\n")
+    outcomes: list[ImportOutcome] = []
     for name, line in zip(names, lines, strict=False):
         try:
-            told = msgspec.json.decode(line, type=_ChildReport)
+            report = msgspec.json.decode(line, type=_ChildReport)
         except ValueError:
             break
-        if told.module != name:
+        if report.module != name:
             break
-        tried.append(_outcome(told))
-    return tried
+        outcomes.append(_to_outcome(report))
+    return outcomes
 
 
-def _outcome(told: _ChildReport) -> ImportOutcome:
-    if told.before:
-        return ImportOutcome(told.module, UNKNOWN, "", ALREADY, told.loaded, is_whole=True)
-    if told.after:
-        return ImportOutcome(told.module, ON, told.culprit or told.module, told.error, told.loaded, is_whole=True)
-    return ImportOutcome(told.module, UNKNOWN if told.error else OFF, "", told.error, told.loaded, is_whole=True)
+def _to_outcome(report: _ChildReport) -> ImportOutcome:
+    module, error, loaded = report.module, report.error, report.loaded
+    if report.before:
+        return ImportOutcome(module, UNKNOWN, "", ALREADY, loaded, is_whole=True)
+    if report.after:
+        return ImportOutcome(module, ON, report.culprit or module, error, loaded, is_whole=True)
+    return ImportOutcome(module, UNKNOWN if error else OFF, "", error, loaded, is_whole=True)
 
 
-def _ending(code: int, errors: Path) -> str:
-    """Say how a child ended that has not told of all that it should."""
-    how = f"crashed: {signal_name(-code)}" if code < 0 else f"ended its process with exit code {code}"
+def _describe_end(code: int, errors: Path) -> str:
+    """Return how a child ended before its report was complete."""
+    message = f"crashed: {signal_name(-code)}" if code < 0 else f"exited with code {code}"
     with errors.open("rb") as file:
-        file.seek(max(0, errors.stat().st_size - _MOST))
-        lines = file.read(_MOST).decode(errors="replace").split("\n")
+        file.seek(max(0, errors.stat().st_size - _MAX_REPORT_BYTES))
+        lines = file.read(_MAX_REPORT_BYTES).decode(errors="replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f"{how}: {last[:_LONGEST]}" if last else how
+    return f"{message}: {last[:_MAX_MESSAGE_CHARS]}" if last else message

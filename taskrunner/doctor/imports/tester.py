@@ -1,4 +1,4 @@
-"""Tries imports side by side: a graph's modules, what is installed, what this process has loaded."""
+"""Concurrent test imports: modules of a graph, of installed distributions, and of this process."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -19,71 +19,74 @@ from taskrunner.system.host import processors
 
 
 class Choices(msgspec.Struct, frozen=True):
-    """What a user chooses: whether modules are imported, how many ``seconds`` each try has.
+    """The user's options.
 
-    ``path``: where installed packages are looked up, and ``graph_path``: the modules of a graph. ``cache_dir``: where
-    outcomes are remembered; None: nowhere.
+    - ``path``: the search path of installed packages; ``graph_path``: the search path of a graph's modules.
+    - ``imports``: whether modules are imported; ``timeout_s``: the time limit of each test, in seconds.
+    - ``cache_dir``: the directory of cached outcomes; None disables the cache.
     """
 
     path: tuple[str, ...]
     graph_path: tuple[str, ...] = ()
     imports: bool = True
-    seconds: float = 30.0
+    timeout_s: float = 30.0
     cache_dir: Path | None = None
 
 
 class ImportTester:
-    """Tries imports on as many threads as there are processors; where nothing can be told, it tries none."""
+    """A tester that imports on as many threads as processors; it imports nothing if the build always has a GIL."""
 
-    def __init__(self, now: Interpreter, installed: Sequence[Distribution], choices: Choices) -> None:
+    def __init__(self, current: Interpreter, installed: Sequence[Distribution], choices: Choices) -> None:
         self._choices = choices
-        self._abi = now.abi
-        self._can_tell = now.free_threaded
-        cache = Cache(choices.cache_dir) if choices.cache_dir and self._can_tell else None
-        self._tries = ImportCache(cache, installed, choices.path, now.abi)
-        self.prober = Prober(choices.seconds)
+        self._abi = current.abi
+        self._is_free_threaded = current.free_threaded
+        cache = Cache(choices.cache_dir) if choices.cache_dir and self._is_free_threaded else None
+        self._outcomes = ImportCache(cache, installed, choices.path, current.abi)
+        self.prober = Prober(choices.timeout_s)
         self.executor = WorkStealingExecutor(processors())
 
-    def own(self) -> Future[list[ImportOutcome]]:
-        """Try what this process has loaded itself."""
-        return self.executor.submit(self._try, interpreter.extension_modules(), self._choices.path)
+    def test_own_modules(self) -> Future[list[ImportOutcome]]:
+        """Test the modules that this process has loaded."""
+        return self.executor.submit(self._probe, interpreter.extension_modules(), self._choices.path)
 
-    def named(self, named: Sequence[GraphModule]) -> Future[list[ImportOutcome]]:
-        """Try the modules of a graph, in the working directory, where they may look for their files."""
-        names, path = [each.module for each in named], self._choices.graph_path
-        return self.executor.submit(self._try, names, path, Path.cwd(), every=True)
+    def test_graph_modules(self, modules: Sequence[GraphModule]) -> Future[list[ImportOutcome]]:
+        """Test the modules of a graph in the working directory, where they may read their files."""
+        names, path = [each.module for each in modules], self._choices.graph_path
+        return self.executor.submit(self._probe, names, path, Path.cwd(), probe_all=True)
 
-    def distribution(self, each: Distribution) -> Future[tuple[list[ImportOutcome], bool]]:
-        """Try a distribution's extension modules; tell as well whether that was done before."""
-        return self.executor.submit(self._try_distribution, each)
+    def test_distribution(self, distribution: Distribution) -> Future[tuple[list[ImportOutcome], bool]]:
+        """Test a distribution's extension modules; the result includes whether the outcomes are from the cache."""
+        return self.executor.submit(self._test_distribution, distribution)
 
-    def _try_distribution(self, each: Distribution) -> tuple[list[ImportOutcome], bool]:
-        if not each.extensions:
+    def _test_distribution(self, distribution: Distribution) -> tuple[list[ImportOutcome], bool]:
+        if not distribution.extensions:
             return [], False
-        if (known := self._tries.get(each)) is not None:
-            return known, True
-        tried = self._try(each.names(self._abi), self._choices.path)
-        self._tries.put(each, tried)
-        return tried, False
+        if (cached := self._outcomes.get(distribution)) is not None:
+            return cached, True
+        outcomes = self._probe(distribution.names(self._abi), self._choices.path)
+        self._outcomes.put(distribution, outcomes)
+        return outcomes, False
 
-    def _try(
-        self, names: Sequence[str], path: Sequence[str], folder: Path | None = None, *, every: bool = False
+    def _probe(
+        self, names: Sequence[str], path: Sequence[str], directory: Path | None = None, *, probe_all: bool = False
     ) -> list[ImportOutcome]:
-        if not self._can_tell or not self._choices.imports:
-            why = "not tried" if self._can_tell else "this build always has the GIL"
-            return [ImportOutcome(name, problem=why) for name in names]
-        return self.prober.try_in_order(names, path, folder, every=every)
+        if not self._is_free_threaded or not self._choices.imports:
+            problem = "not tested" if self._is_free_threaded else "this build always has the GIL"
+            return [ImportOutcome(name, problem=problem) for name in names]
+        return self.prober.probe_in_order(names, path, directory, probe_all=probe_all)
 
 
 @contextlib.contextmanager
-def testing_imports(now: Interpreter, installed: Sequence[Distribution], choices: Choices) -> Iterator[ImportTester]:
-    """Give a trier; who leaves by an error, an interrupt for one, waits for no child."""
-    trier = ImportTester(now, installed, choices)
+def testing_imports(
+    current: Interpreter, installed: Sequence[Distribution], choices: Choices
+) -> Iterator[ImportTester]:
+    """Yield a tester; an exception in the context, such as an interrupt, kills all child processes."""
+    tester = ImportTester(current, installed, choices)
     try:
-        yield trier
+        yield tester
     except BaseException:
-        trier.executor.shutdown(wait=False, cancel_futures=True)
-        trier.prober.stop()
+        tester.executor.shutdown(wait=False, cancel_futures=True)
+        tester.prober.stop()
         raise
     finally:
-        trier.executor.shutdown()
+        tester.executor.shutdown()

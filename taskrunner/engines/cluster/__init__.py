@@ -1,1 +1,1 @@
-"""Cluster."""
+"""Cluster backend: a client-side scheduler that sends work items to an engine."""

@@ -1,4 +1,4 @@
-"""One run whose nodes run elsewhere, as the rest of the program sees it: prepared, executed, stopped."""
+"""Cluster backend: executes the plan of one run in the worker processes of an engine."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,9 +23,10 @@ from taskrunner.plan.plan import Plan
 from taskrunner.safe.private_files import write_private
 from taskrunner.storage.run_directory import output_files
 
-# Bytes of a command's output that are read at once.
+# Bytes of a command's output that one request reads.
 CHUNK_BYTES = 4 * 2**20
-_NAMED = 10
+# A warning lists at most this number of names.
+_MAX_NAMES = 10
 _SAMPLED = (
     "Dask's sampling profiler reads other threads' frames, which can crash free-threaded Python 3.13; "
     "set distributed.worker.profile.enabled to false for the workers"
@@ -33,78 +34,79 @@ _SAMPLED = (
 
 
 class ClusterBackend:
-    """One run on an engine. ``local_functions``: the functions that were given in Python, by node."""
+    """Backend for one run on an engine. ``local_functions`` maps nodes to functions passed from Python."""
 
     def __init__(self, engine: Engine, local_functions: Mapping[str, Callable[..., object]]) -> None:
         self.engine = engine
         self._local_functions = local_functions
-        self._inbox: MessageQueue = SimpleQueue()
+        self._messages: MessageQueue = SimpleQueue()
         self._run = ""
         self.worker_processes: dict[str, WorkerProcess] = {}
-        self._reusing: list[str] = []
+        self._cacheable: list[str] = []
 
     def prepare(self, run: str, plan: Plan) -> None:
-        """Reach the worker_processes, which are to run a plan under this id.
+        """Connect to the worker processes that will execute a plan under this run id.
 
         Raises:
-            GraphError: a worker cannot import what the plan calls.
-            TaskrunnerError: there are no worker_processes, or they cannot be reached.
+            GraphError: a worker process cannot import a call of the plan.
+            TaskrunnerError: there are no worker processes, or they cannot be reached.
 
         """
         self._run = run
-        self._reusing = [task.id for task in plan.tasks if task.vertex.options.cache or task.vertex.options.creates]
+        self._cacheable = [task.id for task in plan.tasks if task.vertex.options.cache or task.vertex.options.creates]
         vertices = [
             task.vertex for task in plan.tasks if task.vertex.call and task.vertex.id not in self._local_functions
         ]
         calls = list(dict.fromkeys([vertex.call for vertex in vertices]))
         self.worker_processes = {
-            worker.address: worker for worker in self.engine.start(RunSetup(run, calls), self._inbox.put)
+            worker.address: worker for worker in self.engine.start(RunSetup(run, calls), self._messages.put)
         }
         problems = {
-            call: (worker, why) for worker in self.worker_processes.values() for call, why in worker.problems.items()
+            call: (worker, reason)
+            for worker in self.worker_processes.values()
+            for call, reason in worker.problems.items()
         }
         if problems:
             self.engine.close()
             raise GraphError(_problem(vertex, *problems[vertex.call]) for vertex in vertices if vertex.call in problems)
 
-    def introduction(self) -> list[Event]:
-        """Return what is to be said of the worker_processes before the first node runs."""
+    def startup_events(self) -> list[Event]:
+        """Return the events that describe the worker processes, before the first node runs."""
         return [*self.describe_workers([*self.worker_processes.values()]), *self._cache_warnings()]
 
     def _cache_warnings(self) -> list[Event]:
-        if not self._reusing:
+        if not self._cacheable:
             return []
-        return [RunWarning(f"the engine {self.name} has no cache, and runs: {_named(self._reusing)}")]
+        return [RunWarning(f"the engine {self.name} has no cache; these nodes run: {_join_names(self._cacheable)}")]
 
     def describe_workers(self, worker_processes: Sequence[WorkerProcess]) -> list[Event]:
-        """Return what is to be said of some worker_processes."""
-        events: list[Event] = [joined(worker) for worker in worker_processes]
+        """Return the events and warnings that describe worker processes."""
+        events: list[Event] = [joined_event(worker) for worker in worker_processes]
         differing: dict[str, list[str]] = {}
         for worker in worker_processes:
-            for name, (here, there) in worker.differs.items():
-                differing.setdefault(f"{name} is {here or 'not there'} here and {there or 'not there'}", []).append(
-                    worker.address
-                )
-        events += [RunWarning(f"{what} at {_named(where)}") for what, where in differing.items()]
+            for name, (client_version, worker_version) in worker.differs.items():
+                versions = f"{client_version or 'missing'} in the client and {worker_version or 'missing'}"
+                differing.setdefault(f"{name} is {versions}", []).append(worker.address)
+        events += [RunWarning(f"{message} at {_join_names(addresses)}") for message, addresses in differing.items()]
         if sampled := [worker.address for worker in worker_processes if worker.is_sampled]:
-            events.append(RunWarning(f"{_SAMPLED}: {_named(sampled)}"))
-        if spoilt := [worker.address for worker in worker_processes if worker.free_threaded and worker.gil]:
-            events.append(RunWarning(f"the GIL is on although the build is free-threaded: {_named(spoilt)}"))
+            events.append(RunWarning(f"{_SAMPLED}: {_join_names(sampled)}"))
+        if with_gil := [worker.address for worker in worker_processes if worker.free_threaded and worker.gil]:
+            events.append(RunWarning(f"the GIL is on although the build is free-threaded: {_join_names(with_gil)}"))
         return events
 
     @property
     def name(self) -> str:
-        """The engine, as the run's events name it."""
+        """Name of the engine in the events of the run."""
         return self.engine.name
 
     @property
     def workers(self) -> int:
-        """How many nodes run at once on the worker_processes that there are."""
+        """Number of nodes that run at once on the current worker processes."""
         return sum([worker.threads for worker in self.worker_processes.values()])
 
     @property
     def has_gil(self) -> bool:
-        """Whether the GIL is on anywhere."""
+        """Whether the GIL is on in any worker process."""
         return any(worker.gil for worker in self.worker_processes.values())
 
     def execute(
@@ -112,34 +114,35 @@ class ClusterBackend:
         plan: Plan,
         state: RunState,
         commands: Path,
-        tell: Callable[[Event], None],
+        emit: Callable[[Event], None],
         timeout: float | None,
     ) -> None:
-        """Run a plan to its end, as ``engines.threads`` does.
+        """Execute a plan to its end, with the semantics of ``local.backend``.
 
-        What commands have written is brought into the folder ``commands``. ``tell`` is told of what is no node's.
+        The output of commands is copied into the directory ``commands``. ``emit`` receives events that belong to no
+        node.
 
         Raises:
-            EngineLostError: the engine cannot be reached any more.
-            BaseException: an error of taskrunner's own, never one of a node's.
+            EngineLostError: the engine is unreachable.
+            BaseException: an error of taskrunner, never one of a node.
 
         """
         packer = Packer(
             plan, self._run, self._local_functions, fuses=self.engine.fuses, is_journaled=state.is_journaled
         )
         timer = Timer(state.record_crash)
-        around = _Listener(self, commands, tell)
-        conductor = ClusterScheduler(self.engine, packer, plan, state, timer, self._inbox, around)
-        state.add_view(conductor.running_at)
+        listener = _Listener(self, commands, emit)
+        scheduler = ClusterScheduler(self.engine, packer, plan, state, timer, self._messages, listener)
+        state.add_view(scheduler.running_at)
         state.on_stop(timer.expedite)
-        state.on_stop(lambda: self._inbox.put(None))
+        state.on_stop(lambda: self._messages.put(None))
         state.started = time.perf_counter_ns()
         if timeout is not None:
             timer.at(state.started + nanoseconds(timeout), lambda: state.time_out(timeout))
         try:
-            conductor.run(self.workers)
+            scheduler.run(self.workers)
             state.ended = time.perf_counter_ns()
-            self._fetch(plan, state)
+            self._fetch_outputs(plan, state)
         finally:
             state.ended = state.ended or time.perf_counter_ns()
             state.close_views()
@@ -147,96 +150,98 @@ class ClusterBackend:
         if state.crash is not None:
             raise state.crash
 
-    def _fetch(self, plan: Plan, state: RunState) -> None:
-        """Bring the outputs here; what cannot come is a failure of its node."""
+    def _fetch_outputs(self, plan: Plan, state: RunState) -> None:
+        """Transfer the outputs to the client; an output that cannot be transferred is a failure of its node."""
         for task in plan.output_tasks():
             try:
-                task.value = self._fetched(task.value)
+                task.value = self._fetch(task.value)
             except EngineLostError:
                 raise
-            except Exception as error:  # noqa: BLE001  it cannot be pickled, say
+            except Exception as error:  # noqa: BLE001  for example, it cannot be pickled
                 task.value = MISSING
-                error.add_note("the result cannot be brought here")
+                error.add_note("the result cannot be transferred to the client")
                 call = FailedCall(task.id, plan.path_to(task), allowed=task.details.allow_failure)
                 state.record_failure(describe(call, error, state.mask))
 
-    def _fetched(self, value: Any) -> Any:
+    def _fetch(self, value: Any) -> Any:
         if type(value) is ResultRef:
             return self.engine.fetch([value])[0]
         if not is_gathered(value):
             return value
-        found = iter(self.engine.fetch([part for part in value if type(part) is ResultRef]))
-        return [next(found) if type(part) is ResultRef else part for part in value]
+        results = iter(self.engine.fetch([part for part in value if type(part) is ResultRef]))
+        return [next(results) if type(part) is ResultRef else part for part in value]
 
 
 class _Listener:
-    """Tells of worker_processes, and brings what commands have written."""
+    """Listener that emits events about worker processes, and copies the output of commands to the client."""
 
-    def __init__(self, run: ClusterBackend, commands: Path, tell: Callable[[Event], None]) -> None:
-        self._run = run
+    def __init__(self, backend: ClusterBackend, commands: Path, emit: Callable[[Event], None]) -> None:
+        self._backend = backend
         self._commands = commands
-        self._tell = tell
+        self._emit = emit
 
     def on_report(self, report: StepReport, node: str) -> None:
-        worker = self._run.worker_processes.get(report.worker)
+        processes = self._backend.worker_processes
+        worker = processes.get(report.worker)
         if worker is None:
-            worker = self._run.worker_processes[report.worker] = self._worker_of(report)
+            worker = processes[report.worker] = self._describe_worker(report)
         if report.gil and not worker.gil:
-            self._run.worker_processes[report.worker] = msgspec.structs.replace(worker, gil=True)
-            self._tell(RunWarning(f"the GIL came on at {report.worker} while it ran {node}"))
+            processes[report.worker] = msgspec.structs.replace(worker, gil=True)
+            self._emit(RunWarning(f"the GIL was switched on at {report.worker} while it ran {node}"))
         if report.output_files is not None:
             self._copy_output(node, report.worker, report.output_files)
 
-    def _worker_of(self, report: StepReport) -> WorkerProcess:
-        """Return what a process is that has come since; it may be gone again, or not answer."""
+    def _describe_worker(self, report: StepReport) -> WorkerProcess:
+        """Return the description of a worker process that joined later; it may be lost already, or not respond."""
         try:
-            worker = self._run.engine.describe(report.worker)
-        except Exception as error:  # noqa: BLE001  that is no reason to end the run
-            self._tell(RunWarning(f"nothing is known of {report.worker}, which has run a node: {error}"))
+            worker = self._backend.engine.describe(report.worker)
+        except Exception as error:  # noqa: BLE001  not a reason to end the run
+            self._emit(RunWarning(f"cannot query {report.worker}, which has run a node: {error}"))
             return WorkerProcess(report.worker, 1, "", free_threaded=False, gil=report.gil, host="", pid=0)
-        for event in self._run.describe_workers([worker]):
-            self._tell(event)
+        for event in self._backend.describe_workers([worker]):
+            self._emit(event)
         return worker
 
     def on_worker_lost(self, address: str, nodes: Sequence[str]) -> None:
-        self._run.worker_processes.pop(address, None)
-        self._tell(SiteLeft(address, tuple(nodes)))
+        self._backend.worker_processes.pop(address, None)
+        self._emit(SiteLeft(address, tuple(nodes)))
 
     def on_rerun(self, nodes: Sequence[str]) -> None:
         if nodes:
-            self._tell(RunWarning(f"ran again, because their results were lost with a worker: {_named(nodes)}"))
+            self._emit(RunWarning(f"ran again, because their results were lost with a worker: {_join_names(nodes)}"))
 
-    def _copy_output(self, node: str, address: str, written: tuple[OutputFile, OutputFile]) -> None:
-        for path, found in zip(output_files(self._commands, node), written, strict=True):
+    def _copy_output(self, node: str, address: str, files: tuple[OutputFile, OutputFile]) -> None:
+        for path, output_file in zip(output_files(self._commands, node), files, strict=True):
             try:
                 write_private(path, b"")
                 with path.open("wb") as file:
-                    for data in self._parts(address, found):
+                    for data in self._read_chunks(address, output_file):
                         file.write(data)
-            except Exception as error:  # noqa: BLE001  the worker is gone, the disk is full: the result is worth more
-                self._tell(RunWarning(f'what "{node}" wrote cannot be brought here: {error}'))
+            except Exception as error:  # noqa: BLE001  worker lost or disk full: the result is worth more than its output
+                self._emit(RunWarning(f'cannot copy the output of "{node}" to the client: {error}'))
 
-    def _parts(self, address: str, found: OutputFile) -> Iterator[bytes]:
-        if found.data is not None:
-            yield found.data
+    def _read_chunks(self, address: str, output_file: OutputFile) -> Iterator[bytes]:
+        if output_file.data is not None:
+            yield output_file.data
             return
-        for start in range(0, found.size, CHUNK_BYTES):
-            yield self._run.engine.read_file(address, found.path, start, min(CHUNK_BYTES, found.size - start))
+        for start in range(0, output_file.size, CHUNK_BYTES):
+            size = min(CHUNK_BYTES, output_file.size - start)
+            yield self._backend.engine.read_file(address, output_file.path, start, size)
 
 
-def _named(names: Sequence[str]) -> str:
-    """Name the first of some things."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
+def _join_names(names: Sequence[str]) -> str:
+    """Join the first names of a list, with the number of the remaining ones."""
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return f"{', '.join(names[:_MAX_NAMES])}{more}"
 
 
-def _problem(vertex: Vertex, worker: WorkerProcess, why: str) -> Problem:
-    hint = "ship its package or module, or install it there"
-    return Problem(("nodes", vertex.index, "call"), f"{worker.address} cannot import it: {why}", hint)
+def _problem(vertex: Vertex, worker: WorkerProcess, reason: str) -> Problem:
+    hint = "ship its package or module, or install it on the worker"
+    return Problem(("nodes", vertex.index, "call"), f"{worker.address} cannot import it: {reason}", hint)
 
 
-def joined(worker: WorkerProcess) -> SiteJoined:
-    """Return the event that tells of a worker."""
+def joined_event(worker: WorkerProcess) -> SiteJoined:
+    """Return the ``site.joined`` event of a worker process."""
     return SiteJoined(
         worker.address, worker.threads, worker.python, worker.free_threaded, worker.gil, worker.host, worker.pid
     )

@@ -1,9 +1,9 @@
-"""The sites of a run as its events tell of them: a worker's number for each thread, and times by this process's clock.
+"""Clock correction and worker numbers for the step reports of a run.
 
-A site tells the time by its own clock. What it reports has begun after it was sent there, and has ended before the
-report came: so its clock can be ahead or behind by no more than these two allow. As long as they allow none, none is
-assumed; else the least that they do. (Marzullo, "Maintaining the time in a distributed system", 1984, intersects
-such intervals.)
+Each worker process reports times by its own clock. A step starts after its work item was sent, and ends before its
+report is received. So these two times bound the offset of the worker's clock. As long as the bounds permit an offset
+of zero, zero is assumed; otherwise the smallest offset that they permit. (Marzullo, "Maintaining the time in a
+distributed system", 1984, intersects such intervals.)
 """
 
 import time
@@ -13,27 +13,27 @@ from taskrunner.events.types import EVENT_LOOP
 
 
 class ClockOffset:
-    """How far a clock is behind ours, in nanoseconds, as far as can be told."""
+    """Estimated offset of another clock behind the local one, in nanoseconds."""
 
     def __init__(self) -> None:
-        self._least = -(2**63)
-        self._most = 2**63
+        self._lower = -(2**63)
+        self._upper = 2**63
 
     def update(self, sent: int, began: int, ended: int, received: int) -> None:
-        """Take in that what began and ended by that clock was sent and received by ours."""
-        self._least = max(self._least, sent - began)
-        self._most = min(self._most, received - ended)
+        """Narrow the bounds by a step, which began and ended by the other clock, between two times of the local one."""
+        self._lower = max(self._lower, sent - began)
+        self._upper = min(self._upper, received - ended)
 
     @property
     def value(self) -> int:
-        """What is to be added to that clock's time."""
-        if self._least > self._most:  # it was set meanwhile
-            return self._least
-        return min(max(0, self._least), self._most)
+        """Number of nanoseconds to add to a time of the other clock."""
+        if self._lower > self._upper:  # the other clock was set meanwhile
+            return self._lower
+        return min(max(0, self._lower), self._upper)
 
 
 class WorkerNumbers:
-    """Numbers the threads of all sites, in the order in which they are heard of."""
+    """Numbers of the threads of all worker processes, assigned in the order of their first reports."""
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[str, int], int] = {}
@@ -41,13 +41,16 @@ class WorkerNumbers:
         self._epoch = time.time_ns() - time.perf_counter_ns()
 
     def number(self, report: StepReport) -> int:
-        """Return the worker that a report comes from; what waited was nobody's."""
+        """Return the worker number of a report; EVENT_LOOP for an asynchronous step, which has no thread."""
         if not report.thread:
             return EVENT_LOOP
         return self._numbers.setdefault((report.worker, report.thread), len(self._numbers))
 
     def times(self, report: StepReport, sent: int) -> tuple[int, int]:
-        """Return when a step began and ended by the run's clock, in nanoseconds; ``sent``: when its work was."""
+        """Return the start and end of a step by the run's clock, in nanoseconds.
+
+        ``sent`` is the time at which its work item was sent.
+        """
         began = report.began - self._epoch
         offset = self._offsets.setdefault(report.worker, ClockOffset())
         offset.update(sent, began, began + report.ran, time.perf_counter_ns())

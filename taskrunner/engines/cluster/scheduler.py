@@ -1,13 +1,13 @@
-"""Runs a plan whose nodes run elsewhere: sends what is ready, and takes what is reported.
+"""Cluster scheduler: sends the ready tasks of a plan to an engine, and completes them from step reports.
 
-One thread, the caller's, decides: what is ready is packed and sent, what is reported is noted, and what that makes
-ready is sent in turn. Results stay where they are; the plan's inputs hold what stands for them. All others, the
-engine's threads, the timer's and signal handlers, only put something into ``inbox``, a ``SimpleQueue``, whose
-``put`` may be called anywhere, also in a handler that has interrupted a ``get``.
+Thread safety: the caller's thread makes all decisions. It packs and sends ready tasks, records reports, and sends the
+tasks that become ready. All other threads (those of the engine, the timer, and signal handlers) only put messages into
+``messages``. This is a ``SimpleQueue``: its ``put`` may be called anywhere, even in a handler that interrupted a
+``get``. Results stay on the workers; the inputs in the plan hold references to them.
 
-Needs, guards, retries, pools, failures and mapped nodes are the plan's, and are treated as they are in this process. A
-ready node is sent as soon as there is room: so many are on their way that the sites do not run dry, and few enough that
-a node of higher priority does not wait behind all of them.
+Dependencies, conditions, retries, resource pools, failures and mapped nodes are handled by the plan, with the same
+rules as in this process. A ready task is sent as soon as there is capacity. The number of work items in flight is high
+enough to keep the workers busy, and bounded, so that a node of higher priority does not wait behind all others.
 """
 
 import heapq
@@ -24,12 +24,12 @@ from taskrunner.engines.cluster.packing import (
     Packer,
     ScatteredInputsError,
     has_remote_condition,
-    lost_with,
+    make_lost_input_error,
     needs_results,
 )
 from taskrunner.engines.cluster.runner import ClusterRunner
 from taskrunner.engines.engine import Engine, WorkerJoined, WorkerLost
-from taskrunner.engines.failures import step_failure
+from taskrunner.engines.failures import make_step_failure
 from taskrunner.engines.messages import BEGUN, DONE, STOPPED, ResultRef, StepReport, WorkItem
 from taskrunner.errors import InternalError
 from taskrunner.events.observer import Running
@@ -45,22 +45,24 @@ from taskrunner.plan.task import COMMAND_SLOTS, GATHER, MAP, Task
 from taskrunner.storage.serialization import SerializationError, deserialize
 from taskrunner.system.process_groups import GRACE_PERIOD_S
 
-type MessageQueue = SimpleQueue[Sequence[StepReport] | WorkerLost | WorkerJoined | Task | None]
-
-# So many works are on their way at most, for each that can run at once; and at least so many in all.
+# At most this number of work items are in flight for each one that can run at once.
 MAX_AHEAD = 16
+# The limit on work items in flight is at least this number in total.
 MIN_AHEAD = 1_000
-# Seconds between two looks at works that the engine cannot run to their end.
+# Seconds between two checks for work items that the engine cannot complete.
 POLL_INTERVAL_S = 1.0
+
+type Message = Sequence[StepReport] | WorkerLost | WorkerJoined | Task | None
+type MessageQueue = SimpleQueue[Message]
 
 
 class InFlight:
-    """A work on its way: its tasks, of which the first ``ended`` were told of, and when it was sent."""
+    """A work item in flight: its tasks, of which the first ``ended`` are reported, and the time when it was sent."""
 
-    __slots__ = ("ended", "result", "sent", "tasks", "work")
+    __slots__ = ("ended", "item", "result", "sent", "tasks")
 
-    def __init__(self, work: WorkItem, tasks: Sequence[Task], result: ResultRef, sent: int) -> None:
-        self.work = work
+    def __init__(self, item: WorkItem, tasks: Sequence[Task], result: ResultRef, sent: int) -> None:
+        self.item = item
         self.tasks = tasks
         self.result = result
         self.sent = sent
@@ -68,49 +70,53 @@ class InFlight:
 
 
 class ClusterRouter(Router):
-    """Places the tasks of a run whose nodes run elsewhere: they are all given to ``ready``, on the run's own thread."""
+    """Router of a cluster run: passes every ready task to ``take_ready``, on the thread of the run."""
 
     def __init__(
-        self, limits: ResourcePools, timer: Timer, ready: Callable[[Task | None], None], inbox: MessageQueue
+        self,
+        resources: ResourcePools,
+        timer: Timer,
+        take_ready: Callable[[Task | None], None],
+        messages: MessageQueue,
     ) -> None:
-        super().__init__(limits, timer)
-        self._ready = ready
-        self._inbox = inbox
-        self.waiting = 0  # how many tasks are with the timer
+        super().__init__(resources, timer)
+        self._take_ready = take_ready
+        self._messages = messages
+        self.waiting = 0  # the number of tasks that the timer holds
 
     def enqueue(self, task: Task) -> None:
-        """Place a task."""
-        self._ready(task)
+        """Enqueue a task."""
+        self._take_ready(task)
 
     def enqueue_later(self, task: Task, seconds: float) -> None:
-        """Have a task come back by the inbox after some time."""
+        """Enqueue a task through the message queue after a delay."""
         self.waiting += 1
-        moment = time.perf_counter_ns() + nanoseconds(seconds)
-        self.timer.at(moment, lambda: self._inbox.put(task), keeps_delay=task.details.always)
+        deadline = time.perf_counter_ns() + nanoseconds(seconds)
+        self.timer.at(deadline, lambda: self._messages.put(task), keeps_delay=task.details.always)
 
     def replace_worker(self, worker: int, end: Callable[[], Task | None]) -> None:
-        """Never be called: no call that may be lost is made on this thread."""
-        raise InternalError(f"{end} of worker {worker} was lost in a run whose nodes run elsewhere")
+        """Raise InternalError: the thread of a cluster run makes no calls that could be abandoned."""
+        raise InternalError(f"{end} of worker {worker} was abandoned in a cluster run")
 
-    def _enqueue_ready(self, task: Task, push: Push) -> None:  # noqa: ARG002  there is one place
-        self._ready(task)
+    def _enqueue_ready(self, task: Task, push: Push) -> None:  # noqa: ARG002  there is only one queue
+        self._take_ready(task)
 
 
 class ClusterListener(Protocol):
-    """What a conductor tells of what is no node's."""
+    """Callbacks of a cluster scheduler for events that belong to no node."""
 
     def on_report(self, report: StepReport, node: str) -> None:
-        """Hear a report, before this node of it ends: where it comes from, and what a command has written."""
+        """Process a report before its node completes: the worker process that sent it, and the output of a command."""
 
     def on_worker_lost(self, address: str, nodes: Sequence[str]) -> None:
-        """Hear that a site is gone, which had not finished these nodes: they run again."""
+        """Process the loss of a worker process; ``nodes`` were unfinished on it and run again."""
 
     def on_rerun(self, nodes: Sequence[str]) -> None:
-        """Hear that these nodes had ended, and ran again because their results were lost."""
+        """Process the finished nodes that ran again because their results were lost."""
 
 
 class ClusterScheduler:
-    """The state of one run whose nodes run elsewhere. All of it belongs to the thread that calls ``run``."""
+    """The state of one cluster run. All of it belongs to the thread that calls ``run``."""
 
     def __init__(
         self,
@@ -119,129 +125,130 @@ class ClusterScheduler:
         plan: Plan,
         state: RunState,
         timer: Timer,
-        inbox: MessageQueue,
-        around: ClusterListener,
+        messages: MessageQueue,
+        listener: ClusterListener,
     ) -> None:
         self._engine = engine
         self._packer = packer
-        self._control = state
-        self._inbox = inbox
-        self._around = around
-        self._lanes = WorkerNumbers()
-        self._flights: dict[str, InFlight] = {}
-        self._ended: dict[str, Sequence[Task]] = {}  # by the keys of works that have ended
-        self._again: dict[str, None] = {}
-        # By the keys of their works, the tasks that take long: the worker of each, and when it began.
+        self._state = state
+        self._messages = messages
+        self._listener = listener
+        self._worker_numbers = WorkerNumbers()
+        self._in_flight: dict[str, InFlight] = {}
+        self._ended: dict[str, Sequence[Task]] = {}  # by the keys of ended work items
+        self._rerun: dict[str, None] = {}
+        # By the keys of their work items, the slow tasks, each with its worker number and its start.
         self._running: dict[str, tuple[Task, int, int]] = {}
-        # By the keys of their works, the results that cannot be moved, as long as somebody holds them.
-        self._fixed: WeakValueDictionary[str, ResultRef] = WeakValueDictionary()
-        self._travelling: set[Task] = set()  # all tasks of all works on their way
-        self._waiting = 0  # how many of the works on their way only wait
-        self._here: deque[Task] = deque()
+        # By the keys of their work items, the immovable results that are still referenced.
+        self._pinned: WeakValueDictionary[str, ResultRef] = WeakValueDictionary()
+        self._tasks_in_flight: set[Task] = set()  # all tasks of all work items in flight
+        self._async_in_flight = 0  # the number of asynchronous work items in flight
+        self._in_client: deque[Task] = deque()
         self._ready: list[tuple[int, int, Task]] = []
         self._sequence = itertools.count()
-        self._halted = state.new_stop_flag()
-        self._is_told = self._is_cancelled = False
+        self._stop_flag = state.new_stop_flag()
+        self._is_stopped = self._is_cancelled = False
         self._cancelled_at = 0
-        self._looked = time.monotonic()
+        self._checked = time.monotonic()
         self._plan = plan
         self._timer = timer
 
-    def run(self, places: int) -> None:
-        """Run the plan to its end; ``places`` is how many nodes run at once.
+    def run(self, slots: int) -> None:
+        """Run the plan to its end; ``slots`` is the number of nodes that run at once.
 
         Raises:
-            EngineLostError: the engine cannot be reached any more.
+            EngineLostError: the engine is unreachable.
 
         """
-        limits = ResourcePools({**self._plan.dag.file.pools, COMMAND_SLOTS: places})
-        self._router = ClusterRouter(limits, self._timer, self._take_ready, self._inbox)
-        self._runner = ClusterRunner(
-            self._packer, EVENT_LOOP, self._plan, self._control, self._router, self._take_ready
-        )
-        self._ahead = max(MIN_AHEAD, MAX_AHEAD * places)
+        resources = ResourcePools({**self._plan.dag.file.pools, COMMAND_SLOTS: slots})
+        self._router = ClusterRouter(resources, self._timer, self._take_ready, self._messages)
+        self._runner = ClusterRunner(self._packer, EVENT_LOOP, self._plan, self._state, self._router, self._take_ready)
+        self._max_in_flight = max(MIN_AHEAD, MAX_AHEAD * slots)
         for task in self._plan.roots():
-            task.ready_at = self._control.started
+            task.ready_at = self._state.started
             self._router.route(task, self._take_ready)
-        while self._has_more():
+        while self._advance_ready():
             self._receive()
             self._stop_workers()
             self._check_in_flight()
-        self._around.on_rerun(list(self._again))
+        self._listener.on_rerun(list(self._rerun))
 
-    # -- what is ready -----------------------------------------------------------------------------
+    # -- ready tasks -------------------------------------------------------------------------------
 
     def _take_ready(self, task: Task | None) -> None:
-        if task is None or task in self._travelling:
+        if task is None or task in self._tasks_in_flight:
             return
         if _runs_in_client(task):
-            self._here.append(task)
+            self._in_client.append(task)
         else:
             heapq.heappush(self._ready, (-task.details.priority, next(self._sequence), task))
 
-    def _has_more(self) -> bool:
-        """Settle what is for here and send what there is room for; say whether there is anything to wait for."""
-        while self._here or (self._ready and self._room() > 0):
-            while self._here:
-                self._take_ready(self._runner.settle(self._here.popleft()))
-            self._send()
-        return bool(self._flights or self._router.waiting)
+    def _advance_ready(self) -> bool:
+        """Complete the tasks that run in the client, and send others up to the capacity.
 
-    def _room(self) -> int:
-        """Return how many more works may be sent; those that only wait take no room from others."""
-        return self._ahead - len(self._flights) + self._waiting
+        Return whether there are messages to wait for.
+        """
+        while self._in_client or (self._ready and self._capacity() > 0):
+            while self._in_client:
+                self._take_ready(self._runner.settle(self._in_client.popleft()))
+            self._send()
+        return bool(self._in_flight or self._router.waiting)
+
+    def _capacity(self) -> int:
+        """Return the number of work items that may be sent; asynchronous ones in flight do not count."""
+        return self._max_in_flight - len(self._in_flight) + self._async_in_flight
 
     def _send(self) -> None:
-        """Send as many of the ready tasks as there is room for."""
-        packed: list[tuple[WorkItem, Sequence[ResultRef], list[Task]]] = []
-        while self._ready and len(packed) < self._room():
+        """Send the ready tasks, up to the capacity."""
+        batch: list[tuple[WorkItem, Sequence[ResultRef], list[Task]]] = []
+        while self._ready and len(batch) < self._capacity():
             task = heapq.heappop(self._ready)[2]
-            if not self._is_skipped(task) and (found := self._pack(task)):
-                packed.append(found)
-                self._travelling.update(found[2])
-        if not packed:
+            if not self._is_skipped(task) and (packed := self._pack(task)):
+                batch.append(packed)
+                self._tasks_in_flight.update(packed[2])
+        if not batch:
             return
         now = time.perf_counter_ns()
-        results = self._engine.submit([(work, remotes) for work, remotes, _ in packed])
-        for (work, _, tasks), result in zip(packed, results, strict=True):
-            self._flights[work.key] = InFlight(work, tasks, result, now)
-            self._waiting += work.is_async
+        results = self._engine.submit([(item, refs) for item, refs, _ in batch])
+        for (item, _, tasks), result in zip(batch, results, strict=True):
+            self._in_flight[item.key] = InFlight(item, tasks, result, now)
+            self._async_in_flight += item.is_async
 
     def _pack(self, task: Task) -> tuple[WorkItem, Sequence[ResultRef], list[Task]] | None:
-        """Pack a task; None: what it takes cannot be brought together, and it has failed."""
+        """Pack a task; None: no worker process can get all of its inputs, so it has failed."""
         started = time.perf_counter_ns()
         try:
             return self._packer.pack(task)
         except ScatteredInputsError as error:
-            self._take_ready(self._runner.failed(task, step_failure(error), started, time.perf_counter_ns()))
+            self._take_ready(self._runner.failed(task, make_step_failure(error), started, time.perf_counter_ns()))
             return None
 
     def _is_skipped(self, task: Task) -> bool:
-        """End a task that is not to be run, and say whether that was so."""
+        """Complete a task that must not run, and return whether this was the case."""
         started = time.perf_counter_ns()
-        self._runner.at(EVENT_LOOP)
+        self._runner.select_worker(EVENT_LOOP)
         try:
-            why = self._runner.skip_reason(task)
-        except Exception as error:  # noqa: BLE001  its guard's own
+            skip = self._runner.skip_reason(task)
+        except Exception as error:  # noqa: BLE001  raised by its condition
             self._take_ready(self._runner.fail(task, error, started))
             return True
-        if why is not None:
-            self._take_ready(self._runner.skip_or_fail(task, why, started))
-        return why is not None
+        if skip is not None:
+            self._take_ready(self._runner.skip_or_fail(task, skip, started))
+        return skip is not None
 
-    # -- what is told ------------------------------------------------------------------------------
+    # -- messages ----------------------------------------------------------------------------------
 
     def _receive(self) -> None:
-        """Wait for the next message, and take all that there are."""
+        """Wait for the next message, and handle all messages in the queue."""
         try:
-            message = self._inbox.get(timeout=POLL_INTERVAL_S)
+            message = self._messages.get(timeout=POLL_INTERVAL_S)
             while True:
                 self._handle(message)
-                message = self._inbox.get_nowait()
+                message = self._messages.get_nowait()
         except Empty:
             pass
 
-    def _handle(self, message: Sequence[StepReport] | WorkerLost | WorkerJoined | Task | None) -> None:
+    def _handle(self, message: Message) -> None:
         if isinstance(message, Task):
             self._router.waiting -= 1
             message.ready_at = time.perf_counter_ns()
@@ -249,143 +256,151 @@ class ClusterScheduler:
         elif isinstance(message, WorkerLost):
             self._on_worker_lost(message)
         elif isinstance(message, WorkerJoined):
-            if self._is_told:  # it does not know yet
+            if self._is_stopped:  # the new worker process did not receive the stop
                 self._engine.stop_steps(cancel=self._is_cancelled)
         elif message is not None:
             for report in message:
                 self._on_report(report)
 
     def _on_worker_lost(self, loss: WorkerLost) -> None:
-        """Take that a process is gone. What had to run there, for what lay there, has failed."""
+        """Process the loss of a worker process; the steps that immovable inputs pinned to it fail."""
         self._packer.lost.add(loss.address)
-        self._around.on_worker_lost(loss.address, [task.id for key in loss.keys for task in self._unfinished(key)])
-        for flight in [flight for flight in self._flights.values() if flight.work.worker == loss.address]:
-            self._fail(flight, lost_with(loss.address))
+        self._listener.on_worker_lost(loss.address, [task.id for key in loss.keys for task in self._unfinished(key)])
+        for in_flight in [entry for entry in self._in_flight.values() if entry.item.worker == loss.address]:
+            self._fail(in_flight, make_lost_input_error(loss.address))
 
     def _unfinished(self, key: str) -> Sequence[Task]:
-        flight = self._flights.get(key)
-        return flight.tasks[flight.ended :] if flight else ()
+        in_flight = self._in_flight.get(key)
+        return in_flight.tasks[in_flight.ended :] if in_flight else ()
 
     def _on_report(self, report: StepReport) -> None:
-        self._packer.lost.discard(report.worker)  # another process may have come with the address of one that is gone
-        flight = self._flights.get(report.key)
-        if flight is None or report.step < flight.ended:
-            tasks = flight.tasks if flight else self._ended.get(report.key, ())
-            if report.is_pinned and (result := self._fixed.get(report.key)) is not None:
-                result.worker = report.worker
-            self._again |= dict.fromkeys([task.id for task in tasks[report.step : report.step + 1]])
+        self._packer.lost.discard(report.worker)  # a new process may reuse the address of a lost one
+        in_flight = self._in_flight.get(report.key)
+        if in_flight is None or report.step < in_flight.ended:
+            self._on_rerun_report(report, in_flight)
             return
         if report.state == BEGUN:
-            lane, began, _ = self._worker_and_times(report, flight)
-            self._running[report.key] = flight.tasks[report.step], lane, began
+            number, began, _ = self._worker_and_times(report, in_flight)
+            self._running[report.key] = in_flight.tasks[report.step], number, began
             return
         self._running.pop(report.key, None)
-        self._around.on_report(report, flight.tasks[report.step].id)
-        lane, began, ended = self._worker_and_times(report, flight)
-        self._runner.at(lane)
-        task = self._advance(flight, is_last=report.state != DONE)
+        self._listener.on_report(report, in_flight.tasks[report.step].id)
+        number, began, ended = self._worker_and_times(report, in_flight)
+        self._runner.select_worker(number)
+        task = self._advance(in_flight, is_last=report.state != DONE)
         if report.state == DONE:
-            self._take_ready(self._done(flight, task, report, began, ended))
+            self._take_ready(self._done(in_flight, task, report, began, ended))
         elif report.failure is not None:
             self._take_ready(self._runner.failed(task, report.failure, began, ended, report.cpu))
         else:
             self._take_ready(self._runner.not_run(task, report.state))
 
-    def _worker_and_times(self, report: StepReport, flight: InFlight) -> tuple[int, int, int]:
-        """Return the worker that a report is of, and when its step began and ended by the run's clock."""
-        return self._lanes.number(report), *self._lanes.times(report, flight.sent)
+    def _on_rerun_report(self, report: StepReport, in_flight: InFlight | None) -> None:
+        """Process a repeated report: the step ran again because its result was lost."""
+        tasks = in_flight.tasks if in_flight else self._ended.get(report.key, ())
+        if report.is_pinned and (result := self._pinned.get(report.key)) is not None:
+            result.worker = report.worker
+        self._rerun |= dict.fromkeys([task.id for task in tasks[report.step : report.step + 1]])
+
+    def _worker_and_times(self, report: StepReport, in_flight: InFlight) -> tuple[int, int, int]:
+        """Return the worker number of a report, and the start and end of its step by the run's clock."""
+        return self._worker_numbers.number(report), *self._worker_numbers.times(report, in_flight.sent)
 
     def running_at(self, now: int) -> list[Running]:
-        """Return what runs at a moment, if it has been running for a while; any thread may ask: a copy is atomic."""
+        """Return the slow tasks that run at a timestamp. Any thread may call this, since the copy is atomic."""
         return [
-            Running(task.id, lane, task.details.attempt, max(now - began, 0) / 1e9)
-            for task, lane, began in self._running.copy().values()
+            Running(task.id, number, task.details.attempt, max(now - began, 0) / 1e9)
+            for task, number, began in self._running.copy().values()
         ]
 
-    def _advance(self, flight: InFlight, *, is_last: bool) -> Task:
-        """Take the next task of a work as ended; ``is_last``: those behind it do not run."""
-        task = flight.tasks[flight.ended]
-        flight.ended += 1
-        self._travelling.discard(task)
-        if is_last or flight.ended == len(flight.tasks):
-            self._travelling.difference_update(flight.tasks)
-            self._ended[flight.work.key] = flight.tasks
-            self._running.pop(flight.work.key, None)
-            self._waiting -= flight.work.is_async
-            del self._flights[flight.work.key]
+    def _advance(self, in_flight: InFlight, *, is_last: bool) -> Task:
+        """Mark the next task of a work item as ended, and return it; ``is_last``: the tasks after it do not run."""
+        task = in_flight.tasks[in_flight.ended]
+        in_flight.ended += 1
+        self._tasks_in_flight.discard(task)
+        if is_last or in_flight.ended == len(in_flight.tasks):
+            key = in_flight.item.key
+            self._tasks_in_flight.difference_update(in_flight.tasks)
+            self._ended[key] = in_flight.tasks
+            self._running.pop(key, None)
+            self._async_in_flight -= in_flight.item.is_async
+            del self._in_flight[key]
         return task
 
-    def _done(self, flight: InFlight, task: Task, report: StepReport, began: int, ended: int) -> Task | None:
+    def _done(self, in_flight: InFlight, task: Task, report: StepReport, began: int, ended: int) -> Task | None:
         if task.details.kind == MAP:
-            return self._runner.expanded(task, self._items(task, flight.result, report), began)
-        is_whole = flight.ended == len(flight.tasks)
+            return self._runner.expanded(task, self._items(task, in_flight.result, report), began)
+        is_complete = in_flight.ended == len(in_flight.tasks)
         if report.is_pinned:
-            flight.result.worker = report.worker
-            self._fixed[report.key] = flight.result
-        return self._runner.done(task, flight.result if is_whole else MISSING, report, began, ended)
+            in_flight.result.worker = report.worker
+            self._pinned[report.key] = in_flight.result
+        return self._runner.done(task, in_flight.result if is_complete else MISSING, report, began, ended)
 
-    def _items(self, task: Task, items: ResultRef, report: StepReport) -> list[Any]:
-        """Return a mapped node's items: themselves if they are small, else what stands for each."""
+    def _items(self, task: Task, result: ResultRef, report: StepReport) -> list[Any]:
+        """Return the items of a mapped node: the values if they are small, otherwise a reference for each."""
         if report.items is not None:
             try:
-                found: list[Any] = deserialize(report.items)
-            except SerializationError:  # of a type that is not known here
+                items: list[Any] = deserialize(report.items)
+            except SerializationError:  # of a type that is missing in the client
                 pass
             else:
-                return found
-        items.worker = report.worker if report.is_pinned else ""
-        picks = self._engine.submit([self._packer.pick(task.id, items, number) for number in range(report.count)])
-        for pick in picks:
-            pick.worker = items.worker
-        return list(picks)
+                return items
+        result.worker = report.worker if report.is_pinned else ""
+        refs = self._engine.submit([self._packer.pick(task.id, result, number) for number in range(report.count)])
+        for ref in refs:
+            ref.worker = result.worker
+        return list(refs)
 
-    # -- what goes wrong ---------------------------------------------------------------------------
+    # -- stops and losses --------------------------------------------------------------------------
 
     def _stop_workers(self) -> None:
-        """ReportCallback the sites that the run is stopped, once; give up what still runs long after a time-out."""
-        if self._halted[0] and not self._is_told:
-            self._is_told = True
+        """Stop the worker processes once the run is stopped; abandon calls that exceed the grace period."""
+        if self._stop_flag[0] and not self._is_stopped:
+            self._is_stopped = True
             self._engine.stop_steps(cancel=False)
-        if self._control.cancelled.is_set() and not self._is_cancelled:
+        if self._state.cancelled.is_set() and not self._is_cancelled:
             self._is_cancelled, self._cancelled_at = True, time.perf_counter_ns()
             self._engine.stop_steps(cancel=True)
-        if self._control.timed_out and time.perf_counter_ns() - self._cancelled_at > GRACE_PERIOD_S * 1e9:
-            self._abandon_all(self._control.timed_out)
+        if self._state.timed_out and time.perf_counter_ns() - self._cancelled_at > GRACE_PERIOD_S * 1e9:
+            self._abandon_all(self._state.timed_out)
 
     def _abandon_all(self, seconds: float) -> None:
-        """Give up the calls that have been running for long, and what has not begun: nobody will tell of it in time.
+        """Abandon calls that exceed the grace period and steps that have not begun: no timely report would arrive.
 
-        What runs always is waited for until it has begun, as on threads.
+        An ``always`` step is waited for until it has begun, as on threads.
         """
         now = time.perf_counter_ns()
-        for key, flight in [*self._flights.items()]:
+        for key, in_flight in [*self._in_flight.items()]:
             _, _, began = self._running.get(key, (None, 0, 0))
-            if began and not flight.work.is_async and now - began > GRACE_PERIOD_S * 1e9:
-                self._fail(flight, NodeTimeoutError(seconds, is_lost=True))
+            if began and not in_flight.item.is_async and now - began > GRACE_PERIOD_S * 1e9:
+                self._fail(in_flight, NodeTimeoutError(seconds, is_lost=True))
             elif (
-                not began and not flight.tasks[flight.ended].details.always and now - flight.sent > GRACE_PERIOD_S * 1e9
+                not began
+                and not in_flight.tasks[in_flight.ended].details.always
+                and now - in_flight.sent > GRACE_PERIOD_S * 1e9
             ):
-                self._runner.at(EVENT_LOOP)
-                self._take_ready(self._runner.not_run(self._advance(flight, is_last=True), STOPPED))
+                self._runner.select_worker(EVENT_LOOP)
+                self._take_ready(self._runner.not_run(self._advance(in_flight, is_last=True), STOPPED))
 
     def _check_in_flight(self) -> None:
-        """Ask the engine, now and then, for works that it could not run to their end."""
-        if time.monotonic() - self._looked < POLL_INTERVAL_S:
+        """Fail the work items that the engine could not complete; check at most once per POLL_INTERVAL_S."""
+        if time.monotonic() - self._checked < POLL_INTERVAL_S:
             return
-        self._looked = time.monotonic()
-        for key, error in self._engine.failed({key: f.result for key, f in self._flights.items()}).items():
-            self._fail(self._flights[key], error)
+        self._checked = time.monotonic()
+        results = {key: in_flight.result for key, in_flight in self._in_flight.items()}
+        for key, error in self._engine.failed(results).items():
+            self._fail(self._in_flight[key], error)
 
-    def _fail(self, flight: InFlight, error: BaseException) -> None:
-        """Fail the next task of a work that will not be told of any more."""
-        self._runner.at(EVENT_LOOP)
-        task = self._advance(flight, is_last=True)
-        del self._ended[flight.work.key]  # a report that still comes is of no node that ran again
-        self._take_ready(self._runner.failed(task, step_failure(error), flight.sent, time.perf_counter_ns()))
+    def _fail(self, in_flight: InFlight, error: BaseException) -> None:
+        """Fail the next task of a work item for which no further report is expected."""
+        self._runner.select_worker(EVENT_LOOP)
+        task = self._advance(in_flight, is_last=True)
+        del self._ended[in_flight.item.key]  # a late report must not count as a rerun
+        self._take_ready(self._runner.failed(task, make_step_failure(error), in_flight.sent, time.perf_counter_ns()))
 
 
 def _runs_in_client(task: Task) -> bool:
-    """Say whether a task takes nothing that is elsewhere, and calls nothing."""
+    """Return whether a task runs in the client, since it uses no result on a worker and calls no function."""
     kind = task.details.kind
     if kind == GATHER or to_be_skipped(task):
         return True

@@ -1,1 +1,1 @@
-"""Dask."""
+"""Dask engine: runs work items as tasks of a Dask cluster."""

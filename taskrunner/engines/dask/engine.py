@@ -1,8 +1,8 @@
-"""The engine on Dask: works are tasks of a Dask cluster, an existing one or one made for the run on this machine.
+"""Dask engine: runs work items as tasks of a Dask cluster, an existing one or one created for the run.
 
-Each work is one Dask task, whose value stays on the Dask worker that has run it. What became of its nodes comes back as
-events of a topic of the run: they are sent before the task ends, in batches, and lie on no node's way. Dask itself
-decides where a task runs (where its inputs are, if it can), moves results, and runs again what was lost with a worker.
+Each work item is one Dask task, whose value stays on the Dask worker that ran it. Step reports return as events of a
+topic for the run. They are sent before the task ends, in batches, and delay no node. Dask itself chooses the worker of
+a task (the one that holds its inputs, if possible), moves results, and reruns tasks that were lost with a worker.
 """
 
 import asyncio
@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from taskrunner.engines.engine import EngineLostError, ReportCallback, RunSetup, WorkerJoined, WorkerLost, WorkerProcess
 from taskrunner.engines.messages import ResultRef, StepReport, WorkItem, from_bytes, to_bytes
-from taskrunner.engines.worker import async_steps as waiting
-from taskrunner.engines.worker import steps
+from taskrunner.engines.worker import async_steps, steps
 from taskrunner.engines.worker.probe import Probe, differences, probe
-from taskrunner.engines.worker.step_inputs import check_whole
-from taskrunner.engines.worker.worker_run import drop_run, worker_run
+from taskrunner.engines.worker.step_inputs import check_result
+from taskrunner.engines.worker.worker_run import drop_run, get_run
 from taskrunner.errors import TaskrunnerError, UsageError
 from taskrunner.system import gil
 from taskrunner.system.host import processors
@@ -35,16 +34,16 @@ if TYPE_CHECKING:
 
 # Seconds to wait for the scheduler, and for its first worker.
 CONNECT_TIMEOUT_S = 30
-# Seconds that the end of a run waits for what may be gone.
+# Seconds to wait at the end of a run for processes that may be lost.
 CLOSE_TIMEOUT_S = 5
 
 
 class DaskEngine:
-    """Runs works on Dask.
+    """Engine that runs work items on Dask.
 
-    ``address``: the scheduler's, as ``tcp://host:8786``; "": a cluster of ``workers`` processes is made on this machine
-    for the run. ``ship``: folders of packages and files of modules that are brought to the workers first. ``fuses``:
-    calls in a row, each of which only the next one waits for, travel as one task.
+    ``address`` is that of the scheduler, such as ``tcp://host:8786``. If it is "", a cluster of ``workers`` processes
+    is created on this machine for the run. ``ship``: package directories and module files that are sent to the workers
+    first. ``fuses``: consecutive calls run as one Dask task, if each call is the only consumer of its predecessor.
     """
 
     name = "dask"
@@ -53,7 +52,7 @@ class DaskEngine:
         self, address: str = "", *, workers: int | None = None, ship: Sequence[str] = (), fuses: bool = True
     ) -> None:
         if address and workers is not None:
-            raise UsageError("an existing cluster has its own workers: their number is for a local one")
+            raise UsageError("an existing cluster has its own workers; set their number for a local cluster only")
         self.fuses = fuses
         self._address = address
         self._workers = workers or processors()
@@ -61,16 +60,16 @@ class DaskEngine:
         self._stack = contextlib.ExitStack()
         self._client: Client
         self._setup: RunSetup
-        self._here: Probe
+        self._client_probe: Probe
 
-    # -- the start -----------------------------------------------------------------------------------
+    # -- start ---------------------------------------------------------------------------------------
 
-    def start(self, setup: RunSetup, tell: ReportCallback) -> Sequence[WorkerProcess]:
-        """Connect to the cluster, or make one, and say what its workers are.
+    def start(self, setup: RunSetup, report_callback: ReportCallback) -> Sequence[WorkerProcess]:
+        """Connect to the cluster, or create one, and return the descriptions of its workers.
 
         Raises:
-            UsageError: Dask is not installed, or what is to be shipped is not there.
-            TaskrunnerError: there is no scheduler, or no worker, or taskrunner is not installed there.
+            UsageError: Dask is not installed, or a path to ship does not exist.
+            TaskrunnerError: there is no scheduler, or no worker, or taskrunner is not installed on a worker.
 
         """
         self._setup = setup
@@ -78,15 +77,15 @@ class DaskEngine:
             self._client = self._connect()
             for path in self._ship:
                 self._upload(path)
-            self._listen(tell)
-            self._here = probe(setup.calls)
+            self._listen(report_callback)
+            self._client_probe = probe(setup.calls)
             return list(self._describe(None, CONNECT_TIMEOUT_S))
         except BaseException:
             self.close()
             raise
 
     def describe(self, address: str) -> WorkerProcess:
-        """Say what a worker is that has come since."""
+        """Return the description of a worker that joined after the start."""
         return next(self._describe([address], CLOSE_TIMEOUT_S))
 
     def _connect(self) -> "Client":
@@ -96,22 +95,22 @@ class DaskEngine:
             raise UsageError(f"the engine dask needs taskrunner[dask]: {error}") from None
         self._stack.enter_context(_silence())
         try:
-            client = Client(self._address or self._local(), timeout=CONNECT_TIMEOUT_S)
+            client = Client(self._address or self._create_cluster(), timeout=CONNECT_TIMEOUT_S)
             self._stack.callback(self._disconnect)
             client.wait_for_workers(1, timeout=CONNECT_TIMEOUT_S)
         except (OSError, TimeoutError, ValueError, RuntimeError) as error:
-            where = self._address or "this machine"
-            raise TaskrunnerError(f"no Dask scheduler with a worker answers at {where}: {error}") from None
+            location = self._address or "this machine"
+            raise TaskrunnerError(f"no Dask scheduler with a worker answers at {location}: {error}") from None
         return client
 
-    def _local(self) -> "LocalCluster":
-        """Make a cluster on this machine: a process with one thread for each worker."""
+    def _create_cluster(self) -> "LocalCluster":
+        """Create a cluster on this machine: one process with one thread for each worker."""
         import dask
         from distributed import LocalCluster
 
         config: dict[str, Any] = {"distributed.worker.preload": ["taskrunner.engines.dask.preload"]}
         if gil.IS_FREE_THREADED:
-            # Dask's sampling profiler reads the frames of threads that run, which crashes workers of 3.13t.
+            # Dask's sampling profiler reads the frames of running threads, which crashes workers on Python 3.13t.
             config["distributed.worker.profile.enabled"] = False
         with dask.config.set(config):
             cluster = LocalCluster(
@@ -127,138 +126,144 @@ class DaskEngine:
         return cluster
 
     def _upload(self, path: Path) -> None:
-        """Bring a package or a module to all workers, also to those that come later."""
+        """Send a package or a module to all workers, including those that join later."""
         if not path.is_dir() and path.suffix != ".py":
-            raise UsageError(f"--ship takes the folder of a package or a .py file, not {path}")
-        with TemporaryDirectory() as folder:
-            file = path if path.is_file() else _zipped(path, Path(folder))
+            raise UsageError(f"--ship expects a package directory or a .py file, got {path}")
+        with TemporaryDirectory() as directory:
+            file = path if path.is_file() else _zip_package(path, Path(directory))
             self._client.upload_file(str(file))
             self._client.run(_drop_modules, path.stem)
 
-    def _listen(self, tell: ReportCallback) -> None:
-        """Have the reports of this run told, and what is lost with workers."""
+    def _listen(self, report_callback: ReportCallback) -> None:
+        """Subscribe to the step reports of this run, and to changes of the workers."""
 
         def on_report(event: tuple[float, bytes]) -> None:
-            tell(from_bytes(event[1]))
+            report_callback(from_bytes(event[1]))
 
         def on_change(event: tuple[float, dict[str, Any]]) -> None:
             if event[1].get("action") == "remove-worker":
-                tell(WorkerLost(event[1]["worker"], list(event[1]["processing-tasks"])))
+                report_callback(WorkerLost(event[1]["worker"], list(event[1]["processing-tasks"])))
             elif event[1].get("action") == "add-worker":
-                tell(WorkerJoined(event[1]["worker"]))
+                report_callback(WorkerJoined(event[1]["worker"]))
 
         topic = _topic(self._setup.run)
-        with contextlib.suppress(Exception):  # else it keeps the newest of them, which is a matter of memory alone
-            self._client.run_on_scheduler(_keep_no_events, topic=topic)
+        with contextlib.suppress(
+            Exception
+        ):  # otherwise the scheduler retains the newest events, which costs memory only
+            self._client.run_on_scheduler(_disable_event_history, topic=topic)
         self._client.subscribe_topic(topic, on_report)
         self._client.subscribe_topic("all", on_change)
 
     def _run_on_workers(
         self, function: Callable[..., Any], *args: Any, workers: list[str] | None = None, **more: Any
     ) -> Any:
-        """Have workers call a function at once, all of them if none is named; return what each answers.
+        """Call a function on the named workers in parallel, by default on all; return the result of each.
 
         Raises:
-            TimeoutError: one does not answer in time: it hangs, or something holds its GIL.
+            TimeoutError: a worker does not respond in time: it hangs, or a call holds its GIL.
 
         """
         seconds = more.pop("seconds", CLOSE_TIMEOUT_S)
-        asked = {"workers": workers, "wait": True, "nanny": False, "on_error": "raise", **more}
-        run = self._client._run  # noqa: SLF001  ``run`` itself has no time-out
-        return self._client.sync(run, function, *args, callback_timeout=seconds, **asked)
+        options = {"workers": workers, "wait": True, "nanny": False, "on_error": "raise", **more}
+        run = self._client._run  # noqa: SLF001  the public ``run`` has no timeout
+        return self._client.sync(run, function, *args, callback_timeout=seconds, **options)
 
     def _describe(self, addresses: list[str] | None, seconds: float) -> Iterator[WorkerProcess]:
-        found = self._run_on_workers(_probe, self._setup.calls, workers=addresses, seconds=seconds, on_error="return")
-        for address, answer in found.items():
-            if isinstance(answer, BaseException):
-                raise TaskrunnerError(f"the Dask worker {address} cannot run nodes: {answer!r}; is taskrunner there?")
-            told, threads, is_sampled = answer
-            differs = differences(self._here.versions, told.versions)
+        responses = self._run_on_workers(
+            _probe, self._setup.calls, workers=addresses, seconds=seconds, on_error="return"
+        )
+        for address, response in responses.items():
+            if isinstance(response, BaseException):
+                raise TaskrunnerError(
+                    f"the Dask worker {address} cannot run nodes: {response!r}; is taskrunner installed on it?"
+                )
+            worker, threads, is_sampled = response
+            differs = differences(self._client_probe.versions, worker.versions)
             yield WorkerProcess(
-                address, threads, told.python, told.free_threaded, told.gil, told.host, told.pid, differs,
-                told.problems, is_sampled,
+                address, threads, worker.python, worker.free_threaded, worker.gil, worker.host, worker.pid, differs,
+                worker.problems, is_sampled,
             )  # fmt: skip
 
-    # -- the run -------------------------------------------------------------------------------------
+    # -- run -----------------------------------------------------------------------------------------
 
-    def submit(self, works: Sequence[tuple[WorkItem, Sequence[ResultRef]]]) -> Sequence[ResultRef]:
-        """Have works run, as many as possible with one message.
+    def submit(self, items: Sequence[tuple[WorkItem, Sequence[ResultRef]]]) -> Sequence[ResultRef]:
+        """Submit work items, as many as possible with one message.
 
-        Each is pickled by itself: the scheduler need not know what they are made of, and one that cannot be pickled
-        or unpickled keeps no other from running.
+        Each is pickled separately. So the scheduler need not import the classes in it, and an item that cannot be
+        pickled or unpickled does not prevent the others from running.
         """
-        packed = [_packed(work) for work, _ in works]
-        sent = [(*pair, data) for pair, data in zip(works, packed, strict=True) if isinstance(data, bytes)]
+        packed = [_pickle_item(item) for item, _ in items]
+        picklable = [(*pair, data) for pair, data in zip(items, packed, strict=True) if isinstance(data, bytes)]
         futures: list[Any] = []
-        for (is_waiting, priority, place), alike in itertools.groupby(sent, lambda one: _alike(one[:2])):
-            some = list(alike)
+        for (is_async, priority, worker), group in itertools.groupby(picklable, lambda entry: _map_options(entry[:2])):
+            batch = list(group)
             futures += self._client.map(
-                _wait if is_waiting else _run,
-                [data for _, _, data in some],
-                [[remote.handle for remote in remotes] for _, remotes, _ in some],
-                key=[work.key for work, _, _ in some],
+                _run_async_item if is_async else _run_item,
+                [data for _, _, data in batch],
+                [[ref.handle for ref in refs] for _, refs, _ in batch],
+                key=[item.key for item, _, _ in batch],
                 pure=False,
                 priority=priority,
-                workers=[place] if place else None,
+                workers=[worker] if worker else None,
             )
-        found = iter(futures)
-        return [ResultRef(next(found) if isinstance(data, bytes) else data) for data in packed]
+        remaining = iter(futures)
+        return [ResultRef(next(remaining) if isinstance(data, bytes) else data) for data in packed]
 
     def failed(self, results: Mapping[str, ResultRef]) -> Mapping[str, BaseException]:
-        """Return the works that Dask could not run: their workers died again and again, or their inputs cannot move.
+        """Return the errors of work items that Dask could not run: repeated worker deaths, or immovable inputs.
 
         Raises:
-            EngineLostError: the scheduler does not answer any more.
+            EngineLostError: the scheduler does not respond.
 
         """
-        self._check()
-        found: dict[str, BaseException] = {}
-        for key, remote in results.items():
-            if remote.handle.status == "error":
-                found[key] = remote.handle.exception()
-            elif remote.handle.status in ("cancelled", "lost"):
-                self._check()
-                found[key] = TaskrunnerError(f"Dask has given up the task: it is {remote.handle.status}")
-        return found
+        self._check_connection()
+        errors: dict[str, BaseException] = {}
+        for key, ref in results.items():
+            if ref.handle.status == "error":
+                errors[key] = ref.handle.exception()
+            elif ref.handle.status in ("cancelled", "lost"):
+                self._check_connection()
+                errors[key] = TaskrunnerError(f"Dask dropped the task: its status is {ref.handle.status}")
+        return errors
 
     def fetch(self, results: Sequence[ResultRef]) -> Sequence[Any]:
-        """Bring results here.
+        """Transfer results to the client.
 
         Raises:
-            EngineLostError: the scheduler does not answer any more.
+            EngineLostError: the scheduler does not respond.
 
         """
         from taskrunner.engines.dask.results import unwrap
 
         try:
-            values = [unwrap(value) for value in self._client.gather([remote.handle for remote in results])]
+            values = [unwrap(value) for value in self._client.gather([ref.handle for ref in results])]
         except Exception:
-            self._check()
+            self._check_connection()
             raise
         for value in values:
-            check_whole(value)
+            check_result(value)
         return values
 
     def read_file(self, address: str, path: str, start: int, size: int) -> bytes:
-        """Read a part of a file that a worker has written."""
-        found: Mapping[str, bytes] = self._run_on_workers(
-            _read, path, start, size, workers=[address], seconds=CONNECT_TIMEOUT_S
+        """Read ``size`` bytes at offset ``start`` of a file that a worker has written."""
+        contents: Mapping[str, bytes] = self._run_on_workers(
+            _read_file, path, start, size, workers=[address], seconds=CONNECT_TIMEOUT_S
         )
-        return found[address]
+        return contents[address]
 
     def stop_steps(self, *, cancel: bool) -> None:
-        """Have workers begin no more steps; ``cancel``: and end what can be cancelled."""
-        with contextlib.suppress(Exception):  # one that is gone has stopped
+        """Prevent workers from starting steps; ``cancel``: also cancel running steps where possible."""
+        with contextlib.suppress(Exception):  # a lost worker has stopped already
             self._run_on_workers(_stop_steps, self._setup.run, cancel=cancel, on_error="ignore")
 
     def close(self) -> None:
-        """Leave the cluster, or end the one that was made."""
+        """Disconnect from the cluster, or shut it down if it was created for the run."""
         self._stack.close()
 
-    def _check(self) -> None:
+    def _check_connection(self) -> None:
         if self._client.status != "running":
-            where = self._address or "this machine"
-            raise EngineLostError(f"the Dask scheduler at {where} is lost; --resume goes on with what had not finished")
+            location = self._address or "this machine"
+            raise EngineLostError(f"the Dask scheduler at {location} is lost; run the remaining nodes with --resume")
 
     def _disconnect(self) -> None:
         with contextlib.suppress(Exception):
@@ -271,7 +276,7 @@ class DaskEngine:
 
 
 class _UnsentItem:
-    """Stands for the future of a work that could not even be sent."""
+    """Substitute for the future of a work item that could not be sent."""
 
     status = "error"
 
@@ -279,23 +284,23 @@ class _UnsentItem:
         self._error = error
 
     def exception(self) -> Exception:
-        """Return why."""
+        """Return the reason."""
         return self._error
 
 
-def _packed(work: WorkItem) -> bytes | _UnsentItem:
-    """Return a work as it travels."""
+def _pickle_item(item: WorkItem) -> bytes | _UnsentItem:
+    """Pickle a work item; return a substitute for its future if it is unpicklable."""
     from distributed.protocol import pickle
 
     try:
-        return bytes(pickle.dumps(work))
-    except Exception as error:  # noqa: BLE001  what was given in Python may raise anything
+        return bytes(pickle.dumps(item))
+    except Exception as error:  # noqa: BLE001  an object passed from Python may raise anything
         return _UnsentItem(error)
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Have Dask not log what is told as errors and events here."""
+    """Disable Dask's log messages about conditions that taskrunner reports as errors and events."""
     before = {name: logging.getLogger(name).level for name in ("distributed", "tornado.application")}
     for name in before:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -306,9 +311,9 @@ def _silence() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _zipped(package: Path, folder: Path) -> Path:
-    """Return an archive of a package, made in a folder."""
-    path = folder / f"{package.name}.zip"
+def _zip_package(package: Path, directory: Path) -> Path:
+    """Create an archive of a package in a directory."""
+    path = directory / f"{package.name}.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(package.rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
@@ -316,8 +321,8 @@ def _zipped(package: Path, folder: Path) -> Path:
     return path
 
 
-def _alike(pair: tuple[WorkItem, Sequence[ResultRef]]) -> tuple[bool, int, str]:
-    """Return what is said for all works of one message at once."""
+def _map_options(pair: tuple[WorkItem, Sequence[ResultRef]]) -> tuple[bool, int, str]:
+    """Return the options that are equal for all work items of one message."""
     return pair[0].is_async, pair[0].priority, pair[0].worker
 
 
@@ -325,12 +330,12 @@ def _topic(run: str) -> str:
     return f"taskrunner-{run}"
 
 
-# -- what runs on the scheduler and on the workers -----------------------------------------------------
+# -- functions that run on the scheduler and on the workers ---------------------------------------------
 
 
-def _keep_no_events(topic: str, dask_scheduler: "Scheduler") -> None:
-    """Have the scheduler hand a topic's events on without keeping them: they are read once."""
-    dask_scheduler._broker._topics[topic].events = deque(maxlen=0)  # noqa: SLF001  there is no other way
+def _disable_event_history(topic: str, dask_scheduler: "Scheduler") -> None:
+    """Make the scheduler forward the events of a topic without storing them: each is read once."""
+    dask_scheduler._broker._topics[topic].events = deque(maxlen=0)  # noqa: SLF001  there is no public API
 
 
 def _probe(calls: Sequence[str], dask_worker: "Worker") -> tuple[Probe, int, bool]:
@@ -340,29 +345,29 @@ def _probe(calls: Sequence[str], dask_worker: "Worker") -> tuple[Probe, int, boo
     return probe(calls), dask_worker.state.nthreads, is_sampled
 
 
-def _run(data: bytes, results: Sequence[Any]) -> Any:
-    """Run a work on a thread of a worker."""
+def _run_item(data: bytes, results: Sequence[Any]) -> Any:
+    """Run a work item on a worker thread."""
     from distributed.protocol import pickle
 
     from taskrunner.engines.dask.results import unwrap, wrap
 
-    work: WorkItem = pickle.loads(data)
-    worker, given = _worker(), [unwrap(result) for result in results]
-    return wrap(steps.run_work(work, given, worker.address, lambda reports: _send(worker, work, reports)))
+    item: WorkItem = pickle.loads(data)
+    worker, values = _worker(), [unwrap(result) for result in results]
+    return wrap(steps.run_item(item, values, worker.address, lambda reports: _send(worker, item, reports)))
 
 
-async def _wait(data: bytes, results: Sequence[Any]) -> Any:
-    """Run a work that waits; it takes none of the worker's threads meanwhile, and none of its places."""
+async def _run_async_item(data: bytes, results: Sequence[Any]) -> Any:
+    """Run an asynchronous work item; while it waits, it occupies no thread and no slot of the worker."""
     from distributed.protocol import pickle
     from distributed.worker_state_machine import SecedeEvent
 
     from taskrunner.engines.dask.results import unwrap, wrap
 
-    work: WorkItem = pickle.loads(data)
-    worker, given = _worker(), [unwrap(result) for result in results]
-    worker.handle_stimulus(SecedeEvent(key=work.key, compute_duration=0.0, stimulus_id=f"taskrunner-{work.key}"))
+    item: WorkItem = pickle.loads(data)
+    worker, values = _worker(), [unwrap(result) for result in results]
+    worker.handle_stimulus(SecedeEvent(key=item.key, compute_duration=0.0, stimulus_id=f"taskrunner-{item.key}"))
     scratch = Path(worker.local_directory)
-    future = waiting.start_work(work, given, worker.address, lambda reports: _send(worker, work, reports), scratch)
+    future = async_steps.start_item(item, values, worker.address, lambda reports: _send(worker, item, reports), scratch)
     return wrap(await asyncio.wrap_future(future))
 
 
@@ -372,27 +377,27 @@ def _worker() -> "Worker":
     return get_worker()
 
 
-def _send(worker: "Worker", work: WorkItem, reports: Sequence[StepReport]) -> None:
-    worker.log_event(_topic(work.run), to_bytes(reports))
+def _send(worker: "Worker", item: WorkItem, reports: Sequence[StepReport]) -> None:
+    worker.log_event(_topic(item.run), to_bytes(reports))
 
 
-def _read(path: str, start: int, size: int) -> bytes:
+def _read_file(path: str, start: int, size: int) -> bytes:
     with Path(path).open("rb") as file:
         file.seek(start)
         return file.read(size)
 
 
 def _stop_steps(run: str, *, cancel: bool) -> None:
-    worker_run(run).stop(cancel=cancel)
+    get_run(run).stop(cancel=cancel)
 
 
 def _drop_run(run: str, dask_worker: "Worker") -> None:
     drop_run(run)
-    shutil.rmtree(waiting.folder_of(run, Path(dask_worker.local_directory)), ignore_errors=True)
+    shutil.rmtree(async_steps.command_directory(run, Path(dask_worker.local_directory)), ignore_errors=True)
 
 
 def _drop_modules(name: str) -> None:
-    """Have a package be imported anew: what was imported of it is older than what was shipped."""
+    """Unload a package, so that the next import loads the shipped version instead of an older one."""
     for module in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
         del sys.modules[module]
     importlib.invalidate_caches()

@@ -1,8 +1,9 @@
-"""A result as it lies on a Dask worker: if it cannot move to where it is needed, that is said there.
+"""Result wrapper on a Dask worker: a result that cannot be moved arrives as an ``ImmovableResult``.
 
-Dask waits for ever for a result that its worker cannot pickle, or that the other one cannot unpickle
-(https://github.com/dask/distributed/issues/6705). So what moves here always arrives, if need be as ``Stuck``. What a
-result is made of moves as Dask would move it otherwise, large arrays without a copy.
+Dask waits forever for a result that its worker cannot pickle, or that the receiving worker cannot unpickle
+(https://github.com/dask/distributed/issues/6705). A wrapped result always arrives, if necessary as an
+``ImmovableResult``. The content of a result is transferred in the same way as without the wrapper, large arrays without
+a copy.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from taskrunner.storage.serialization import ATOMS
 
 
 class DaskResult:
-    """A result on a worker, unless it is of a type that can always move."""
+    """Wrapper of a result on a worker; types that can always be moved are not wrapped."""
 
     __slots__ = ("value",)
 
@@ -25,12 +26,12 @@ class DaskResult:
 
 
 def wrap(value: Any) -> Any:
-    """Return a result in the form in which a worker keeps it."""
+    """Return a result in the form that a worker stores."""
     return value if type(value) in ATOMS else DaskResult(value)
 
 
 def unwrap(value: Any) -> Any:
-    """Return the result that a worker has kept, or a Stuck."""
+    """Return the result from its stored form; an ImmovableResult if it could not be moved."""
     return value.value if type(value) is DaskResult else value
 
 
@@ -50,7 +51,7 @@ def _dumps(result: DaskResult) -> tuple[dict[str, Any], list[Any]]:
 def _loads(header: Mapping[str, Any], frames: Sequence[Any]) -> DaskResult:
     try:
         return DaskResult(deserialize(header["result"], frames))
-    except Exception as error:  # noqa: BLE001  its class is not known here, or raises anything
+    except Exception as error:  # noqa: BLE001  its class is missing in this process, or raises anything
         return DaskResult(_immovable(error))
 
 

@@ -1,4 +1,4 @@
-"""The engine that runs a graph on a work-stealing pool of threads in this process."""
+"""Thread backend: executes a plan on a work-stealing pool of threads in this process."""
 
 import contextlib
 import time
@@ -24,9 +24,11 @@ from taskrunner.system.process_groups import GRACE_PERIOD_S
 if TYPE_CHECKING:
     from taskrunner.nodes.event_loop import LoopThread
 
+_LOST_WAKEUP = RunWarning("a worker slept past an item (lost wake-up): please report this")
+
 
 class ThreadBackend:
-    """The workers of this process, as the place where a run's nodes run."""
+    """Backend that executes the nodes of a run on worker threads of this process."""
 
     name = "threads"
 
@@ -38,18 +40,15 @@ class ThreadBackend:
         """Whether the GIL is on."""
         return gil.is_enabled()
 
-    def introduction(self) -> list[Event]:
-        """Return what is to be said of the place: nothing, ``run.start`` says it all."""
+    def startup_events(self) -> list[Event]:
+        """Return no events: ``run.start`` describes this backend completely."""
         return []
 
     def execute(
-        self, plan: Plan, state: RunState, commands: Path, tell: Callable[[Event], None], timeout: float | None
+        self, plan: Plan, state: RunState, commands: Path, emit: Callable[[Event], None], timeout: float | None
     ) -> None:
-        """Run a plan to its end, and tell of a lost wake-up."""
-        execute(plan, state, self.workers, commands, lambda: tell(_LOST_WAKEUP), timeout)
-
-
-_LOST_WAKEUP = RunWarning("a worker slept past an item (lost wake-up): please report this")
+        """Execute a plan to its end, and emit a warning for each lost wake-up."""
+        execute(plan, state, self.workers, commands, lambda: emit(_LOST_WAKEUP), timeout)
 
 
 def execute(
@@ -60,13 +59,13 @@ def execute(
     on_lost_wakeup: Callable[[], None],
     timeout: float | None = None,
 ) -> None:
-    """Run a plan to its end: every task is done, failed or skipped then, and noted in ``state``.
+    """Execute a plan to its end: then every task is done, failed or skipped, and recorded in ``state``.
 
-    Commands write their output into the folder ``commands``, so many at once as there are workers.
-    After ``timeout`` seconds the run is stopped; calls that still run some seconds later are given up.
+    Commands write their output into the directory ``commands``. At most ``workers`` commands run at once.
+    After ``timeout`` seconds the run is stopped; calls that still run after the grace period are abandoned.
 
     Raises:
-        BaseException: an error of taskrunner's own, never one of a node's.
+        BaseException: an error of taskrunner, never one of a node.
 
     """
     if timeout is not None:
@@ -74,7 +73,7 @@ def execute(
     loop = _new_loop() if any(task.details.call_kind != CALL for task in plan.tasks) else None
 
     def bind(worker: int, push: Callable[[Task], None]) -> Callable[[Task], Task | None]:
-        runner = Runner(worker, plan, state, dispatcher, push)
+        runner = Runner(worker, plan, state, router, push)
         THREAD_CONTEXT.find = runner.current
         state.add_view(runner.running_at)
         return runner.executor()
@@ -82,37 +81,37 @@ def execute(
     timer = Timer(state.record_crash)
     state.on_stop(timer.expedite)
     pool = Pool(workers, bind, on_steal=_mark_stolen, on_lost_wakeup=on_lost_wakeup, policy=_policy(plan.seed))
-    limits = ResourcePools({**plan.dag.file.pools, COMMAND_SLOTS: workers})
-    dispatcher = LocalRouter(limits, pool, loop, commands, timer, state.record_crash)
-    dispatcher.runner = loop_runner = AsyncRunner(plan, state, dispatcher)
-    state.add_view(loop_runner.running_at)
+    resources = ResourcePools({**plan.dag.file.pools, COMMAND_SLOTS: workers})
+    router = LocalRouter(resources, pool, loop, commands, timer, state.record_crash)
+    router.runner = async_runner = AsyncRunner(plan, state, router)
+    state.add_view(async_runner.running_at)
     with _running(loop, state):
         state.started = time.perf_counter_ns()
         if timeout is not None:
             timer.at(state.started + nanoseconds(timeout), lambda: _time_out(state, timer, timeout))
         try:
-            _work(pool, state, _enqueue_roots(plan, dispatcher, state.started))
+            _run_pool(pool, state, _enqueue_roots(plan, router, state.started))
         finally:
             state.ended = time.perf_counter_ns()
             state.close_views()
             timer.stop()
-    dispatcher.close()
+    router.close()
     if state.crash is not None:
         raise state.crash
 
 
 def _time_out(state: RunState, timer: Timer, seconds: float) -> None:
-    """Stop a run whose time is over, and give up the calls that do not end soon."""
+    """Stop a run whose timeout has expired, and abandon the calls that exceed the grace period."""
 
-    def give_up() -> None:
+    def abandon_calls() -> None:
         now = time.perf_counter_ns()
         for attempt in state.open_attempts():
-            if now - attempt.began >= GRACE_PERIOD_S * 1e9:  # an ``always`` node may have begun since
+            if now - attempt.began >= GRACE_PERIOD_S * 1e9:  # an ``always`` node may have started after the timeout
                 attempt.abandon(attempt, seconds)
-        timer.at(now + int(GRACE_PERIOD_S * 1e9 / 10), give_up)
+        timer.at(now + int(GRACE_PERIOD_S * 1e9 / 10), abandon_calls)
 
     state.time_out(seconds)
-    timer.at(time.perf_counter_ns() + int(GRACE_PERIOD_S * 1e9), give_up)
+    timer.at(time.perf_counter_ns() + int(GRACE_PERIOD_S * 1e9), abandon_calls)
 
 
 def _policy(seed: int | None) -> Policy:
@@ -124,13 +123,13 @@ def _mark_stolen(task: Task) -> None:
 
 
 def _new_loop() -> "LoopThread":
-    from taskrunner.nodes.event_loop import LoopThread  # only such nodes need it
+    from taskrunner.nodes.event_loop import LoopThread  # required by async nodes and commands only
 
     return LoopThread()
 
 
-def _work(pool: Pool, state: RunState, roots: list[Task]) -> None:
-    """Start the pool and wait for it; if that is broken off, by a program's own signal handler say, stop the run."""
+def _run_pool(pool: Pool, state: RunState, roots: list[Task]) -> None:
+    """Start the pool and wait for it; on an exception, such as one from a program's signal handler, stop the run."""
     try:
         pool.start(roots)
         pool.join()
@@ -140,16 +139,16 @@ def _work(pool: Pool, state: RunState, roots: list[Task]) -> None:
         raise
 
 
-def _enqueue_roots(plan: Plan, dispatcher: LocalRouter, now: int) -> list[Task]:
-    """Place the tasks that need nothing; return those that the pool is to deal out, one each in turn."""
-    dealt: list[Task] = []
+def _enqueue_roots(plan: Plan, router: LocalRouter, now: int) -> list[Task]:
+    """Route the tasks without dependencies; return those that the pool distributes to its workers in turn."""
+    pool_tasks: list[Task] = []
     for task in plan.roots():
         task.ready_at = now
         if task.is_routed:
-            dispatcher.route(task, dealt.append)
+            router.route(task, pool_tasks.append)
         else:
-            dealt.append(task)
-    return dealt
+            pool_tasks.append(task)
+    return pool_tasks
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Signals."""
+"""Signal handlers of a run: the first signal stops the run, the second one ends the process."""
 
 import contextlib
 import os
@@ -10,22 +10,22 @@ from types import FrameType
 from taskrunner.execution.state import RunState
 from taskrunner.system.process_groups import kill_all
 
-# The last one comes when a terminal is closed; nohup has it ignored, and so it stays.
+# SIGHUP arrives when a terminal is closed. nohup sets it to ignored, and the run leaves it ignored.
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextlib.contextmanager
 def interrupts(state: RunState) -> Iterator[None]:
-    """Let these signals stop the run: the first in good order, the second at once.
+    """Stop the run on SIGNALS: gracefully on the first signal, at once on the second.
 
-    The handler raises nothing: an exception in the instant after a thread's start can leave its
-    ``join`` hanging (CPython issue 150873). Handlers that the program has set itself stay.
+    The handler raises no exception: one raised directly after a thread's start can leave its ``join``
+    hanging (CPython issue 150873). Handlers that the program has installed itself stay in effect.
     """
 
-    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the handler's form
+    def on_signal(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signature of a handler
         if not state.signal:
             state.interrupt(number)
-        elif number != signal.SIGHUP:  # a shell and the system both send it: that is nobody's second wish
+        elif number != signal.SIGHUP:  # the shell and the kernel both send it, so a repeated one is not a request
             state.exit_now()
             kill_all()
             os._exit(128 + number)

@@ -1,1 +1,1 @@
-"""Worker."""
+"""Execution of work items in a worker process."""

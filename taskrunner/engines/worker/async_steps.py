@@ -1,7 +1,7 @@
-"""What a process does with a work that waits: an async node or a command, on one event loop of its own.
+"""Execution of an asynchronous work item, an async node or a command, on the event loop of the worker process.
 
-The loop has a thread of its own: a coroutine that blocks it holds up other nodes, but not what the engine has to say
-to others meanwhile. ``_lock`` lets one thread start it.
+The event loop has its own thread. A coroutine that blocks the loop delays other async nodes, but not the communication
+of the engine. ``_lock`` ensures that exactly one thread starts the loop.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from taskrunner.engines.messages import DONE, OutputFile, WorkItem
 from taskrunner.engines.worker import steps
 from taskrunner.engines.worker.reporter import Send, StepReporter
 from taskrunner.engines.worker.step_inputs import StepInputs, bind_step, check_condition
-from taskrunner.engines.worker.worker_run import StoppedError, worker_run
+from taskrunner.engines.worker.worker_run import StoppedError, get_run
 from taskrunner.errors import InternalError
 from taskrunner.nodes.binding import bind
 from taskrunner.nodes.command import Command, run_command
@@ -33,17 +33,18 @@ _lock = threading.Lock()
 _threads: list[LoopThread] = []
 
 
-def start_work(work: WorkItem, results: Sequence[Any], address: str, send: Send, scratch: Path) -> Future[Any]:
-    """Start a work that waits, of one step; the future has its result, or a Broken.
+def start_item(item: WorkItem, results: Sequence[Any], worker: str, send: Send, scratch: Path) -> Future[Any]:
+    """Start an asynchronous work item of one step; the future yields its result, or a FailedResult.
 
-    A command works in the run's folder in ``scratch``, and leaves its output there.
+    ``worker`` is the address of this process. A command runs in the run's directory within ``scratch``, and its output
+    stays there.
     """
-    attempt = _Attempt(work, results, folder_of(work.run, scratch))
-    return asyncio.run_coroutine_threadsafe(attempt.run(StepReporter(work, address, 0, send)), _loop())
+    attempt = _Attempt(item, results, command_directory(item.run, scratch))
+    return asyncio.run_coroutine_threadsafe(attempt.run(StepReporter(item, worker, 0, send)), _loop())
 
 
-def folder_of(run: str, scratch: Path) -> Path:
-    """Return the folder in which the commands of a run work."""
+def command_directory(run: str, scratch: Path) -> Path:
+    """Return the working directory for the commands of a run."""
     return scratch / f"taskrunner-{run}"
 
 
@@ -59,87 +60,87 @@ def _loop() -> asyncio.AbstractEventLoop:
 class _Attempt:
     """The attempt of an async node or a command."""
 
-    def __init__(self, work: WorkItem, results: Sequence[Any], folder: Path) -> None:
-        (self.step,) = work.steps
-        self._given = StepInputs(results)
-        self._made = steps.CallRecord()
-        self._here = worker_run(work.run)
-        self._folder = folder
+    def __init__(self, item: WorkItem, results: Sequence[Any], directory: Path) -> None:
+        (self.step,) = item.steps
+        self._inputs = StepInputs(results)
+        self._call_record = steps.CallRecord()
+        self._run = get_run(item.run)
+        self._directory = directory
 
-    async def run(self, teller: StepReporter) -> Any:
-        """Run to the end, and tell of it."""
-        teller.begin(0, time.time_ns(), time.perf_counter_ns())
+    async def run(self, reporter: StepReporter) -> Any:
+        """Run the attempt to its end, and report it."""
+        reporter.begin(0, time.time_ns(), time.perf_counter_ns())
         try:
-            value = await self._cancellable()
+            value = await self._run_cancellable()
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             ended = time.perf_counter_ns()
-            state, failure = steps.failure_report(self.step, error, self._made)
-            teller.report(0, state, ended, failure=failure, output_files=self._output_files())
-            return steps.failed_result(self.step, state, failure)
+            state, failure = steps.classify_error(self.step, error, self._call_record)
+            reporter.report(0, state, ended, failure=failure, output_files=self._output_files())
+            return steps.make_failed_result(self.step, state, failure)
         ended = time.perf_counter_ns()
-        entry = steps.entry_of(self.step, value)
-        teller.report(
+        entry = steps.make_entry(self.step, value)
+        reporter.report(
             0, DONE, ended, entry=entry, output_files=self._output_files(), is_pinned=steps.is_pinned(value, entry)
         )
         return value
 
-    async def _cancellable(self) -> Any:
-        """Run, unless the run is stopped; being cancelled because of that is no failure."""
+    async def _run_cancellable(self) -> Any:
+        """Run unless the run is stopped; a cancellation because of the stop does not count as a failure."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         if task is None:
             raise InternalError("outside of an asyncio task")
-        with self._here.attempt(self.step, lambda: _cancel(loop, task)) as cancelled:
-            check_condition(self.step, self._given)
+        with self._run.attempt(self.step, lambda: _cancel(loop, task)) as cancelled:
+            check_condition(self.step, self._inputs)
             try:
-                return await self._with_timeout(cancelled)
+                return await self._run_with_timeout(cancelled)
             except asyncio.CancelledError:
-                if self._here.is_cancelled and not self.step.always:
+                if self._run.is_cancelled and not self.step.always:
                     raise StoppedError("the run was stopped") from None
                 raise
 
-    async def _with_timeout(self, cancelled: threading.Event) -> Any:
+    async def _run_with_timeout(self, cancelled: threading.Event) -> Any:
         seconds = self.step.timeout
         if not seconds:
-            return await self._awaited(cancelled)
-        # What the node has handed to other threads is told of its own time-out as well.
-        telling = asyncio.get_running_loop().call_later(seconds, cancelled.set)
+            return await self._run_once(cancelled)
+        # Code that the node runs on other threads is notified of the timeout through ``cancelled``.
+        notification = asyncio.get_running_loop().call_later(seconds, cancelled.set)
         try:
             async with asyncio.timeout(seconds) as limit:
-                value = await self._awaited(cancelled)
+                value = await self._run_once(cancelled)
         except TimeoutError:
-            if not limit.expired():  # the node's own
+            if not limit.expired():  # raised by the node
                 raise
         finally:
-            telling.cancel()
-        if limit.expired():  # whatever the node made of its being cancelled
+            notification.cancel()
+        if limit.expired():  # even if the node suppressed the cancellation
             raise NodeTimeoutError(seconds)
         return value
 
-    async def _awaited(self, cancelled: threading.Event) -> Any:
+    async def _run_once(self, cancelled: threading.Event) -> Any:
         if self.step.kind == COMMAND:
-            return await self._command()
-        args, kwargs = self._made.arguments = bind_step(self.step, self._given)
+            return await self._run_command()
+        args, kwargs = self._call_record.arguments = bind_step(self.step, self._inputs)
         LOOP_CONTEXT.set(Current(self.step.node, self.step.attempt, cancelled))
-        return await steps.function_of(self.step, self._here)(*args, **kwargs)
+        return await steps.resolve_function(self.step, self._run)(*args, **kwargs)
 
-    async def _command(self) -> Any:
-        templates, item = self.step.templates, self._given.unpack(self.step.item)
-        result_of = self._given.result_of(self.step)
-        make_private(self._folder / _OUTPUT)
+    async def _run_command(self) -> Any:
+        templates, item = self.step.templates, self._inputs.unpack(self.step.item)
+        result_of = self._inputs.result_of(self.step)
+        make_private(self._directory / _OUTPUT)
         command = Command(
             bind(templates.argv, result_of, item),
             bind(templates.env, result_of, item) or {},
-            str(self._folder / (self.step.cwd or "")),
+            str(self._directory / (self.step.cwd or "")),
             bind(templates.stdin, result_of, item),
             self.step.capture,
         )
-        return await run_command(command, self._folder / _OUTPUT, self.step.node)
+        return await run_command(command, self._directory / _OUTPUT, self.step.node)
 
     def _output_files(self) -> tuple[OutputFile, OutputFile] | None:
         if self.step.kind != COMMAND:
             return None
-        paths = output_files(self._folder / _OUTPUT, self.step.node)
-        return steps.output_files(paths) if paths[0].exists() else None  # it was not even to be started
+        paths = output_files(self._directory / _OUTPUT, self.step.node)
+        return steps.read_output_files(paths) if paths[0].exists() else None  # it failed before its start
 
 
 def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:

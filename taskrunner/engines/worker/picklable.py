@@ -1,7 +1,8 @@
-"""Whether a result can be moved to another process: whether it can be pickled.
+"""Test whether a result can be pickled, and thus moved to another process.
 
-An engine finds that out when somebody waits for the result elsewhere, which is too late. So it is found out where the
-result is made, and who takes it is sent there. What is overlooked fails its taker (``engines.kept``).
+An engine detects an unpicklable result only when a consumer on another worker requests it, which is too late.
+Therefore the worker that produced the result tests it, and the client sends the consumers to this worker. If the test
+misses an unpicklable part, the consumer fails (``engines.dask.results``).
 """
 
 import itertools
@@ -10,7 +11,7 @@ from typing import Any
 
 from taskrunner.storage.serialization import ATOMS
 
-# Of a large list, set or dict so many parts are looked at.
+# Of a large list, set or dict, at most this number of items is tested.
 MAX_OBJECTS = 1_000
 
 _FLAT = ATOMS | {bytearray}
@@ -18,7 +19,7 @@ _CONTAINERS = (list, tuple, set, frozenset)
 
 
 def is_movable(value: Any) -> bool:
-    """Say whether a value can be pickled; large buffers in it, such as those of arrays, are not copied for that."""
+    """Return whether a value can be pickled; large buffers in it, such as those of arrays, are not copied."""
     kind = type(value)
     if kind in _FLAT:
         return True
@@ -29,16 +30,16 @@ def is_movable(value: Any) -> bool:
     try:
         pickle.dumps(value, protocol=5, buffer_callback=lambda _: None)
     except BaseException:  # noqa: BLE001  its methods may raise anything
-        return _has_state_to_pickle(value)
+        return _is_picklable_by_value(value)
     return True
 
 
-def _has_state_to_pickle(value: Any) -> bool:
-    """Say whether a value can be pickled with its code: functions that no name leads to, and their like."""
+def _is_picklable_by_value(value: Any) -> bool:
+    """Return whether a value can be pickled together with its code, as for functions without an importable name."""
     try:
-        import cloudpickle  # an engine that needs it brings it
+        import cloudpickle  # installed as a dependency of an engine that uses it
 
         cloudpickle.dumps(value, protocol=5, buffer_callback=lambda _: None)
-    except BaseException:  # noqa: BLE001  it is not there, or the value's methods may raise anything
+    except BaseException:  # noqa: BLE001  it is not installed, or the value's methods may raise anything
         return False
     return True

@@ -1,4 +1,4 @@
-"""What a process is that is to run nodes: its interpreter, its versions, and whether it can import what it must."""
+"""Probe of a process that is to run nodes: its interpreter, its package versions, and the calls that it can import."""
 
 import importlib
 import importlib.metadata
@@ -15,12 +15,16 @@ from taskrunner.nodes.resolve import resolve_attribute
 from taskrunner.system import gil
 from taskrunner.system.host import python_build
 
-# Also compared: what both sides must agree on to understand each other.
-_OWN = ("taskrunner", "msgspec", "cloudpickle", "distributed")
+# Always compared: client and worker must agree on these packages to exchange messages.
+_PROTOCOL_PACKAGES = ("taskrunner", "msgspec", "cloudpickle", "distributed")
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """What a process tells of itself. ``versions`` are by package; a module of none has its file's hash."""
+    """Description of a process.
+
+    ``versions`` maps each package to its version, and each module that belongs to no package to the hash of its file.
+    ``problems`` maps each call that cannot be imported to the reason.
+    """
 
     python: str
     free_threaded: bool
@@ -32,7 +36,7 @@ class Probe(msgspec.Struct, frozen=True):
 
 
 def probe(calls: Sequence[str]) -> Probe:
-    """Import what these calls name, in this process, and tell what it is."""
+    """Import the targets of these calls in this process, and describe the process."""
     problems = {}
     for call in calls:
         try:
@@ -45,18 +49,18 @@ def probe(calls: Sequence[str]) -> Probe:
     return Probe(*build, platform.node(), os.getpid(), versions, problems)
 
 
-def differences(here: Mapping[str, str], there: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return what is of another version there than here, with both; "": it is not there at all."""
-    names = [name for name in {**here, **there} if here.get(name) != there.get(name)]
-    return {name: (here.get(name, ""), there.get(name, "")) for name in names}
+def differences(client: Mapping[str, str], worker: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the versions that differ, by name, as pairs of client and worker; "": it is not installed."""
+    names = [name for name in {**client, **worker} if client.get(name) != worker.get(name)]
+    return {name: (client.get(name, ""), worker.get(name, "")) for name in names}
 
 
 def _versions(modules: Sequence[str]) -> list[tuple[str, str]]:
     packages = importlib.metadata.packages_distributions()
-    named = {name: packages.get(name.partition(".")[0]) for name in modules}
-    found = {*_OWN, *[distribution for names in named.values() for distribution in names or ()]}
-    hashes = [(f"module {name}", _hash(name)) for name, known in named.items() if not known]
-    return [pair for pair in [*[(name, _version(name)) for name in sorted(found)], *hashes] if pair[1]]
+    by_module = {name: packages.get(name.partition(".")[0]) for name in modules}
+    distributions = {*_PROTOCOL_PACKAGES, *[name for names in by_module.values() for name in names or ()]}
+    hashes = [(f"module {name}", _hash(name)) for name, names in by_module.items() if not names]
+    return [pair for pair in [*[(name, _version(name)) for name in sorted(distributions)], *hashes] if pair[1]]
 
 
 def _version(name: str) -> str:
@@ -68,7 +72,7 @@ def _version(name: str) -> str:
 
 
 def _hash(name: str) -> str:
-    """Return the hash of a module's file, in an archive or not; "" if it has none that can be read."""
+    """Return the hash of a module's file, in an archive or not; "" if there is no readable file."""
     module = sys.modules.get(name)
     file, loader = getattr(module, "__file__", None), getattr(module, "__loader__", None)
     try:

@@ -1,6 +1,7 @@
-"""Telling of the steps of a work: in batches while they are short, and in time where one takes long.
+"""Step reporter: sends the reports of a work item, in batches for short steps and promptly for slow ones.
 
-One thread of a process looks after all tellers: at what waits to be sent, and at steps that go on.
+Thread safety: ``StepReporter._lock`` is held while reports are sent, so their order is preserved. One thread of the
+process monitors all reporters: it flushes waiting reports and reports slow steps.
 """
 
 import contextlib
@@ -15,87 +16,88 @@ from taskrunner.system import gil
 
 type Send = Callable[[Sequence[StepReport]], None]
 
-# Nanoseconds for which reports of a chain may wait for the next ones, and after which a step that goes on is told of.
+# The reports of a chain wait at most this number of nanoseconds for the next ones.
 FLUSH_INTERVAL_NS = 50_000_000
+# A step that still runs after this number of nanoseconds is reported as begun.
 SLOW_STEP_NS = 50_000_000
 
 
 class StepReporter:
-    """Tells of the steps of one work. ``_lock`` guards what waits to be sent, and which step runs."""
+    """Reporter for the steps of one work item. ``_lock`` protects the waiting reports and the running step."""
 
-    def __init__(self, work: WorkItem, worker: str, thread: int, send: Send) -> None:
-        self._work, self._worker, self._thread, self._send = work, worker, thread, send
+    def __init__(self, item: WorkItem, worker: str, thread: int, send: Send) -> None:
+        self._item, self._worker, self._thread, self._send = item, worker, thread, send
         self._waiting: list[StepReport] = []
-        self._told = time.perf_counter_ns()
-        self._runs: tuple[int, int, int] | None = None  # the step's number, and when it began, by both clocks
+        self._flushed = time.perf_counter_ns()
+        self._running: tuple[int, int, int] | None = None  # the step's number, and its start time by both clocks
         self._lock = threading.Lock()
 
     def begin(self, number: int, began: int, started: int) -> None:
-        """Take that a step begins at this time of day and at this moment of the clock."""
+        """Record the start of a step; ``began`` is the time of day, ``started`` that of the performance counter."""
         with self._lock:
-            self._runs = number, began, started
-        _late.watch(self, number, started + SLOW_STEP_NS)
+            self._running = number, began, started
+        _monitor.watch(self, number, started + SLOW_STEP_NS)
 
-    def report(self, number: int, state: str, ended: int, **found: Any) -> None:
-        """ReportCallback what became of the step that has begun last, and ended at this moment of the clock."""
+    def report(self, number: int, state: str, ended: int, **fields: Any) -> None:
+        """Report the outcome of the running step, which ended at ``ended`` by the performance counter."""
         with self._lock:
-            report = self._report(number, state, ended, **found)
-            self._runs = None
+            report = self._report(number, state, ended, **fields)
+            self._running = None
             self._waiting.append(report)
         now = time.perf_counter_ns()
-        if state != DONE or number + 1 == len(self._work.steps) or now - self._told > FLUSH_INTERVAL_NS:
+        if state != DONE or number + 1 == len(self._item.steps) or now - self._flushed > FLUSH_INTERVAL_NS:
             self.flush()
 
     def flush(self) -> None:
-        """Send what waits."""
+        """Send the waiting reports."""
         with self._lock:
-            if self._waiting and not self._work.suppress_reports:
+            if self._waiting and not self._item.suppress_reports:
                 self._send(self._waiting)
             self._waiting = []
-            self._told = time.perf_counter_ns()
+            self._flushed = time.perf_counter_ns()
 
     def report_if_slow(self, number: int) -> None:
-        """Send what waits, and that a step goes on, if it does: called some time after it has begun."""
+        """Send the waiting reports, and report a running step as begun; called SLOW_STEP_NS after its start."""
         with self._lock:
-            if self._runs is not None and self._runs[0] == number:
+            if self._running is not None and self._running[0] == number:
                 self._waiting.append(self._report(number, BEGUN, time.perf_counter_ns()))
         self.flush()
 
-    def _report(self, number: int, state: str, ended: int, **found: Any) -> StepReport:
-        _, began, started = self._runs or (number, 0, ended)
+    def _report(self, number: int, state: str, ended: int, **fields: Any) -> StepReport:
+        _, began, started = self._running or (number, 0, ended)
         ran = ended - started
         return StepReport(
-            self._work.key, number, self._worker, self._thread, began, ran, state, gil.is_enabled(), **found
+            self._item.key, number, self._worker, self._thread, began, ran, state, gil.is_enabled(), **fields
         )
 
 
 class _SlowStepMonitor:
-    """Has a thread look at steps that take long: at what waits for their end, and at themselves."""
+    """Monitor thread for slow steps: it flushes the reports that wait for their end, and reports the steps."""
 
     def __init__(self) -> None:
         self._queue: SimpleQueue[tuple[int, StepReporter, int]] = SimpleQueue()
         self._lock = threading.Lock()
         self._is_running = False
 
-    def watch(self, teller: StepReporter, number: int, moment: int) -> None:
-        """Have a teller look at its step at a moment of the clock; those of later calls are never earlier by much."""
-        if not self._is_running:  # once it is, it stays so: only the first ones take the lock
+    def watch(self, reporter: StepReporter, number: int, deadline: int) -> None:
+        """Check a step of a reporter at a deadline; a later call's deadline is never earlier by a relevant amount."""
+        if not self._is_running:  # never reset: only the first calls acquire the lock
             self._start()
-        self._queue.put((moment, teller, number))
+        self._queue.put((deadline, reporter, number))
 
     def _start(self) -> None:
         with self._lock:
             if not self._is_running:
-                threading.Thread(target=self._run, name="taskrunner-late", daemon=True).start()
+                threading.Thread(target=self._run, name="taskrunner-slow-steps", daemon=True).start()
                 self._is_running = True
 
     def _run(self) -> None:
         while True:
-            moment, teller, number = self._queue.get()
-            time.sleep(max(0, moment - time.perf_counter_ns()) / 1e9)
-            with contextlib.suppress(Exception):  # nobody is there any more
-                teller.report_if_slow(number)
-            del teller
+            deadline, reporter, number = self._queue.get()
+            time.sleep(max(0, deadline - time.perf_counter_ns()) / 1e9)
+            with contextlib.suppress(Exception):  # the client has disconnected
+                reporter.report_if_slow(number)
+            del reporter
 
 
-_late = _SlowStepMonitor()
+_monitor = _SlowStepMonitor()

@@ -1,4 +1,4 @@
-"""Step inputs."""
+"""Inputs of a step: placeholders and templates are replaced by the results that were sent with the work item."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -17,43 +17,30 @@ from taskrunner.nodes.binding import MISSING, bind
 
 
 class SkippedError(TaskrunnerError):
-    """A step's guard is falsy."""
+    """The condition of a step is falsy."""
 
 
 class FailedDependencyError(TaskrunnerError):
-    """A result that was there once is not there any more, or cannot come here."""
-
-
-def check_whole(value: Any) -> None:
-    """Refuse a result that is none.
-
-    Raises:
-        NeedsBrokenError: it was lost, and its node failed when it ran again; or it could not be moved.
-
-    """
-    if type(value) is ImmovableResult:
-        raise FailedDependencyError(f"a result cannot be moved: {value.message}")
-    if type(value) is FailedResult:
-        raise FailedDependencyError(f'needs "{value.node}", which failed when it was run again: {value.message}')
+    """A result was lost and could not be recomputed, or could not be moved to its consumer."""
 
 
 class StepInputs:
-    """What a step is given: the results that came with its work, and that of the step before."""
+    """Results that were sent with a work item, and the result of the previous step."""
 
     def __init__(self, results: Sequence[Any]) -> None:
         self.results = results
         self.previous: Any = None
 
     def unpack(self, value: Any) -> Any:
-        """Return a value with the results in the places of its slots.
+        """Replace the placeholders in a value by results.
 
         Raises:
-            NeedsBrokenError: one of them was lost, and its node failed when it ran again.
+            FailedDependencyError: a result was lost, and its node failed on the rerun; or it could not be moved.
 
         """
         if type(value) is Placeholder:
             value = self.previous if value.number < 0 else self.results[value.number]
-            check_whole(value)
+            check_result(value)
             return value
         if type(value) is GatheredResults:
             parts = [self.unpack(part) for part in value.parts]
@@ -61,30 +48,43 @@ class StepInputs:
         return MISSING if type(value) is MissingResult else value
 
     def result_of(self, step: Step) -> Callable[[str], Any]:
-        """Return what gives a node's result, for the templates of a step."""
+        """Return a cached function from a node id to its result, for the templates of a step."""
         return functools.cache(lambda node: self.unpack(step.inputs[node]))
 
 
-def check_condition(step: Step, given: StepInputs) -> None:
-    """Look at a step's guard.
+def check_result(value: Any) -> None:
+    """Reject a value that substitutes for an unavailable result.
+
+    Raises:
+        FailedDependencyError: the result was lost, and its node failed on the rerun; or it could not be moved.
+
+    """
+    if type(value) is ImmovableResult:
+        raise FailedDependencyError(f"a result cannot be moved: {value.message}")
+    if type(value) is FailedResult:
+        raise FailedDependencyError(f'needs "{value.node}", which failed when it ran again: {value.message}')
+
+
+def check_condition(step: Step, inputs: StepInputs) -> None:
+    """Evaluate the condition of a step.
 
     Raises:
         SkippedError: it is falsy.
-        BindingError: its reference leads nowhere.
+        BindingError: its reference cannot be resolved.
 
     """
-    if step.has_condition and not bind(step.templates.condition, given.result_of(step)):
-        raise SkippedError("its guard is falsy")
+    if step.has_condition and not bind(step.templates.condition, inputs.result_of(step)):
+        raise SkippedError("its condition is falsy")
 
 
-def bind_step(step: Step, given: StepInputs) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments of a step's call.
+def bind_step(step: Step, inputs: StepInputs) -> tuple[list[Any], dict[str, Any]]:
+    """Return the positional and keyword arguments for the call of a step.
 
     Raises:
-        BindingError: a reference leads nowhere.
+        BindingError: a reference cannot be resolved.
 
     """
     if step.is_flat:
-        return [given.unpack(value) for value in step.args], {}
-    args = [bind(template, given.result_of(step), given.unpack(step.item)) for template in step.args]
-    return args, bind(step.templates.kwargs, given.result_of(step), given.unpack(step.item)) or {}
+        return [inputs.unpack(value) for value in step.args], {}
+    args = [bind(template, inputs.result_of(step), inputs.unpack(step.item)) for template in step.args]
+    return args, bind(step.templates.kwargs, inputs.result_of(step), inputs.unpack(step.item)) or {}

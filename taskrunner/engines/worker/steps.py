@@ -1,12 +1,7 @@
-"""What a process does with a work that has come to it: run its steps, and tell of each.
+"""Execution of a work item on a thread of a worker process: its steps run in sequence, and each is reported.
 
-Any thread runs works, and each may be asked to stop. What is shared is this:
-
-* ``_open``: the attempts that run now. One item is set or removed by the thread that runs the attempt; ``halt``
-  reads a copy. Each of these is atomic for a dict.
-* ``_stopped``: set once, never taken back. An attempt is put into ``_open`` before it reads it; ``halt`` stores it
-  before it copies ``_open``: so one of both sees the other.
-* The reports that wait in a ``Teller``: its lock, which is held while they are sent, so that they stay in order.
+Thread safety: any thread executes work items. The shared state is in ``worker_run``, and the reports that wait to be
+sent are in a ``StepReporter``; both protect themselves.
 """
 
 import functools
@@ -18,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from taskrunner.engines.failures import step_failure
+from taskrunner.engines.failures import make_step_failure
 from taskrunner.engines.messages import (
     DONE,
     FAILED,
@@ -35,9 +30,9 @@ from taskrunner.engines.messages import (
 from taskrunner.engines.worker.picklable import is_movable
 from taskrunner.engines.worker.reporter import Send, StepReporter
 from taskrunner.engines.worker.step_inputs import SkippedError, StepInputs, bind_step, check_condition
-from taskrunner.engines.worker.worker_run import StoppedError, WorkerRun, worker_run
+from taskrunner.engines.worker.worker_run import StoppedError, WorkerRun, get_run
 from taskrunner.errors import InternalError
-from taskrunner.nodes import inputs
+from taskrunner.nodes import inputs as node_inputs
 from taskrunner.nodes.context import THREAD_CONTEXT, Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.nodes.retry import delay_before
@@ -47,87 +42,91 @@ from taskrunner.storage.journal import Entry, bounded_entry, is_larger
 from taskrunner.storage.serialization import SerializationError, serialize
 
 
-def run_work(work: WorkItem, results: Sequence[Any], worker: str, send: Send) -> Any:
-    """Run a work on the calling thread; return its last result, or a Broken. ``worker`` is this process's address."""
-    given = StepInputs(results)
-    teller = StepReporter(work, worker, threading.get_ident(), send)
-    here = worker_run(work.run)
-    for number, step in enumerate(work.steps):
-        teller.begin(number, time.time_ns(), time.perf_counter_ns())
-        made = CallRecord()
-        try:
-            value = _run_step(step, given, here, made)
-        except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
-            ended = time.perf_counter_ns()
-            state, failure = failure_report(step, error, made)
-            teller.report(number, state, ended, failure=failure, cpu=made.cpu)
-            return failed_result(step, state, failure)
-        ended = time.perf_counter_ns()
-        entry = entry_of(step, value)
-        found = {"entry": entry, "cpu": made.cpu, **_items_of(step, value)}
-        pinned = step is work.steps[-1] and is_pinned(value, entry)
-        teller.report(number, DONE, ended, is_pinned=pinned, **found)
-        given.previous = value
-    return given.previous
-
-
-def failed_result(step: Step, state: str, failure: StepFailure | None) -> FailedResult:
-    """Return what stands for the result of a work that ended with this step."""
-    return FailedResult(step.node, failure.message if failure else state)
-
-
 class CallRecord:
-    """A call that was made: its arguments, for the case that it fails, and the nanoseconds of CPU time that it took."""
+    """Record of a call: its arguments, for the description of a failure, and its CPU time in nanoseconds."""
 
     arguments: tuple[Sequence[Any], Mapping[str, Any]] | None = None
     cpu = 0
 
 
-def function_of(step: Step, here: WorkerRun) -> Callable[..., Any]:
-    """Return what a step calls.
+def run_item(item: WorkItem, results: Sequence[Any], worker: str, send: Send) -> Any:
+    """Execute a work item on the calling thread; return its last result, or a FailedResult.
+
+    ``worker`` is the address of this process.
+    """
+    inputs = StepInputs(results)
+    reporter = StepReporter(item, worker, threading.get_ident(), send)
+    run = get_run(item.run)
+    for number, step in enumerate(item.steps):
+        reporter.begin(number, time.time_ns(), time.perf_counter_ns())
+        call_record = CallRecord()
+        try:
+            value = _run_step(step, inputs, run, call_record)
+        except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
+            ended = time.perf_counter_ns()
+            state, failure = classify_error(step, error, call_record)
+            reporter.report(number, state, ended, failure=failure, cpu=call_record.cpu)
+            return make_failed_result(step, state, failure)
+        ended = time.perf_counter_ns()
+        entry = make_entry(step, value)
+        fields = {"entry": entry, "cpu": call_record.cpu, **_item_fields(step, value)}
+        pinned = step is item.steps[-1] and is_pinned(value, entry)
+        reporter.report(number, DONE, ended, is_pinned=pinned, **fields)
+        inputs.previous = value
+    return inputs.previous
+
+
+def make_failed_result(step: Step, state: str, failure: StepFailure | None) -> FailedResult:
+    """Return the substitute for the result of a work item that ended at this step."""
+    return FailedResult(step.node, failure.message if failure else state)
+
+
+def resolve_function(step: Step, run: WorkerRun) -> Callable[..., Any]:
+    """Return the function that a step calls.
 
     Raises:
         UsageError: it cannot be imported.
 
     """
-    found: Callable[..., Any] = here.resolve(step.call) if isinstance(step.call, str) else step.call
-    return found
+    function: Callable[..., Any] = run.resolve(step.call) if isinstance(step.call, str) else step.call
+    return function
 
 
-def _run_step(step: Step, given: StepInputs, here: WorkerRun, made: CallRecord) -> Any:
-    with here.attempt(step) as cancelled:
-        check_condition(step, given)
+def _run_step(step: Step, inputs: StepInputs, run: WorkerRun, call_record: CallRecord) -> Any:
+    with run.attempt(step) as cancelled:
+        check_condition(step, inputs)
         if step.kind == PICK:
-            return given.unpack(step.args[0])[step.item]
+            return inputs.unpack(step.args[0])[step.item]
         if step.kind == MAP:
-            return inputs.items(step.templates.items, given.result_of(step))
+            return node_inputs.items(step.templates.items, inputs.result_of(step))
         if step.kind != CALL:
-            raise InternalError(f"a step of kind {step.kind} on a thread")
-        made.arguments = bind_step(step, given)
-        call = functools.partial(_call, Current(step.node, step.attempt, cancelled), function_of(step, here), made)
-        return _with_timeout(step, call, cancelled) if step.timeout else call()
+            raise InternalError(f"a thread cannot execute a step of kind {step.kind}")
+        call_record.arguments = bind_step(step, inputs)
+        current = Current(step.node, step.attempt, cancelled)
+        call = functools.partial(_call, current, resolve_function(step, run), call_record)
+        return _call_with_timeout(step, call, cancelled) if step.timeout else call()
 
 
-def _call(current: Current, function: Callable[..., Any], made: CallRecord) -> Any:
+def _call(current: Current, function: Callable[..., Any], call_record: CallRecord) -> Any:
     THREAD_CONTEXT.find = lambda: current
-    args, kwargs = made.arguments or ((), {})
+    args, kwargs = call_record.arguments or ((), {})
     began = time.thread_time_ns()
     try:
         return function(*args, **kwargs)
     finally:
-        made.cpu = time.thread_time_ns() - began
+        call_record.cpu = time.thread_time_ns() - began
         THREAD_CONTEXT.find = None
 
 
-def _with_timeout(step: Step, call: Callable[[], Any], cancelled: threading.Event) -> Any:
-    """Make a call in a thread of its own, and leave it there when its time is over: Python cannot end a thread."""
-    found: list[Any] = []
+def _call_with_timeout(step: Step, call: Callable[[], Any], cancelled: threading.Event) -> Any:
+    """Run a call in a separate thread, and abandon the thread after the timeout: Python cannot kill a thread."""
+    values: list[Any] = []
     errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            found.append(call())
-        except BaseException as error:  # noqa: BLE001  the node's own
+            values.append(call())
+        except BaseException as error:  # noqa: BLE001  raised by the node
             errors.append(error)
 
     thread = threading.Thread(target=run, name=f"taskrunner-{step.node}", daemon=True)
@@ -138,32 +137,32 @@ def _with_timeout(step: Step, call: Callable[[], Any], cancelled: threading.Even
         raise NodeTimeoutError(step.timeout, is_lost=True)
     if errors:
         raise errors[0]
-    return found[0]
+    return values[0]
 
 
-def failure_report(step: Step, error: BaseException, made: CallRecord) -> tuple[str, StepFailure | None]:
-    """Return the state of a step that this error has ended, and what is to be told of it."""
+def classify_error(step: Step, error: BaseException, call_record: CallRecord) -> tuple[str, StepFailure | None]:
+    """Return the state of a step that this error ended, and the description of its failure, if any."""
     if isinstance(error, StoppedError):
         return STOPPED, None
     if isinstance(error, SkippedError):
         return SKIPPED, None
-    failure = step_failure(error, FailedCall(step.node, (), step.attempt, made.arguments))
+    failure = make_step_failure(error, FailedCall(step.node, (), step.attempt, call_record.arguments))
     wait_s = None if step.retry is None or step.kind == MAP else delay_before(step.retry, step.attempt, error)
     return FAILED, msgspec.structs.replace(failure, wait_s=wait_s)
 
 
-def entry_of(step: Step, value: Any) -> Entry | None:
-    """Return the journal's entry of a step, without the result if that is large."""
+def make_entry(step: Step, value: Any) -> Entry | None:
+    """Return the journal entry of a step, without the result if it is large; None: the step is not journaled."""
     return bounded_entry(step.node, value, MAX_ENTRY_BYTES) if step.is_journaled else None
 
 
 def is_pinned(value: Any, entry: Entry | None) -> bool:
-    """Say whether a result cannot be moved; what the journal could store can be."""
+    """Return whether a result is immovable; a result that the journal can store is movable."""
     return (entry is None or len(entry) == 1) and not is_movable(value)
 
 
-def _items_of(step: Step, value: Any) -> dict[str, Any]:
-    """Return what is told of a mapped node's items: how many, and themselves if they are small."""
+def _item_fields(step: Step, value: Any) -> dict[str, Any]:
+    """Return the report fields for the items of a mapped node: their number, and the items if they are small."""
     if step.kind != MAP:
         return {}
     try:
@@ -173,15 +172,15 @@ def _items_of(step: Step, value: Any) -> dict[str, Any]:
     return {"count": len(value), "items": data if data is not None and len(data) <= MAX_ENTRY_BYTES else None}
 
 
-def output_files(paths: tuple[Path, Path]) -> tuple[OutputFile, OutputFile]:
-    """Return what is told of the two files that a command has written, one after the other."""
-    out, err = [_output_file(path) for path in paths]
+def read_output_files(paths: tuple[Path, Path]) -> tuple[OutputFile, OutputFile]:
+    """Return the report fields for the two output files of a command, in the same order."""
+    out, err = [_read_output_file(path) for path in paths]
     return out, err
 
 
-def _output_file(path: Path) -> OutputFile:
+def _read_output_file(path: Path) -> OutputFile:
     try:
         size = path.stat().st_size
         return OutputFile(str(path), size, path.read_bytes() if size <= MAX_ENTRY_BYTES else None)
-    except OSError:  # it did not even start
+    except OSError:  # the command was never started
         return OutputFile(str(path), 0, b"")

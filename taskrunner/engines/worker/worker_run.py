@@ -1,23 +1,29 @@
-"""Worker run."""
+"""State of one run in a worker process: the stop flag, the running attempts, and the resolved functions.
+
+Thread safety: any thread executes work items, and each of them may be asked to stop.
+
+* ``_open``: the running attempts. The thread that runs an attempt sets and removes its entry; ``stop`` reads a copy.
+  Each of these operations is atomic for a dict.
+* ``_stopped``: set once, never reset. An attempt is added to ``_open`` before it reads the flag; ``stop`` sets the flag
+  before it copies ``_open``. So at least one of the two observes the other.
+"""
 
 import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator
 
-from taskrunner.engines.messages import (
-    Step,
-)
+from taskrunner.engines.messages import Step
 from taskrunner.errors import TaskrunnerError
 from taskrunner.nodes.resolve import resolve_attribute
 
 
 class StoppedError(TaskrunnerError):
-    """A step does not begin, or was cancelled: the run was stopped."""
+    """The run was stopped: a step was not started, or was cancelled."""
 
 
 class WorkerRun:
-    """What this process keeps of one run: whether it is stopped, what runs, and the functions that its calls name."""
+    """State of one run in this process."""
 
     def __init__(self) -> None:
         self._stopped = False
@@ -26,7 +32,7 @@ class WorkerRun:
         self.resolve = functools.cache(resolve_attribute)
 
     def stop(self, *, cancel: bool) -> None:
-        """Have no step begin any more; ``cancel``: cancel those that run."""
+        """Start no more steps; ``cancel``: also cancel the running ones."""
         self._stopped = True
         if cancel:
             self.is_cancelled = True
@@ -36,10 +42,10 @@ class WorkerRun:
 
     @contextlib.contextmanager
     def attempt(self, step: Step, call: Callable[[], None] = lambda: None) -> Iterator[threading.Event]:
-        """Have an attempt stand among those that run; ``call`` cancels it.
+        """Register an attempt as running for the duration of the block; ``call`` cancels it.
 
         Raises:
-            StoppedError: it is not to begin.
+            StoppedError: the run was stopped, so the step must not start.
 
         """
         cancelled, key = threading.Event(), object()
@@ -55,15 +61,15 @@ class WorkerRun:
             del self._open[key]
 
 
-# By the id of the run. ``setdefault`` is atomic, so all threads get the same one.
+# By the id of the run. ``setdefault`` is atomic, so all threads get the same object.
 _runs: dict[str, WorkerRun] = {}
 
 
-def worker_run(run: str) -> WorkerRun:
-    """Return what this process keeps of a run."""
+def get_run(run: str) -> WorkerRun:
+    """Return the state of a run in this process; create it on the first call."""
     return _runs.setdefault(run, WorkerRun())
 
 
 def drop_run(run: str) -> None:
-    """Forget a run that is over."""
+    """Drop the state of a finished run."""
     _runs.pop(run, None)

@@ -239,6 +239,14 @@ def test_a_variable_is_named_after_its_option(cli, inside, monkeypatch, name, va
     assert (told.code, told.raw) != (without.code, without.raw)
 
 
+def test_settings_of_the_environment_and_of_the_command_line_are_merged(cli, inside, monkeypatch):  # case 26
+    nodes = [{"id": name, "call": "functions:give", "args": [{"$param": name}]} for name in ("a", "b", "c")]
+    cli.graph(*nodes, params={"a": None, "b": None, "c": None})
+    monkeypatch.setenv("TASKRUNNER_EXEC_SET", "a=1.10 b=2")
+    told = inside("exec", "graph.json", "--set", "b=3", "--set", "c=007", "-q", "--json")
+    assert (told.code, told.json["outputs"]) == (0, {"a": "1.10", "b": 3, "c": "007"})
+
+
 def test_keep_going(cli, inside):
     nodes = [FAIL, {**FAIL, "id": "worse", "needs": ["a"]}, {**GIVE, "needs": ["b"]}, {**GIVE, "id": "b"}]
     graph = cli.graph(*nodes)

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from taskrunner.cli import graphviz
-from taskrunner.cli.commands.show import MOST_NODES, show
+from taskrunner.cli.commands.show import MAX_NODES, show
 
 TEXT = """\
 level 0
@@ -117,8 +117,8 @@ def test_every_option_is_documented():
     table = page[page.index("## The graph, and what became of it") :].partition("## As a page")[0]
     options = [param.opts[-1] for param in show.params if isinstance(param, click.Option)]
     assert [option for option in options if f"`{option}" not in table] == []
-    assert f"more than {MOST_NODES}" in table
-    assert f"{graphviz.MOST_NODES:,} nodes with {graphviz.MOST_EDGES:,} edges" in table
+    assert f"more than {MAX_NODES}" in table
+    assert f"{graphviz.MAX_NODES:,} nodes with {graphviz.MAX_EDGES:,} edges" in table
 
 
 # -- with a run ------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_a_run_is_shown_on_a_graph(cli, inside):
     graph = cli.graph(NODES[0], {"id": "new", "run": "true", "needs": ["load"]})
     told = inside("show", graph, "--run", "last", "--format", "json")
     assert [(node["id"], node["state"]) for node in told.json["nodes"]] == [("load", "done"), ("new", "unknown")]
-    assert told.err == f'taskrunner: warning: run {RUN_ID} of graph "flow" knows 1 of these 2 nodes\n'
+    assert told.err == f'taskrunner: warning: run {RUN_ID} of graph "flow" has 1 of these 2 nodes\n'
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_run_whose_graph_cannot_be_read_is_shown_on_another(cli, inside):
     cli.write(f".taskrunner/runs/{RUN_ID}/graph.json", "{")
     told = inside("show", "--run", "last")
     assert (told.code, told.out) == (1, "")
-    assert told.err == f"taskrunner: the graph that run {RUN_ID} kept cannot be read: name the GRAPH as well\n"
+    assert told.err == f"taskrunner: cannot read the graph stored by run {RUN_ID}: pass the GRAPH as well\n"
     told = inside("show", cli.graph(*NODES), "--run", "last", "--format", "json")
     assert (told.err, states(told)["many"], told.json["nodes"][1]["children"]["count"]) == ("", "done", 2)
 
@@ -285,7 +285,10 @@ def test_colours_are_for_terminals_whose_users_want_them(cli):
     [
         ((), "show needs a GRAPH, or --run RUN"),
         (("--run", "2025"), 'no run "2025" in .taskrunner/runs'),
-        (("--run", "last", "--set", "n=1"), "--set and --from are for a GRAPH: that of a run is shown as it was run"),
+        (
+            ("--run", "last", "--set", "n=1"),
+            "--set and --from need a GRAPH: the graph of a run is shown with the parameters of the run",
+        ),
         (("--run", "last", "--focus", "mani"), 'no node "mani" in the graph; did you mean "many"?'),
         (("--run", "last", "--depth", "1"), "--depth needs --focus NODE"),
     ],
@@ -333,7 +336,7 @@ def test_a_big_graph_is_summed_up_unless_all_of_it_is_asked_for(cli, inside):
     assert told.out.splitlines() == [
         "level 0: 201 nodes: 201 $ true",
         "outputs: n0, n1, n2, n3, n4, n5, n6, n7 (+193 more)",
-        "each line is a level: --all shows each node, --focus NODE one with its neighbours",
+        "each line is a level: --all shows each node, --focus NODE one node with its neighbors",
     ]
     assert len(inside("show", graph, "--all").out.splitlines()) == 203
     assert inside("show", graph, "--focus", "n7").out == "level 0\n  n7  $ true 7\noutputs: n7\n"
@@ -359,7 +362,9 @@ def test_svg(cli, inside):
 def test_svg_without_graphviz(cli, small):
     told = cli("show", small, "--format", "svg", env={"PATH": str(cli.folder)})
     assert (told.code, told.out) == (2, "")
-    assert told.err == "taskrunner: --format svg needs graphviz: install it, or use --format dot elsewhere\n"
+    assert told.err == (
+        "taskrunner: --format svg needs graphviz: install it, or use --format dot and render on another machine\n"
+    )
 
 
 def test_svg_of_a_graph_that_is_too_big(cli, inside):

@@ -21,7 +21,7 @@ def test_planted_mistakes_are_found_and_the_command_that_is_printed_shows_them(c
     ended = cli("stress", workloads / f"{name}.json")
     assert (ended.code, ended.err) == (1, "")
     assert ended.out.startswith(f"difference    {name}: ")
-    command = shlex.split(next(line for line in ended.out.splitlines() if line.startswith("show again")))[2:]
+    command = shlex.split(next(line for line in ended.out.splitlines() if line.startswith("reproduce")))[1:]
     assert command[0] == "taskrunner"
     again = cli(*command[1:])
     if name == "racy":
@@ -33,9 +33,9 @@ def test_planted_mistakes_are_found_and_the_command_that_is_printed_shows_them(c
 def test_names_are_escaped_and_both_are_named(cli):
     ended = cli("stress", shared(cli), "--workers", "1", "--track")
     assert ended.code == 1
-    assert "\nit is enough  that b starts before a\\x1b\n" in ended.out
-    assert "\nfirst node    read: [2, 1], usually [1, 2]\n" in ended.out
-    assert "\nwarning       a\\x1b changes a list that b is given as well" in ended.out
+    assert "\nreordering    b starts before a\\x1b\n" in ended.out
+    assert "\nfirst node    read: [2, 1], baseline [1, 2]\n" in ended.out
+    assert "\nwarning       a\\x1b modifies a list that b also receives" in ended.out
     assert "\x1b" not in ended.out
 
 
@@ -67,4 +67,4 @@ def test_a_seed_gives_the_same_order_and_a_replay_too(cli):
 def test_a_graph_that_fails_by_itself(cli):
     ended = cli("stress", cli.graph({"id": "bad", "call": "functions:fail"}))
     assert (ended.code, ended.out) == (1, "")
-    assert ended.err == 'taskrunner: node "bad" fails before anything is reordered: ValueError: no luck\n'
+    assert ended.err == 'taskrunner: node "bad" fails in the baseline run: ValueError: no luck\n'

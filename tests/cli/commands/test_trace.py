@@ -58,7 +58,7 @@ def test_a_run_that_was_killed(cli, inside):
     cli.end(process)
     told = inside("trace", "last")
     assert told.code == 0
-    assert told.err == f"run {cli.last_run().name}: it has no end: what ran when it was killed is missing\n"
+    assert told.err == f"run {cli.last_run().name}: it was killed: attempts running at that time are missing\n"
     assert slices(told.raw) == ["a"]
 
 
@@ -69,7 +69,7 @@ def test_a_run_that_goes_on(cli, inside):
     run = cli.last_run().name
     assert (told.code, slices(told.raw)) == (0, [])
     assert told.err == (
-        f"run {run}: it goes on: this is what has ended so far\nrun {run}: none of its nodes has run to an end\n"
+        f"run {run}: still running: the trace contains completed attempts only\nrun {run}: no attempt has completed\n"
     )
     (cli.folder / "end").touch()
     assert cli.end(process).code == 0
@@ -96,7 +96,7 @@ def test_a_graph_that_cannot_be_read(inside, ran):
     (ran / "graph.json").write_text("{")
     told = inside("trace", "last")
     assert (told.code, slices(told.raw)) == (0, ["a", "b"])
-    assert told.err == f"run {ran.name}: its graph cannot be read, so there are no arrows and no critical path\n"
+    assert told.err == f"run {ran.name}: cannot read its graph, so the trace has no arrows and no critical path\n"
 
 
 def test_names_of_runs_are_escaped_where_they_are_told(inside, ran):
@@ -104,15 +104,15 @@ def test_names_of_runs_are_escaped_where_they_are_told(inside, ran):
     shutil.copytree(ran, hostile)
     (hostile / "graph.json").write_text("{")
     told = inside("trace", "x")
-    assert told.err.startswith("run x\\x1b[31m: its graph")
+    assert told.err.startswith("run x\\x1b[31m: cannot read its graph")
     assert "\x1b" not in told.err
 
 
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--endpoint", "http://localhost"], "--endpoint goes with --otel"),
-        (["--otel", "-o", "f"], "--otel sends the run: there is nothing to write to --output"),
+        (["--endpoint", "http://localhost"], "--endpoint requires --otel"),
+        (["--otel", "-o", "f"], "--otel sends the run and writes no --output"),
     ],
 )
 def test_options_that_do_not_go_together(inside, words, complaint):

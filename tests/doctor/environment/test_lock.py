@@ -3,7 +3,7 @@
 import pytest
 
 from taskrunner.doctor.environment.lock import canonical, read_lock
-from taskrunner.doctor.environment.project import look, open_lock
+from taskrunner.doctor.environment.project import describe, open_lock
 
 LOCK = """
 version = 1
@@ -94,7 +94,7 @@ def _no_uv(monkeypatch, tmp_path):
 @pytest.mark.usefixtures("_no_uv")
 def test_the_environment_is_compared_with_the_lock(path):
     lock, state = open_lock(path)
-    told = look(lock, state, [("Native", "1.0"), ("two.names", "4.0"), ("other", "1.0"), ("dynamic", "0.1")])
+    told = describe(lock, state, [("Native", "1.0"), ("two.names", "4.0"), ("other", "1.0"), ("dynamic", "0.1")])
     assert (told.uv, told.lock) == ("", "unknown")
     assert told.locked == 1
     assert told.differing == ("two.names 4.0 (locked: 2.0, 3.0)",)
@@ -121,7 +121,7 @@ def test_uv_is_asked_and_may_not_know(path, tmp_path, script, version, state):
     uv = tmp_path / "uv"
     uv.write_text(f"#!/bin/sh\n{script}\n")
     uv.chmod(0o700)
-    told = look(*open_lock(path), [])
+    told = describe(*open_lock(path), [])
     assert (told.uv, told.lock) == (version, state)
 
 
@@ -130,7 +130,7 @@ def test_uv_is_asked_for_nothing_that_takes_a_network_or_changes_anything(path, 
     uv = tmp_path / "uv"
     uv.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\necho uv 1.2.3\n')
     uv.chmod(0o700)
-    look(*open_lock(path), [])
+    describe(*open_lock(path), [])
     version, check = (tmp_path / "asked").read_text().splitlines()
     assert version == "--version"
     assert check.startswith("lock --check --offline --no-build --no-python-downloads ")

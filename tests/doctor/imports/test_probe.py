@@ -26,7 +26,7 @@ def modules(tmp_path):
     def write(seconds=LONG, *, every=True, folder=None, **sources):
         for name, source in sources.items():
             (tmp_path / f"{name}.py").write_text(source)
-        tried = Prober(seconds).try_in_order(list(sources), [str(tmp_path), *sys.path], folder, every=every)
+        tried = Prober(seconds).probe_in_order(list(sources), [str(tmp_path), *sys.path], folder, probe_all=every)
         return [(each.module, each.gil, each.problem) for each in tried]
 
     return write
@@ -41,10 +41,10 @@ def test_harmless_modules_are_told_in_their_order(modules):
     [
         ("import os; os.abort()", "crashed: SIGABRT"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "crashed: SIGKILL"),
-        ("import os; os._exit(0)", "ended its process with exit code 0"),
-        ("import os; os._exit(3)", "ended its process with exit code 3"),
+        ("import os; os._exit(0)", "exited with code 0"),
+        ("import os; os._exit(3)", "exited with code 3"),
         ("import os; os.write(2, b'one\\nlast \\xff words\\n\\n'); os._exit(1)",
-         "ended its process with exit code 1: last \ufffd words"),
+         "exited with code 1: last \ufffd words"),
         ("raise ValueError('no luck')", "ValueError: no luck"),
         ("raise ValueError('\\udcff')", r"ValueError: \udcff"),
         ("raise SystemExit(4)", "SystemExit: 4"),
@@ -67,7 +67,7 @@ def test_a_module_that_does_not_end_well_is_told_and_the_others_are_tried(module
 def test_one_that_hangs_is_killed_with_what_it_has_started(modules, tmp_path):
     child = "import os, subprocess, sys\np = subprocess.Popen(['sleep', '1000'])\n"
     hangs = f"{child}open({str(tmp_path / 'pid')!r}, 'w').write(str(p.pid))\np.wait()"
-    assert modules(2.0, hangs=hangs, b="") == [("hangs", UNKNOWN, "not done after 2 s"), ("b", *HARMLESS)]
+    assert modules(2.0, hangs=hangs, b="") == [("hangs", UNKNOWN, "timed out after 2 s"), ("b", *HARMLESS)]
     pid, end = int((tmp_path / "pid").read_text()), time.monotonic() + LONG
     while is_alive(pid):  # the system reaps it, when it comes to that
         assert time.monotonic() < end
@@ -83,7 +83,10 @@ def is_alive(pid):
 
 def test_together_they_have_the_time_of_one(modules):
     told = modules(1.0, every=False, hangs="import signal; signal.pause()", b="")
-    assert [problem for *_, problem in told] == ["not done after 1 s", "not tried: 1 s are over"]
+    assert [problem for *_, problem in told] == [
+        "timed out after 1 s",
+        "not tested: the time limit of 1 s is over",
+    ]
 
 
 def test_a_thread_that_is_left_behind_holds_nothing_up(modules):
@@ -141,8 +144,8 @@ def test_it_ends_by_itself_if_nobody_is_left_to_end_it(modules):
 def test_nothing_is_tried_once_it_is_stopped():
     prober = Prober(LONG)
     prober.stop()
-    (tried,) = prober.try_in_order(["json"], sys.path)
-    assert tried.problem == "not tried: 60 s are over"
+    (tried,) = prober.probe_in_order(["json"], sys.path)
+    assert tried.problem == "not tested: the time limit of 60 s is over"
 
 
 @pytest.mark.parametrize(

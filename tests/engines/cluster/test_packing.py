@@ -9,10 +9,10 @@ from taskrunner.engines.cluster.packing import (
     Packer,
     Results,
     ScatteredInputsError,
+    find_required_worker,
     has_remote_condition,
     is_gathered,
     needs_results,
-    worker_of,
 )
 from taskrunner.engines.messages import MISSING_RESULT, PICK, PREVIOUS, GatheredResults, Placeholder, ResultRef
 from taskrunner.nodes.binding import MISSING
@@ -48,15 +48,19 @@ def test_results_are_taken_along_once():
         MISSING_RESULT,
     ]
     assert results.pack([a, 1, MISSING]) == GatheredResults([Placeholder(1), 1, MISSING_RESULT])
-    assert results.remotes == [b, a]
+    assert results.refs == [b, a]
 
 
 def test_who_takes_what_cannot_be_moved_runs_where_it_is():
     free, one, other = ResultRef("a"), ResultRef("b"), ResultRef("c")
     one.worker, other.worker = "tcp://1", "tcp://2"
-    assert [worker_of([]), worker_of([free]), worker_of([one, free, one])] == ["", "", "tcp://1"]
-    with pytest.raises(ScatteredInputsError, match="different processes: tcp://1, tcp://2"):
-        worker_of([one, other])
+    assert [find_required_worker([]), find_required_worker([free]), find_required_worker([one, free, one])] == [
+        "",
+        "",
+        "tcp://1",
+    ]
+    with pytest.raises(ScatteredInputsError, match="different worker processes: tcp://1, tcp://2"):
+        find_required_worker([one, other])
 
 
 def test_who_takes_what_is_lost_cannot_run():

@@ -13,6 +13,8 @@ import taskrunner
 from taskrunner.errors import GraphError, UsageError
 from taskrunner.events.types import RunWarning, SiteJoined
 
+pytestmark = pytest.mark.cluster
+
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
@@ -83,7 +85,7 @@ def test_a_module_that_differs_is_told_before_the_run(new_cluster, tmp_path, mon
 def test_what_cannot_be_shipped_is_told(cluster, tmp_path, path):
     (tmp_path / "text.txt").touch()
     graph = decoded({"nodes": [call("a", "give")]})
-    with pytest.raises(UsageError, match="--ship takes the folder of a package or a"):
+    with pytest.raises(UsageError, match="--ship expects a package directory or a"):
         taskrunner.run(graph, engine=cluster.engine(ship=[str(tmp_path / path)]))
 
 
@@ -116,7 +118,7 @@ def test_secrets_are_not_told(cluster, tmp_path):
     assert b"hide-this-value" not in (folder / "events.jsonl").read_bytes()
 
 
-@pytest.mark.timeout(110)
+@pytest.mark.timeout(600)
 def test_a_cluster_is_made_for_the_run(tmp_path, monkeypatch):
     monkeypatch.setenv(
         "PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])

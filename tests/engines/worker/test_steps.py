@@ -28,8 +28,8 @@ from taskrunner.engines.messages import (
     from_bytes,
     to_bytes,
 )
-from taskrunner.engines.worker import steps as site
-from taskrunner.engines.worker.worker_run import drop_run, worker_run
+from taskrunner.engines.worker.steps import read_output_files, run_item
+from taskrunner.engines.worker.worker_run import drop_run, get_run
 from taskrunner.graph.dag import Templates
 from taskrunner.graph.spec import Retry
 from taskrunner.graph.template import ListOf, Ref
@@ -47,7 +47,7 @@ def run():
     def run(*steps, results=(), quiet=False):
         told = []
         work = WorkItem(name, "key", steps, suppress_reports=quiet)
-        value = site.run_work(work, results, "here", lambda reports: told.extend(from_bytes(to_bytes(reports))))
+        value = run_item(work, results, "here", lambda reports: told.extend(from_bytes(to_bytes(reports))))
         return value, [report for report in told if report.state != BEGUN]  # whether a step takes long is the clock's
 
     run.name = name
@@ -80,7 +80,7 @@ def test_a_step_that_takes_long_is_told_of_while_it_goes_on():
             is_told.set()
 
     steps = (step("operator:add", 1, 1, node="a"), step(is_told.wait, 30, node="b"))
-    assert site.run_work(WorkItem("goes-on", "key", steps), [], "here", send)
+    assert run_item(WorkItem("goes-on", "key", steps), [], "here", send)
     assert [(report.step, report.state) for report in told] == [(0, DONE), (1, BEGUN), (1, DONE)]
     assert told[1].began == told[2].began
     assert 0 < told[1].ran <= told[2].ran
@@ -166,7 +166,7 @@ def test_a_mapped_node_s_items_are_counted_and_told_if_they_are_small(run):
 
 def test_a_broken_result_fails_who_takes_it(run):
     _, (told,) = run(step("builtins:len", Placeholder(0)), results=[FailedResult("lost", "ValueError: no")])
-    assert told.failure.message == 'needs "lost", which failed when it was run again: ValueError: no'
+    assert told.failure.message == 'needs "lost", which failed when it ran again: ValueError: no'
 
 
 def test_the_journal_s_entry_comes_with_the_report(run):
@@ -217,7 +217,7 @@ def test_a_step_is_told_of_while_the_next_one_takes_long(run):
         is_told.set()
 
     steps = [step("builtins:int", 1), step("builtins:int", 2), step(lambda: is_told.wait(30)), step("builtins:int", 3)]
-    assert site.run_work(WorkItem(run.name, "key", tuple(steps)), [], "here", hear) == 3
+    assert run_item(WorkItem(run.name, "key", tuple(steps)), [], "here", hear) == 3
     assert [number for numbers in told for number in numbers] == [0, 1, 2, 3]
     assert 3 not in told[0]
 
@@ -226,7 +226,7 @@ def test_a_step_is_told_of_while_the_next_one_takes_long(run):
 
 
 def test_nothing_begins_in_a_run_that_is_stopped_but_what_runs_always(run):
-    worker_run(run.name).stop(cancel=False)
+    get_run(run.name).stop(cancel=False)
     value, (told,) = run(step("builtins:int", 1))
     assert (value, told.state, told.failure) == (FailedResult("n", "stopped"), STOPPED, None)
     value, (told,) = run(step("builtins:int", 1, always=True))
@@ -234,7 +234,7 @@ def test_nothing_begins_in_a_run_that_is_stopped_but_what_runs_always(run):
 
 
 def test_a_chain_ends_where_the_run_is_stopped(run):
-    halt = lambda: worker_run(run.name).stop(cancel=False)  # noqa: E731
+    halt = lambda: get_run(run.name).stop(cancel=False)  # noqa: E731
     value, told = run(step(halt, node="a"), step("builtins:int", 1, node="b"), step("builtins:int", 2, node="c"))
     assert [(report.step, report.state) for report in told] == [(0, DONE), (1, STOPPED)]
     assert value == FailedResult("b", "stopped")
@@ -251,14 +251,14 @@ def test_what_runs_is_told_to_be_cancelled(run):
     thread = threading.Thread(target=lambda: found.append(run(step(wait))))
     thread.start()
     assert begun.wait(30)
-    worker_run(run.name).stop(cancel=True)
+    get_run(run.name).stop(cancel=True)
     thread.join(30)
     assert found[0][0] is False
 
 
 def test_runs_do_not_mind_each_other(run):
     other = str(uuid.uuid4())
-    worker_run(other).stop(cancel=True)
+    get_run(other).stop(cancel=True)
     assert run(step("builtins:int", 1))[0] == 1
     drop_run(other)
 
@@ -318,10 +318,10 @@ def test_what_a_command_has_written_is_told(tmp_path):
     small, large = tmp_path / "out", tmp_path / "err"
     small.write_bytes(b"x")
     large.write_bytes(bytes(MAX_ENTRY_BYTES + 1))
-    out, err = site.output_files((small, large))
+    out, err = read_output_files((small, large))
     assert (out.path, out.size, out.data) == (str(small), 1, b"x")
     assert (err.size, err.data) == (MAX_ENTRY_BYTES + 1, None)
-    missing, _ = site.output_files((tmp_path / "no", small))
+    missing, _ = read_output_files((tmp_path / "no", small))
     assert (missing.size, missing.data) == (0, b"")
 
 
@@ -331,7 +331,7 @@ def test_a_call_that_cannot_be_imported_is_a_failure(run):
 
 
 def test_a_run_that_is_forgotten_is_not_stopped_any_more(run):
-    worker_run(run.name).stop(cancel=False)
+    get_run(run.name).stop(cancel=False)
     drop_run(run.name)
     assert run(step("os:getpid"))[0] == os.getpid()
     assert UNSET is not None
