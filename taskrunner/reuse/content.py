@@ -48,6 +48,8 @@ def content(value: Any, read: Read, *, is_own: bool) -> bytes:
     """
     if reader := _READERS.get(type(value)):
         return reader(value, read)
+    if isinstance(value, logging.Logger) and not is_own:  # it takes records and does not determine a result
+        return digest("logger", text(value.name))
     if is_own:
         return _own_object(value, read)
     return digest("object", read(type(value)), *_reduced(value, type(value), read))
@@ -122,8 +124,6 @@ def _reduced(value: Any, kind: type, read: Read) -> Iterable[bytes]:
 
 
 def _reduce(value: Any, kind: type) -> Any:
-    if isinstance(value, logging.Logger):
-        return value.name
     try:
         if kind in copyreg.dispatch_table:
             return copyreg.dispatch_table[kind](value)
@@ -151,9 +151,10 @@ def _memoryview(value: memoryview, read: Read) -> bytes:
 
 def _cell(value: types.CellType, read: Read) -> bytes:
     try:
-        return digest("cell", read(value.cell_contents))
+        part = value.cell_contents
     except ValueError:  # not yet filled
         return digest("cell")
+    return digest("cell", read(part))
 
 
 def _type_variable(value: Any, read: Read) -> bytes:

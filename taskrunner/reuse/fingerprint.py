@@ -195,7 +195,7 @@ class _Reader:
         if type(value) is dict and "__builtins__" in value:
             return self._variables(value)
         if value is sys.modules:
-            raise UnknownCodeError(f"{self.subject} is sys.modules")
+            raise UnknownCodeError(f"{self.subject} is sys.modules, which can reach any code")
         if extension := _extension_of(value):
             return digest("extension value", file_digest(extension), _name(value))
         return content(value, self.read, is_own=_is_own(type(value)))
@@ -262,7 +262,7 @@ class _Reader:
             return self._named(name, value)
         if not _is_own_module(value):
             if (value, attributes[0]) == (sys, "modules"):
-                raise UnknownCodeError(f"{name}.modules can reach any code")
+                raise UnknownCodeError(f"{name}.modules is used, which can reach any code")
             return self._module(value)
         return self._attribute(value, attributes[0], attributes[1:])
 
