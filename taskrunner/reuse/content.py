@@ -92,10 +92,11 @@ def _own_object(value: Any, read: Read) -> bytes:
     base = _native_base(kind)
     if base is object and _hides_state(kind):
         raise UnreadableError(f"an object of type {kind.__qualname__}")
+    state = raw_state(value, read)  # reading it creates the dict of an exception, which then is part of what it reduces to
     parts: Iterable[bytes] = ()
     if base is not object:
         parts = (read(_BASES[base](value)),) if base in _BASES else _reduced(value, base, read)
-    return digest("own", read(kind), raw_state(value, read), *parts)
+    return digest("own", read(kind), state, *parts)
 
 
 def _native_base(kind: type) -> type:
@@ -119,6 +120,8 @@ def _reduced(value: Any, kind: type, read: Read) -> Iterable[bytes]:
     if isinstance(reduced, str):  # the name of a global; an object that Python code created has more than its name
         return text(reduced), raw_state(value, read)
     function, args, state, items, pairs, *setter = [*reduced, None, None, None][:6]
+    if type(state) is dict and not state:
+        state = None
     parts = (read(function), read(args), read(state), read(list(items or ())), read(list(pairs or ())))
     return (*parts, *map(read, setter))
 

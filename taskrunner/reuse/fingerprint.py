@@ -50,7 +50,7 @@ _MODULE_BOOKKEEPING = frozenset(
 _CLASS_BOOKKEEPING = frozenset(
     {
         "__dict__", "__weakref__", "__module__", "__firstlineno__", "__static_attributes__", "__annotations_cache__",
-        "_abc_impl", "_value2member_map_", "_hashable_values_", "_unhashable_values_",
+        "__msgspec_cache__", "_abc_impl", "_value2member_map_", "_hashable_values_", "_unhashable_values_",
     }
 )  # fmt: skip
 _STRUCT_MEMBERS = ("__struct_fields__", "__struct_encode_fields__", "__struct_defaults__", "__struct_config__")
@@ -82,7 +82,7 @@ class Snapshot:
         self.fingerprint = self._reader.root.hex()
 
     def find_change(self) -> str:
-        """Return the name of a value that has changed since; the name of the callable if none has a name, else ""."""
+        """Return which value has changed since, as a sentence; empty if none has."""
         try:
             current = _read_root(self._function, _Reader(self._reader.unimported))
         except UnknownCodeError as error:
@@ -91,7 +91,7 @@ class Snapshot:
             return ""
         before = self._reader.named
         changed = [name for name, value in current.named.items() if before.get(name) != value]
-        return changed[0] if changed else "its code"
+        return f"{changed[0] if changed else 'its code'} has changed since the run began"
 
 
 def fingerprint(function: Callable[..., Any]) -> str:
@@ -198,6 +198,8 @@ class _Reader:
             raise UnknownCodeError(f"{self.subject} is sys.modules, which can reach any code")
         if extension := _extension_of(value):
             return digest("extension value", file_digest(extension), _name(value))
+        if version := _installed_version(value):
+            return digest("named", text(version), _name(value))
         return content(value, self.read, is_own=_is_own(type(value)))
 
     def _enum_state(self, value: Enum) -> bytes:
@@ -215,12 +217,12 @@ class _Reader:
         code = self._code(function.__code__, variables, module)
         annotations = getattr(function, "__annotate__", None) or function.__annotations__
         parts = (function.__defaults__, function.__kwdefaults__, function.__closure__, annotations)
-        return digest("function", code, *map(self.read, parts), mapping(vars(function).items(), self.read))
+        return digest("function", _name(function), code, *map(self.read, parts), mapping(vars(function).items(), self.read))
 
     def _installed_function(self, function: FunctionType, version: str) -> bytes:
         """Read a function that is not the user's own, but may refer to own ones."""
         name = digest("installed", text(version), _name(function), text(function.__code__.co_qualname))
-        if _is_importable(function):
+        if _is_attribute(function, str(function.__globals__.get("__name__")), function.__code__.co_qualname):
             return name
         if function.__code__ is _SINGLE_DISPATCH:
             return digest("dispatch", name, self.read(dict(function.registry)))  # type: ignore[attr-defined]
@@ -317,11 +319,12 @@ class _Reader:
 
     def _imported_names(self, name: str, names: tuple[str, ...] | None) -> bytes:
         module = self._imported_module(name)
-        if module is None or not names or "*" in names:
-            return self._imported(name)
-        if not _is_own_module(module):
+        if module is not None and not _is_own_module(module):
             return self._module(module)
-        return digest("names", *[self._attribute(module, attribute, []) for attribute in names])
+        if module is not None and names and "*" not in names:
+            return digest("names", *[self._attribute(module, attribute, []) for attribute in names])
+        submodules = [f"{name}.{attribute}" for attribute in names or () if _find_spec(f"{name}.{attribute}")]
+        return digest("modules", *[self._imported(item) for item in (name, *submodules)])
 
     def _imported_module(self, name: str) -> ModuleType | None:
         return None if name in self.unimported else sys.modules.get(name)
@@ -355,13 +358,8 @@ class _Reader:
 
     def _file_code(self, code: CodeType, name: str, spec: importlib.machinery.ModuleSpec) -> bytes:
         names = _checked_names(code, name)
-        package = {"__package__": spec.parent}
-        return digest("code", code_digest(code), *[self._file_import(item, package) for item in names.imports])
-
-    def _file_import(self, item: Import, variables: dict[str, Any]) -> bytes:
-        name = importlib.util.resolve_name("." * item.level + item.module, variables["__package__"] or "x")
-        submodules = [f"{name}.{attribute}" for attribute in item.names or () if _find_spec(f"{name}.{attribute}")]
-        return digest("import", *[self._imported(module) for module in (name, *submodules)])
+        variables = {"__name__": name, "__package__": spec.parent}
+        return digest("code", code_digest(code), *[self._import(item, variables) for item in names.imports])
 
     # -- classes -------------------------------------------------------------------------------------
 
@@ -430,23 +428,37 @@ def _is_created_by_python(kind: type) -> bool:
 def _is_importable(value: Any) -> bool:
     """Return whether a module has a class, function or method under its name."""
     owner = getattr(value, "__self__", None)
-    module = sys.modules.get(getattr(value, "__module__", None) or type(owner).__module__)
-    for name in (value.__qualname__, value.__name__):
-        target: Any = module
-        for part in name.split("."):
-            target = getattr(target, part, None)
-        if target is value or (owner is not None and type(target) is type(value) and target == value):
-            return True
-    return False
+    module = str(getattr(value, "__module__", None) or type(owner).__module__)
+    return any(_is_attribute(value, module, name) for name in (value.__qualname__, value.__name__))
+
+
+def _is_attribute(value: Any, module: str, name: str) -> bool:
+    """Return whether a module has this value, or an equal bound method, under a qualified name."""
+    target: Any = sys.modules.get(module)
+    for part in name.split("."):
+        target = getattr(target, part, None)
+    return target is value or (hasattr(value, "__self__") and type(target) is type(value) and bool(target == value))
 
 
 def _extension_of(value: Any) -> str | None:
     """Return the file of the user's own machine code that defines a class or a function, or None."""
-    if not isinstance(value, type) and (_is_own(type(value)) or not callable(value)):
+    if not _has_name(value):
         return None
-    name = getattr(value, "__module__", None)
-    file = getattr(sys.modules.get(name), "__file__", None) if isinstance(name, str) else None
-    return file if is_extension(file) and version_of(str(name), file) is None else None
+    file = getattr(sys.modules.get(value.__module__), "__file__", None)
+    return file if is_extension(file) and version_of(value.__module__, file) is None else None
+
+
+def _installed_version(value: Any) -> str | None:
+    """Return the version of a function that machine code defines in an installed module, else None."""
+    return version_of(value.__module__) if _has_name(value) and _is_importable(value) else None
+
+
+def _has_name(value: Any) -> bool:
+    """Return whether a value is a function or a class with the name of its module; the user's methods are not called."""
+    names = ("__module__", "__qualname__", "__name__")
+    if not callable(value) or hasattr(type(value), "__getattr__"):
+        return False
+    return all(isinstance(getattr(value, name, None), str) for name in names)
 
 
 def _name(value: Any) -> bytes:

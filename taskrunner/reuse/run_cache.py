@@ -199,7 +199,7 @@ class _CachedCall:
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """Return the key of this call; if it has none, emit a warning and return an empty string."""
         if change := self._code.find_change():
-            self._cache.warn(self._task, f"{change} has changed since the run began")
+            self._cache.warn(self._task, change)
             return ""
         self._stamps = stamps(expand(self._files))
         named = list(kwargs.items()) if _observes_order(self._function) else sorted(kwargs.items())
@@ -223,7 +223,7 @@ class _CachedCall:
         if stamps(expand(self._files)) != self._stamps:  # the call may have read the later content
             self._cache.warn(self._task, "an input file changed while the node ran")
         elif change := self._code.find_change():
-            self._cache.warn(self._task, f"{change} changed while the node ran")
+            self._cache.warn(self._task, change)
         else:
             self._cache.store(self._task, key, value)
 
