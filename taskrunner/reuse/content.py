@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from taskrunner.reuse.digest import digest, scalar, text
+from taskrunner.reuse.digest import digest, scalar, text, tokens
 from taskrunner.reuse.origin import version_of
 
 type Read = Callable[[Any], bytes]
@@ -57,12 +57,12 @@ def content(value: Any, read: Read, *, is_own: bool) -> bytes:
 
 def sequence(kind: str, parts: Iterable[Any], read: Read) -> bytes:
     """Return the digest of items in order."""
-    return digest(kind, *[read(part) for part in parts])
+    return digest(kind, *tokens(parts, read))
 
 
 def mapping(pairs: Iterable[tuple[Any, Any]], read: Read) -> bytes:
     """Return the digest of keys and values in order."""
-    return digest("mapping", *[read(part) for pair in pairs for part in pair])
+    return digest("mapping", *tokens([part for pair in pairs for part in pair], read))
 
 
 def raw_state(value: Any, read: Read) -> bytes:
@@ -141,7 +141,7 @@ def _reduce(value: Any, kind: type) -> Any:
 
 def _unordered(value: Iterable[Any], read: Read) -> list[bytes]:
     # Parts of one cycle are numbered in the order of reading, which must not depend on the seed of string hashes.
-    return sorted([read(part) for part in sorted(value, key=_name)])
+    return sorted(tokens(sorted(value, key=_name), read))
 
 
 def _name(value: Any) -> str:

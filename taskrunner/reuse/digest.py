@@ -7,20 +7,19 @@ Guarantees:
   ``0.0`` and ``-0.0``, and NaNs with different bits are different.
 """
 
-import hashlib
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from hashlib import sha256
 from typing import Any
 
-# A longer token is replaced by its digest.
+# A longer string is replaced by its digest.
 _MAX_TOKEN_BYTES = 64
 
 
 def digest(kind: str, *parts: bytes) -> bytes:
     """Return the digest of parts of one kind."""
-    content = [_frame(kind.encode())]
-    content += [_frame(part) for part in parts]
-    return hashlib.sha256(b"".join(content)).digest()
+    lengths = struct.pack(f"<{len(parts)}Q", *map(len, parts))
+    return sha256(b"".join((b"%s:%d:" % (kind.encode(), len(parts)), lengths, *parts))).digest()
 
 
 def text(value: str) -> bytes:
@@ -34,13 +33,14 @@ def scalar(value: Any) -> bytes | None:
     return None if encode is None else encode(value)
 
 
-def _frame(part: bytes) -> bytes:
-    return len(part).to_bytes(8, "little") + part
+def tokens(values: Iterable[Any], read: Callable[[Any], bytes]) -> list[bytes]:
+    """Return the token of each value; ``read`` returns those of values that are not scalars."""
+    return [(_SCALARS.get(type(value)) or read)(value) for value in values]
 
 
-def _token(kind: bytes, content: bytes) -> bytes:
+def _string(kind: bytes, content: bytes) -> bytes:
     if len(content) > _MAX_TOKEN_BYTES:
-        return b"#" + kind + hashlib.sha256(content).digest()
+        return b"#" + kind + sha256(content).digest()
     return b"=" + kind + content
 
 
@@ -49,9 +49,9 @@ _SCALARS: dict[type, Callable[[Any], bytes]] = {
     type(...): lambda _: b"Ellipsis",
     type(NotImplemented): lambda _: b"NotImplemented",
     bool: lambda value: b"True" if value else b"False",
-    int: lambda value: _token(b"i", b"%x" % value),  # the decimal form is limited to 4300 digits
-    float: lambda value: _token(b"f", struct.pack("<d", value)),
-    complex: lambda value: _token(b"c", struct.pack("<dd", value.real, value.imag)),
-    str: lambda value: _token(b"s", text(value)),
-    bytes: lambda value: _token(b"b", value),
+    int: lambda value: b"=i%x" % value,  # the decimal form is limited to 4300 digits
+    float: lambda value: b"=f" + struct.pack("<d", value),
+    complex: lambda value: b"=c" + struct.pack("<dd", value.real, value.imag),
+    str: lambda value: _string(b"s", value.encode(errors="surrogatepass")),
+    bytes: lambda value: _string(b"b", value),
 }

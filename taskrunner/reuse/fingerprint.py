@@ -59,6 +59,8 @@ _NAMESPACE_READERS = frozenset({"globals", "eval", "exec"})
 _LruCache = type(functools.lru_cache(int))
 _SINGLE_DISPATCH = functools.singledispatch(lambda _: None).__code__  # type: ignore[attr-defined]
 _ABSENT = b"absent"
+# The digests of installed functions and classes, by address; the value keeps its address in use.
+_INSTALLED: dict[int, tuple[Any, bytes]] = {}
 _HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8  # flags of a class
 
 
@@ -177,6 +179,8 @@ class _Reader:
         """Return the digest of a value."""
         if (token := scalar(value)) is not None:
             return token
+        if (known := _INSTALLED.get(id(value))) is not None:
+            return known[1]
         if isinstance(value, Enum):  # not a vertex of its own: a cycle is always entered by the class
             return digest("enum", self.read(type(value)), self._enum_state(value))
         return self._graph.read(value)
@@ -223,7 +227,7 @@ class _Reader:
         """Read a function that is not the user's own, but may refer to own ones."""
         name = digest("installed", text(version), _name(function), text(function.__code__.co_qualname))
         if _is_attribute(function, str(function.__globals__.get("__name__")), function.__code__.co_qualname):
-            return name
+            return _remember(function, name)
         if function.__code__ is _SINGLE_DISPATCH:
             return digest("dispatch", name, self.read(dict(function.registry)))  # type: ignore[attr-defined]
         parts = (function.__defaults__, function.__kwdefaults__, function.__closure__)
@@ -233,7 +237,7 @@ class _Reader:
         owner, name = method.__self__, _name(method)
         version = version_of(str(getattr(method, "__module__", None) or type(owner).__module__))
         if version is not None and _is_importable(method):
-            return digest("named", text(version), name)
+            return _remember(method, digest("named", text(version), name))
         if isinstance(owner, ModuleType):
             return digest("of module", name, self._module_version(owner))
         function = getattr(method, "__func__", None)
@@ -366,7 +370,7 @@ class _Reader:
     def _class(self, kind: type) -> bytes:
         version = version_of(str(kind.__module__))
         if version is not None and (_is_importable(kind) or not _is_created_by_python(kind)):
-            return digest("named", text(version), _name(kind))
+            return _remember(kind, digest("named", text(version), _name(kind)))
         if extension := _extension_of(kind):
             return digest("extension", file_digest(extension), _name(kind))
         members = [(name, value) for name, value in sorted(vars(kind).items()) if name not in _CLASS_BOOKKEEPING]
@@ -381,6 +385,12 @@ class _Reader:
         references, *_ = _abc._get_dump(kind)  # noqa: SLF001  the only access
         classes = [subclass for reference in references if (subclass := reference()) is not None]
         return digest("registry", *map(self.read, sorted(classes, key=_name)))
+
+
+def _remember(value: Any, token: bytes) -> bytes:
+    """Store the digest of an installed function or class for all later fingerprints of this process."""
+    _INSTALLED[id(value)] = value, token
+    return token
 
 
 def _checked_names(code: CodeType, owner: str) -> Names:

@@ -311,6 +311,50 @@ def test_what_cannot_be_cached_runs_and_is_told_once(runs, build, why):
     assert Cache(Path("cache")).entries() == []
 
 
+RATES = {"vat": 20}
+
+
+def tax():
+    RECORD("call", {"args": ()})
+    return RATES["vat"]
+
+
+def test_data_that_another_node_changed_is_neither_stored_nor_taken_from_the_cache(runs, monkeypatch):  # case 6
+    def change(graph):
+        graph.call(tax, id="a", cache=True, needs=[graph.call(lambda: RATES.update(vat=25), id="change")])
+
+    monkeypatch.setitem(RATES, "vat", 20)
+    reason = f'node "a" ({__name__}:tax) is not cached: {__name__}.RATES has changed since the run began'
+    assert (warnings_of(runs, change), runs.last["a"]) == ([reason], 25)
+    monkeypatch.setitem(RATES, "vat", 20)
+    assert (runs(calling(tax, id="a")), runs(calling(tax, id="a")), runs.last["a"]) == (1, 0, 20)
+    assert (warnings_of(runs, change), runs.last["a"]) == ([reason], 25)
+
+
+def test_data_that_the_call_changed_is_not_stored(runs):  # case 6
+    def count():
+        RATES["calls"] = RATES.get("calls", 0) + 1
+        return RATES["calls"]
+
+    for calls in (1, 2):
+        (told,) = warnings_of(runs, calling(count, id="a"))
+        assert told.endswith(f"{__name__}.RATES has changed since the run began")
+        assert runs.last["a"] == calls
+
+
+def test_class_of_an_argument_counts_with_its_code(runs):  # case 7
+    def norm(point):
+        RECORD("call", {"args": ()})
+        return point.norm()
+
+    def build(number):
+        made = types.ModuleType("made_for_this_test")
+        exec(f"class Point:\n    def norm(self): return {number}", vars(made))  # noqa: S102
+        return lambda graph: graph.call(norm, made.Point(), cache=True, id="a")
+
+    assert [(runs(build(number)), runs.last["a"]) for number in (1, 1, 2)] == [(1, 1), (0, 1), (1, 2)]
+
+
 def test_a_cache_that_cannot_be_written_fails_no_node(runs):
     Path("cache").touch()
     (told,) = warnings_of(runs, calling(note, 1, id="a"))

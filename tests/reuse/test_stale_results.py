@@ -5,6 +5,7 @@ process: twice unchanged, once with other comments and layout, then with the edi
 """
 
 import json
+import random
 import re
 import subprocess
 import sys
@@ -531,6 +532,91 @@ def test_edited_projects_give_the_results_of_a_fresh_run(table):  # cases 6 and 
     rows, (first, *_, last), fresh = table
     assert rows_of(rows, [n for n, value in last["results"].items() if value != fresh["results"][n]]) == []
     assert rows_of(rows, [n for n, value in first["results"].items() if value == fresh["results"][n]]) == []
+
+
+class Writer:
+    """Random projects: modules that name each other's functions and data in many ways; one number of them is 20."""
+
+    VALUES = (
+        "[{}]", "({}, 1)", "{{'k': {}}}", "OrderedDict(k={})", "Counter(k={})", "defaultdict(int, k={})", "deque([{}])",
+        "SimpleNamespace(k={})", "namedtuple('N', 'k')({})", "Slotted({})", "Plain({})", "Data({})", "Struct({})",
+        "close_over({})", "functools.partial(max, {})", "cycle({})", "Enum('E', {{'K': {}}})", "frozenset([{}])",
+    )  # fmt: skip
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.count = self.random.randint(4, 14)
+        self.changed = self.random.randrange(self.count)
+        self.owners = [self.random.choice(("steps", "helpers", "more")) for _ in range(self.count)]
+
+    def files(self):
+        """Return the modules; member n names only members with smaller numbers, of any module."""
+        lines = {name: ["import functools", "from types_of_rows import *"] for name in ("steps", "helpers", "more")}
+        for number, owner in enumerate(self.owners):
+            lines[owner] += self.member(number, owner)
+        uses = " + ".join(self.use(self.random.randrange(self.count), "steps") for _ in range(3))
+        lines["steps"] += self.imports("steps") + [f"def f(): return {uses}"]
+        return {f"{name}.py": "\n".join(text) + "\n" for name, text in lines.items()}
+
+    def imports(self, owner):
+        return [f"import {name}" for name in ("steps", "helpers", "more") if name != owner]
+
+    def member(self, number, owner):
+        leaf = 20 if number == self.changed else 100 + number
+        body = " + ".join([str(leaf), *[self.use(self.random.randrange(number), owner) for _ in range(2) if number]])
+        kind = self.random.randrange(5)
+        if kind == 0 or number == 0:
+            value = self.random.choice(self.VALUES).format(leaf)
+            return [f"V{number} = {value}", f"def m{number}(): return probe(V{number})"]
+        if kind == 1:
+            method = [f"class K{number}:", f"    rate = {leaf}", f"    def m(self): return self.rate + {body}"]
+            return [*self.imports(owner), *method, f"def m{number}(): return K{number}().m()"]
+        if kind == 2:
+            inner = [f"def m{number}():", f"    def inner(n={leaf}): return n + {body}", "    return inner()"]
+            return [*self.imports(owner), *inner]
+        if kind == 3:
+            return [*self.imports(owner), f"@functools.lru_cache\ndef m{number}(): return sum([{body} for _ in range(2)])"]
+        local = [f"    {line}" for line in self.imports(owner)]
+        return [f"def m{number}():", *local, f"    return {body}"]
+
+    def use(self, number, owner):
+        target = self.owners[number]
+        if target == owner:
+            return f"m{number}()"
+        ways = ("{t}.m{n}()", "getattr({t}, 'm{n}')()", "vars({t})['m{n}']()", "[{t}][0].m{n}()")
+        return self.random.choice(ways).format(t=target, n=number)
+
+
+PROBE = """
+def probe(value):
+    \"""Return a number in a value of any of the types.\"""
+    if callable(value) and not isinstance(value, type):
+        return value(0) if isinstance(value, functools.partial) else value()
+    if isinstance(value, type):
+        return value.K.value
+    for name in ("k", "number"):
+        if hasattr(value, name):
+            return getattr(value, name)
+    if isinstance(value, dict):
+        return value["k"]
+    return next(part for part in value if part != 1)
+"""
+
+
+@pytest.mark.parametrize("seed", [0, *[pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 6)]])
+def test_random_projects_give_the_results_of_a_fresh_run_after_an_edit(tmp_path, seed):
+    projects = Projects(tmp_path, {number: Writer(f"{seed}.{number}").files() for number in range(40)})
+    (tmp_path / "types_of_rows.py").write_text(TYPES + PROBE)
+    runs = []
+    for change in (str, reformat, edit):
+        projects.write(change)
+        runs.append(projects.run())
+    first, again, last = runs
+    fresh = projects.run(cache="")
+    assert first["warnings"] == again["warnings"] == last["warnings"] == []
+    assert sorted(again["cached"]) == sorted(first["results"])
+    assert last["results"] == fresh["results"]
+    assert {n for n in fresh["results"] if fresh["results"][n] != first["results"][n]}
 
 
 def test_unreadable_projects_run_every_time_and_are_named(tmp_path):  # cases 6 and 7
