@@ -21,9 +21,10 @@ _IGNORED = frozenset({"EXTENDED_ARG", "CACHE", "NOP", "PUSH_NULL"})
 # Names with which code reaches modules, variables and classes that its instructions do not name.
 DYNAMIC_NAMES = frozenset(
     {
-        "__globals__", "__import__", "__subclasses__", "_getframe", "_getframemodulename", "currentframe", "exec_module",
-        "f_back", "f_globals", "find_spec", "get_objects", "get_referrers", "getmodule", "import_module", "load_module",
-        "module_from_spec", "reload", "resolve_name", "run_module", "run_path", "spec_from_file_location", "walk_packages",
+        "__globals__", "__import__", "__subclasses__", "_getframe", "_getframemodulename", "currentframe",
+        "exec_module", "f_back", "f_globals", "find_spec", "get_objects", "get_referrers", "getmodule", "import_module",
+        "load_module", "module_from_spec", "reload", "resolve_name", "run_module", "run_path",
+        "spec_from_file_location", "walk_packages",
     }
 )  # fmt: skip
 # Members of the body of a class that the compiler derives from its location and its methods.

@@ -92,7 +92,9 @@ def _own_object(value: Any, read: Read) -> bytes:
     base = _native_base(kind)
     if base is object and _hides_state(kind):
         raise UnreadableError(f"an object of type {kind.__qualname__}")
-    state = raw_state(value, read)  # reading it creates the dict of an exception, which then is part of what it reduces to
+    state = raw_state(
+        value, read
+    )  # reading it creates the dict of an exception, which then is part of what it reduces to
     parts: Iterable[bytes] = ()
     if base is not object:
         parts = (read(_BASES[base](value)),) if base in _BASES else _reduced(value, base, read)
@@ -130,11 +132,10 @@ def _reduce(value: Any, kind: type) -> Any:
     try:
         if kind in copyreg.dispatch_table:
             return copyreg.dispatch_table[kind](value)
-        if kind.__reduce_ex__ is not object.__reduce_ex__:
-            return kind.__reduce_ex__(value, _PROTOCOL)
-        if kind.__reduce__ is not object.__reduce__:
-            return kind.__reduce__(value)
-        return object.__reduce_ex__(value, _PROTOCOL)
+        methods: Any = kind
+        if methods.__reduce_ex__ is object.__reduce_ex__ and methods.__reduce__ is not object.__reduce__:
+            return methods.__reduce__(value)
+        return methods.__reduce_ex__(value, _PROTOCOL)
     except Exception:  # noqa: BLE001  it cannot be pickled, or its method raises anything
         raise UnreadableError(f"an object of type {type(value).__qualname__}") from None
 
@@ -165,7 +166,7 @@ def _type_variable(value: Any, read: Read) -> bytes:
     return digest("variable", text(value.__name__), read(bound), read(constraints))
 
 
-def _member(value: Any, read: Read) -> bytes:
+def _member(value: Any, _: Read) -> bytes:
     owner = getattr(value, "__objclass__", type(None))
     return digest("descriptor", text(f"{owner.__module__}:{owner.__qualname__}.{value.__name__}"))
 
@@ -187,7 +188,7 @@ _READERS: dict[type, Callable[[Any, Read], bytes]] = {
     dict: lambda value, read: mapping(value.items(), read),
     types.MappingProxyType: lambda value, read: digest("proxy", mapping(value.items(), read)),
     OrderedDict: lambda value, read: digest("ordered", mapping(value.items(), read), raw_state(value, read)),
-    bytearray: lambda value, read: digest("bytearray", bytes(value)),
+    bytearray: lambda value, _: digest("bytearray", bytes(value)),
     memoryview: _memoryview,
     types.CellType: _cell,
     staticmethod: lambda value, read: digest("static", read(value.__func__)),
@@ -213,7 +214,7 @@ _BASES: dict[type, Callable[[Any], Any]] = {
     str: str.__str__,
     bytes: lambda value: bytes(memoryview(value)),
     list: lambda value: list(list.__iter__(value)),
-    tuple: lambda value: tuple(list(tuple.__iter__(value))),
+    tuple: lambda value: tuple(tuple.__iter__(value)),
     set: lambda value: set(set.__iter__(value)),
     frozenset: lambda value: frozenset(frozenset.__iter__(value)),
     OrderedDict: lambda value: list(OrderedDict.items(value)),

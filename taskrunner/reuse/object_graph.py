@@ -38,23 +38,22 @@ class _Vertex:
 
 
 class ObjectGraph:
-    """The digests of objects. ``describe`` returns the digest of one object and may call ``read`` for its parts."""
+    """The digests of objects that refer to each other."""
 
-    def __init__(self, describe: Callable[[Any], bytes]) -> None:
-        self._describe = describe
+    def __init__(self) -> None:
         self._vertices: dict[int, _Vertex] = {}
         self._open: list[_Vertex] = []
         self._unfinished: list[_Vertex] = []
 
-    def read(self, value: Any) -> bytes:
-        """Return the digest of an object."""
+    def read(self, value: Any, describe: Callable[[Any], bytes]) -> bytes:
+        """Return the digest of an object; ``describe`` returns it at the first visit, and may read other objects."""
         vertex = self._vertices.get(id(value))
         if vertex is not None:
             return self._refer(vertex)
         vertex = _Vertex(value, len(self._open), len(self._unfinished))
         self._vertices[id(value)] = vertex
         self._open.append(vertex)
-        vertex.digest = self._describe(value)
+        vertex.digest = describe(value)
         self._open.pop()
         self._finish(vertex)
         return vertex.digest

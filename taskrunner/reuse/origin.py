@@ -13,6 +13,8 @@ import site
 import sys
 import sysconfig
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 _PACKAGE_DIRECTORIES = ("site-packages", "dist-packages")
 _STANDARD_PATHS = ("stdlib", "platstdlib")
@@ -98,3 +100,50 @@ def _distribution_version(top: str) -> str | None:
 
     names = sorted(set(_distributions().get(top, ())))
     return " ".join(f"{name}=={importlib.metadata.version(name)}" for name in names) or None
+
+
+def is_own(kind: type) -> bool:
+    """Return whether a class is the user's own."""
+    return version_of(str(kind.__module__)) is None
+
+
+def is_own_module(module: ModuleType) -> bool:
+    """Return whether a module is the user's own."""
+    return version_of(module.__name__, getattr(module, "__file__", None)) is None
+
+
+def is_importable(value: Any) -> bool:
+    """Return whether a module has a class, function or method under its name."""
+    owner = getattr(value, "__self__", None)
+    module = str(getattr(value, "__module__", None) or type(owner).__module__)
+    return any(is_attribute(value, module, name) for name in (value.__qualname__, value.__name__))
+
+
+def is_attribute(value: Any, module: str, name: str) -> bool:
+    """Return whether a module has this value, or an equal bound method, under a qualified name."""
+    target: Any = sys.modules.get(module)
+    for part in name.split("."):
+        target = getattr(target, part, None)
+    is_method = hasattr(value, "__self__") and type(target) is type(value)
+    return target is value or (is_method and bool(target == value))
+
+
+def extension_of(value: Any) -> str | None:
+    """Return the file of the user's own machine code that defines a class or a function, or None."""
+    if not _has_name(value):
+        return None
+    file = getattr(sys.modules.get(value.__module__), "__file__", None)
+    return file if is_extension(file) and version_of(value.__module__, file) is None else None
+
+
+def installed_version(value: Any) -> str | None:
+    """Return the version of a function that machine code defines in an installed module, else None."""
+    return version_of(value.__module__) if _has_name(value) and is_importable(value) else None
+
+
+def _has_name(value: Any) -> bool:
+    """Return whether a value is a function or a class with a module; the user's methods are not called."""
+    names = ("__module__", "__qualname__", "__name__")
+    if not callable(value) or hasattr(type(value), "__getattr__"):
+        return False
+    return all(isinstance(getattr(value, name, None), str) for name in names)

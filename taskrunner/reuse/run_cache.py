@@ -22,8 +22,9 @@ from taskrunner.nodes.resolve import Function
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import ASYNC, Task
 from taskrunner.reuse.cache import Cache
+from taskrunner.reuse.code_reader import UnknownCodeError
 from taskrunner.reuse.files import Contents, Stamp, expand, stamps
-from taskrunner.reuse.fingerprint import Snapshot, UnknownCodeError, value_digest
+from taskrunner.reuse.fingerprint import Snapshot, value_digest
 from taskrunner.reuse.up_to_date import CommandOutputs
 from taskrunner.storage.serialization import SerializationError, deserialize, serialize
 

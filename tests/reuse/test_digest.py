@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskrunner.reuse.code_reader import UnknownCodeError
 from taskrunner.reuse.digest import digest
-from taskrunner.reuse.fingerprint import UnknownCodeError, value_digest
+from taskrunner.reuse.fingerprint import value_digest
 
-Pair = namedtuple("Pair", "a b")
-Other = namedtuple("Other", "a b")
+Pair = namedtuple("Pair", "a b")  # noqa: PYI024  its fields have no types
+Other = namedtuple("Other", "a b")  # noqa: PYI024
 
 
 class Color(enum.Enum):
@@ -57,14 +58,31 @@ def extended(value, **attributes):
 # No two of these are the same argument. Many of them are equal.
 DIFFERENT = [
     *(0, 0.0, -0.0, False, 0j, -0j, "", b"", bytearray(), None, (), [], {}, set(), frozenset(), ...),
-    *(1, 1.0, True, 1 + 0j, "1", b"1", bytearray(b"1"), Number(1), decimal.Decimal(1), Shade.RED, Color.RED, Color.BLUE),
+    *(
+        1,
+        1.0,
+        True,
+        1 + 0j,
+        "1",
+        b"1",
+        bytearray(b"1"),
+        Number(1),
+        decimal.Decimal(1),
+        Shade.RED,
+        Color.RED,
+        Color.BLUE,
+    ),
     *(math.inf, -math.inf, math.nan, struct.unpack("<d", struct.pack("<Q", 0x7FF8000000000001))[0], 2**64, 10**5000),
     *((1, 2), [1, 2], {1, 2}, frozenset({1, 2}), Names([1, 2]), Pair(1, 2), Other(1, 2), deque([1, 2]), range(1, 3)),
     *("abc", b"abc", "YWJj", "\udc80", memoryview(b"abc"), [[1], 2], [1, [2]], [(1, 2)], [[1, 2]], ["12"], ["1", "2"]),
     *({"a": 1, "b": 2}, {"b": 2, "a": 1}, OrderedDict(a=1, b=2), OrderedDict(b=2, a=1), Counter(a=1, b=2)),
     *(defaultdict(int, a=1, b=2), defaultdict(list, a=1, b=2), {1: 2}, {1.0: 2}, {True: 2}, {"1": 2}, [1, 2, None]),
     *(Point(1), Point(1, 1), Row(1), extended(Point(1), added=1), extended(Names([1, 2]), added=1), deque([1, 2], 2)),
-    *(dt.datetime(2026, 10, 25, 2), dt.datetime(2026, 10, 25, 2, fold=1), dt.date(2026, 10, 25)),
+    *(
+        dt.datetime.fromisoformat("2026-10-25"),
+        dt.datetime.fromisoformat("2026-10-25").replace(fold=1),
+        dt.date(2026, 10, 25),
+    ),
     *(dt.datetime(2026, 10, 25, 2, tzinfo=ZoneInfo("Europe/Berlin")), dt.datetime(2026, 10, 25, 2, tzinfo=dt.UTC)),
     *(dt.datetime(2026, 10, 25, 2, tzinfo=dt.timezone(dt.timedelta(hours=2))), decimal.Decimal("1.0")),
     *(int, float, Point, len, max, lambda: 1, lambda: 2),

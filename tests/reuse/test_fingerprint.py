@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from taskrunner.reuse.fingerprint import UnknownCodeError, fingerprint
+from taskrunner.reuse.code_reader import UnknownCodeError
+from taskrunner.reuse.fingerprint import fingerprint
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  one file of a project a line
 """After any edit of a project, a cached run gives the results of a fresh run (cases 6 and 7).
 
 Each row of the tables is a small project: modules in which ``20`` becomes ``25``. All projects of a table run in one
@@ -9,7 +10,6 @@ import random
 import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -459,7 +459,13 @@ def data_rows():
         if "numpy" in value:
             pytest.importorskip("numpy")
         yield name, {STEPS: f"{TYPES}\nVALUE = {value}\ndef f(): return {use}"}
-        yield f"{name} of another module", {STEPS: f"import helpers\ndef f(): return helpers.g()", HELPERS: f"{TYPES}\nVALUE = {value}\ndef g(): return {use}"}
+        yield (
+            f"{name} of another module",
+            {
+                STEPS: "import helpers\ndef f(): return helpers.g()",
+                HELPERS: f"{TYPES}\nVALUE = {value}\ndef g(): return {use}",
+            },
+        )
 
 
 class Projects:
@@ -494,7 +500,11 @@ class Projects:
 def reformat(text):
     """Move code to other lines and add comments; text files stay."""
     lines = text.splitlines()
-    return text if lines == ["20"] else "# a comment\n\n\n" + "\n".join(f"{line}  # 21" if line.endswith("20") else line for line in lines) + "\n"
+    return (
+        text
+        if lines == ["20"]
+        else "# a comment\n\n\n" + "\n".join(f"{line}  # 21" if line.endswith("20") else line for line in lines) + "\n"
+    )
 
 
 def edit(text):
@@ -544,7 +554,7 @@ class Writer:
     )  # fmt: skip
 
     def __init__(self, seed):
-        self.random = random.Random(seed)
+        self.random = random.Random(seed)  # noqa: S311
         self.count = self.random.randint(4, 14)
         self.changed = self.random.randrange(self.count)
         self.owners = [self.random.choice(("steps", "helpers", "more")) for _ in range(self.count)]
@@ -555,7 +565,7 @@ class Writer:
         for number, owner in enumerate(self.owners):
             lines[owner] += self.member(number, owner)
         uses = " + ".join(self.use(self.random.randrange(self.count), "steps") for _ in range(3))
-        lines["steps"] += self.imports("steps") + [f"def f(): return {uses}"]
+        lines["steps"] += [*self.imports("steps"), f"def f(): return {uses}"]
         return {f"{name}.py": "\n".join(text) + "\n" for name, text in lines.items()}
 
     def imports(self, owner):
@@ -575,7 +585,10 @@ class Writer:
             inner = [f"def m{number}():", f"    def inner(n={leaf}): return n + {body}", "    return inner()"]
             return [*self.imports(owner), *inner]
         if kind == 3:
-            return [*self.imports(owner), f"@functools.lru_cache\ndef m{number}(): return sum([{body} for _ in range(2)])"]
+            return [
+                *self.imports(owner),
+                f"@functools.lru_cache\ndef m{number}(): return sum([{body} for _ in range(2)])",
+            ]
         local = [f"    {line}" for line in self.imports(owner)]
         return [f"def m{number}():", *local, f"    return {body}"]
 
