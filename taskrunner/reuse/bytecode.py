@@ -23,7 +23,7 @@ DYNAMIC_NAMES = frozenset(
     {
         "__globals__", "__import__", "__subclasses__", "_getframe", "_getframemodulename", "currentframe",
         "exec_module", "f_back", "f_globals", "find_spec", "get_objects", "get_referrers", "getmodule", "import_module",
-        "load_module", "module_from_spec", "reload", "resolve_name", "run_module", "run_path",
+        "load_module", "module_from_spec", "resolve_name", "run_module", "run_path",
         "spec_from_file_location", "walk_packages",
     }
 )  # fmt: skip

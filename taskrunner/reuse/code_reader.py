@@ -61,8 +61,6 @@ _CLASS_BOOKKEEPING = frozenset(
     }
 )  # fmt: skip
 _STRUCT_MEMBERS = ("__struct_fields__", "__struct_encode_fields__", "__struct_defaults__", "__struct_config__")
-# Functions that read the variables of the module that calls them.
-_NAMESPACE_READERS = frozenset({"globals", "eval", "exec"})
 _SINGLE_DISPATCH = functools.singledispatch(lambda _: None).__code__  # type: ignore[attr-defined]
 _abc_dump: Callable[[type], tuple[Any, ...]] = importlib.import_module("_abc")._get_dump  # noqa: SLF001
 _ABSENT = b"absent"
@@ -167,23 +165,29 @@ class Reader:
 
     def _path(self, path: tuple[str, ...], variables: dict[str, Any], module: str) -> bytes:
         name, *attributes = path
-        if name not in variables:
-            if "__getattr__" in variables and not hasattr(builtins, name):
-                return _ABSENT
-            if name in _NAMESPACE_READERS:
-                return self.read(variables)
-            return self.read(getattr(builtins, name)) if hasattr(builtins, name) else _ABSENT
-        return self._chain(f"{module}.{name}", variables[name], attributes)
+        value = variables.get(name, getattr(builtins, name, _ABSENT))
+        target = getattr(builtins, attributes[0], None) if value is builtins and attributes else value
+        if target is eval or target is exec:
+            raise UnknownCodeError(f"{module} uses {target.__name__}, which can reach any code")
+        if target is globals:
+            return self.read(variables)
+        return self._chain(f"{module}.{name}", value, attributes)
 
     def _chain(self, name: str, value: Any, attributes: list[str]) -> bytes:
-        """Read the attributes of an own module one after the other, and the first value that is not one."""
+        """Read the attributes of a module one after the other, and the first value that is not a module."""
         if not isinstance(value, ModuleType) or not attributes:
             return self._named(name, value)
-        if not is_own_module(value):
-            if (value, attributes[0]) == (sys, "modules"):
-                raise UnknownCodeError(f"{name}.modules is used, which can reach any code")
-            return self._module(value)
-        return self._attribute(value, attributes[0], attributes[1:])
+        if is_own_module(value):
+            return self._attribute(value, attributes[0], attributes[1:])
+        if (value, attributes[0]) == (sys, "modules"):
+            raise UnknownCodeError(f"{name}.modules is used, which can reach any code")
+        # Own code may have replaced a function or a constant of an installed module.
+        part = vars(value).get(attributes[0])
+        if scalar(part) is not None or isinstance(part, FunctionType | type | ModuleType):
+            return digest(
+                "of module", self._module(value), self._chain(f"{name}.{attributes[0]}", part, attributes[1:])
+            )
+        return self._module(value)
 
     def _attribute(self, module: ModuleType, attribute: str, attributes: list[str]) -> bytes:
         variables = vars(module)

@@ -237,7 +237,14 @@ CODE = {
     "variables of a module": {STEPS: "import helpers\ndef f(): return vars(helpers)['RATE']", HELPERS: "RATE = 20"},
     "dict of a module": {STEPS: "import helpers\ndef f(): return helpers.__dict__['RATE']", HELPERS: "RATE = 20"},
     "globals": {STEPS: "RATE = 20\ndef f(): return globals()['RA' + 'TE']"},
-    "eval": {STEPS: "RATE = 20\ndef f(): return eval('RA' + 'TE')"},
+    "globals of the builtins": {STEPS: "import builtins\nRATE = 20\ndef f(): return builtins.globals()['RA' + 'TE']"},
+    "function set in an installed module": {STEPS: "import math, helpers\nmath.rate_of_row = helpers.g\ndef f(): return math.rate_of_row()", HELPERS: "def g(): return 20"},
+    "number set in an installed module": {STEPS: "import math\nmath.rate_of_row = 20\ndef f(): return math.rate_of_row"},
+    "installed module imported in the function": {STEPS: "def f():\n    import colorsys, json, numpy.linalg\n    return json.loads('20')"},
+    "protocol": {
+        STEPS: "from helpers import P, Box\ndef f(n: Box[int] = None): return isinstance(Box(), P) and P.rate",
+        HELPERS: "from typing import Annotated, Any, Callable, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable\nT = TypeVar('T')\n@runtime_checkable\nclass P(Protocol):\n    rate: ClassVar[int] = 20\n    def g(self, n: Annotated[int, 'x'], c: Callable[[T], Any] | None) -> Self: ...\nclass Box(Generic[T]):\n    rate = 1\n    def g(self, n, c): return self\nclass New[U]:\n    def g[V](self, n: U, m: V) -> list[V] | None: ...",
+    },
     "chosen module": {
         STEPS: "import helpers, os\ndef f(): return (os if not os.name else helpers).RATE", HELPERS: "RATE = 20",
     },
@@ -449,6 +456,8 @@ UNREADABLE = {
     "context variable": ("import contextvars\nVALUE = contextvars.ContextVar('v', default=20)\ndef f(): return VALUE.get()", "steps.VALUE"),
     "subclasses": ("class A: pass\nclass B(A):\n    n = 20\ndef f(): return A.__subclasses__()[0].n", "steps:f"),
     "computed import": ("import importlib, helpers\ndef f(): return importlib.import_module('helpers').n", "steps:f"),
+    "eval": ("RATE = 20\ndef f(): return eval('RA' + 'TE')", "steps uses eval"),
+    "exec of the builtins": ("import builtins as b\ndef f():\n    n = {}\n    b.exec('r = 20', n)\n    return n['r']", "steps uses exec"),
     "loaded modules": ("import sys, helpers\ndef f(): return sys.modules['helpers'].n", "steps:f"),
     "state that the call changes": ("VALUE = []\ndef f():\n    VALUE.append(20)\n    return VALUE[-1]", "steps.VALUE"),
 }  # fmt: skip
