@@ -30,6 +30,11 @@ _MEMBERS = (
     types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType,
     types.GetSetDescriptorType, types.MemberDescriptorType,
 )  # fmt: skip
+# Types of machine code whose public attributes are all that their instances hold.
+_DEFINED_BY_ATTRIBUTES = (
+    msgspec.json.Encoder, msgspec.json.Decoder, msgspec.msgpack.Encoder, msgspec.msgpack.Decoder, msgspec.Meta,
+    msgspec.structs.StructConfig, struct.Struct,
+)  # fmt: skip
 _Factory = type(msgspec.defstruct("_", [("x", list, msgspec.field(default_factory=list))]).__struct_defaults__[0])
 
 
@@ -171,13 +176,9 @@ def _member(value: Any, _: Read) -> bytes:
     return digest("descriptor", text(f"{owner.__module__}:{owner.__qualname__}.{value.__name__}"))
 
 
-def _enum_property(value: Any, read: Read) -> bytes:
-    return digest("enum property", *map(read, (value.fget, value.fset, value.fdel, getattr(value, "name", None))))
-
-
-def _config(value: Any, read: Read) -> bytes:
+def _public(value: Any, read: Read) -> bytes:
     names = [name for name in dir(value) if not name.startswith("_")]
-    return mapping([(name, getattr(value, name)) for name in names], read)
+    return digest("public", read(type(value)), mapping([(name, getattr(value, name)) for name in names], read))
 
 
 _READERS: dict[type, Callable[[Any, Read], bytes]] = {
@@ -194,7 +195,6 @@ _READERS: dict[type, Callable[[Any, Read], bytes]] = {
     staticmethod: lambda value, read: digest("static", read(value.__func__)),
     classmethod: lambda value, read: digest("class method", read(value.__func__)),
     property: lambda value, read: sequence("property", (value.fget, value.fset, value.fdel, value.__doc__), read),
-    types.DynamicClassAttribute: _enum_property,
     functools._lru_cache_wrapper: lambda value, read: sequence(  # noqa: SLF001
         "lru_cache", (value.__wrapped__, value.cache_parameters()), read
     ),
@@ -203,7 +203,7 @@ _READERS: dict[type, Callable[[Any, Read], bytes]] = {
     typing.ParamSpec: _type_variable,
     typing.TypeVarTuple: _type_variable,
     _Factory: lambda value, read: digest("factory", read(value.factory)),
-    msgspec.structs.StructConfig: _config,
+    **dict.fromkeys(_DEFINED_BY_ATTRIBUTES, _public),
     **dict.fromkeys(_MEMBERS, _member),
 }
 # The content of an instance of a subclass, as an instance of the base. The methods are those of the base.

@@ -127,6 +127,10 @@ DATA = {
     "type alias": ("dict[str, Literal[20]]", "VALUE.__args__[1].__args__[0]"),
     "context manager": ("contextlib.nullcontext(20)", "VALUE.enter_result"),
     "template": ("string.Template('20')", "VALUE.template"),
+    "decoder": ("msgspec.json.Decoder(Literal[20])", "VALUE.type.__args__[0]"),
+    "encoder": ("msgspec.json.Encoder(enc_hook=close_over(20))", "VALUE.enc_hook()"),
+    "struct format": ("__import__('struct').Struct('20s')", "VALUE.size"),
+    "constraint": ("msgspec.Meta(ge=20)", "VALUE.ge"),
     "new type": ("NewType('T', Literal[20])", "VALUE.__supertype__.__args__[0]"),
 }
 TYPES = """
