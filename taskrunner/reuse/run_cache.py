@@ -2,7 +2,7 @@
 
 Thread safety: any worker may call it. Its shared state is safe as follows.
 
-- ``_fingerprints``, by the index of the vertex, is complete before the workers start, and before any function is
+- ``_snapshots``, by the index of the vertex, is complete before the workers start, and before any function is
   wrapped.
 - ``hits`` is only appended to, and counted at the end.
 - ``_warned`` is protected by a lock.
@@ -23,8 +23,9 @@ from taskrunner.nodes.resolve import Function
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import ASYNC, Task
 from taskrunner.reuse.cache import Cache
+from taskrunner.reuse.code_reader import UnknownCodeError
 from taskrunner.reuse.files import Contents, Stamp, expand, stamps
-from taskrunner.reuse.fingerprint import UnknownCodeError, fingerprint
+from taskrunner.reuse.fingerprint import Snapshot, value_digest
 from taskrunner.reuse.up_to_date import CommandOutputs
 from taskrunner.storage.serialization import SerializationError, deserialize, serialize
 
@@ -50,27 +51,27 @@ class RunCache:
         self._emit: Callable[[Event], None] | None = emit
         self._lock = threading.Lock()
         self._warned: set[tuple[str, str]] = set()
-        self._fingerprints: dict[int, str] = {}
-        self._compute_fingerprints(plan)
+        self._snapshots: dict[int, Snapshot | None] = {}
+        self._take_snapshots(plan)
 
-    def _compute_fingerprints(self, plan: Plan) -> None:
-        """Compute the fingerprint of every callable with ``cache``, before any of them runs and changes its module."""
-        known: dict[int, str] = {}
+    def _take_snapshots(self, plan: Plan) -> None:
+        """Read the code and data of every callable with ``cache``, before any of them runs and changes its module."""
+        known: dict[int, Snapshot | None] = {}
         for vertex in plan.dag.special:
             task = plan.task_of(vertex) if vertex.options.cache else None
             if task is None:
                 continue
             if id(task.function) not in known:
-                known[id(task.function)] = self._fingerprint(task)
-            self._fingerprints[vertex.index] = known[id(task.function)]
+                known[id(task.function)] = self._take_snapshot(task)
+            self._snapshots[vertex.index] = known[id(task.function)]
 
-    def _fingerprint(self, task: Task) -> str:
-        """Return the fingerprint of a task's function; if it has none, emit a warning and return an empty string."""
+    def _take_snapshot(self, task: Task) -> Snapshot | None:
+        """Return the snapshot of a task's function; if there is none, emit a warning and return None."""
         try:
-            return fingerprint(task.function)
+            return Snapshot(task.function)
         except UnknownCodeError as error:
             self.warn(task, str(error))
-            return ""
+            return None
 
     def close(self) -> None:
         """Break the reference cycle, so that reference counting alone frees the run."""
@@ -84,8 +85,8 @@ class RunCache:
 
         """
         files = self._paths(task, "files", results_of)
-        code = self._fingerprints[task.vertex.index]
-        if not code:
+        code = self._snapshots[task.vertex.index]
+        if code is None:
             function: Function = task.function  # the warning was emitted when the run began
             return function
         call = _CachedCall(self, task, code, files)
@@ -171,7 +172,7 @@ class RunCache:
 class _CachedCall:
     """One call of a function whose results are cached."""
 
-    def __init__(self, cache: RunCache, task: Task, code: str, files: list[str]) -> None:
+    def __init__(self, cache: RunCache, task: Task, code: Snapshot, files: list[str]) -> None:
         self._cache = cache
         self._task = task
         self._function = task.function
@@ -199,25 +200,33 @@ class _CachedCall:
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         """Return the key of this call; if it has none, emit a warning and return an empty string."""
+        if change := self._code.find_change():
+            self._cache.warn(self._task, change)
+            return ""
         self._stamps = stamps(expand(self._files))
         named = list(kwargs.items()) if _observes_order(self._function) else sorted(kwargs.items())
         try:
+            arguments = value_digest((args, named))
             files = [(path, self._cache.contents.digest(path, stamp)) for path, stamp in self._stamps.items()]
-            return hashlib.sha256(serialize(["call", self._code, args, named, files])).hexdigest()
+            return hashlib.sha256(serialize(["call", self._code.fingerprint, arguments, files])).hexdigest()
+        except UnknownCodeError as error:
+            self._cache.warn(self._task, f"an argument {str(error).removeprefix('it ')}")
         except (SerializationError, OSError) as error:
-            self._cache.warn(self._task, _describe_error(error, "an argument"))
-            return ""
+            self._cache.warn(self._task, _describe_error(error))
+        return ""
 
     def _find(self, key: str) -> Any:
         result = self._cache.find(key) if key else MISSING
         return result if result is MISSING else self._cache.hit(self._task, result)
 
     def _store(self, key: str, value: Any) -> None:
-        if has_seen_cancellation():  # the value may be incomplete
+        if not key or has_seen_cancellation():  # the value of a cancelled call may be incomplete
             return
-        if key and stamps(expand(self._files)) != self._stamps:  # the call may have read the later content
+        if stamps(expand(self._files)) != self._stamps:  # the call may have read the later content
             self._cache.warn(self._task, "an input file changed while the node ran")
-        elif key:
+        elif change := self._code.find_change():
+            self._cache.warn(self._task, change)
+        else:
             self._cache.store(self._task, key, value)
 
 

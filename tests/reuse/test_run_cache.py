@@ -4,7 +4,9 @@ import asyncio
 import functools
 import gc
 import importlib
+import logging
 import os
+import pickle
 import re
 import sys
 import threading
@@ -21,6 +23,8 @@ from taskrunner.reuse.cache import Cache
 from taskrunner.storage.timings import durations
 
 RAN = []
+# A list that a cached function changes would be part of its data; a logger counts by its name.
+RECORD = logging.getLogger("recorded calls").info
 REUSE = importlib.import_module("taskrunner.reuse.run_cache")  # taskrunner.run is a function's name as well
 
 
@@ -34,34 +38,34 @@ class Thing:
 
 
 def note(*args, **kwargs):
-    RAN.append((args, kwargs))
+    RECORD("call", {"args": (args, kwargs)})
     return args, kwargs
 
 
 def named(first=0, second=0):
-    RAN.append((first, second))
+    RECORD("call", {"args": (first, second)})
     return first, second
 
 
 async def note_async(*args):
     await asyncio.sleep(0)
-    RAN.append(args)
+    RECORD("call", {"args": args})
     return args
 
 
 def make_thing(*_):
-    RAN.append(())
+    RECORD("call", {"args": ()})
     return Thing()
 
 
 def grow(rows):
-    RAN.append(list(rows))
+    RECORD("call", {"args": list(rows)})
     rows.append(0)
     return rows
 
 
 def fail_once(path):
-    RAN.append(path)
+    RECORD("call", {"args": path})
     if not Path(path).exists():
         Path(path).touch()
         raise ValueError("the first time")
@@ -69,13 +73,13 @@ def fail_once(path):
 
 
 def append_to(path):
-    RAN.append(path)
+    RECORD("call", {"args": path})
     with Path(path).open("a") as file:
         file.write("x")
 
 
 def read(path):
-    RAN.append(path)
+    RECORD("call", {"args": path})
     return Path(path).read_text()
 
 
@@ -97,6 +101,12 @@ class Ear:
 def runs(tmp_path, monkeypatch):
     """Return what runs a graph with a cache, and says what ran: the graph is made by a function, anew each time."""
     monkeypatch.chdir(tmp_path)
+    handler = logging.Handler()
+    handler.emit = lambda record: RAN.append(record.args["args"])
+    logger = logging.getLogger("recorded calls")
+    monkeypatch.setattr(logger, "handlers", [handler])
+    monkeypatch.setattr(logger, "propagate", False)
+    logger.setLevel(logging.INFO)
 
     def call(build, **options):
         RAN.clear()
@@ -266,8 +276,8 @@ def test_an_entry_whose_type_is_no_more_is_computed_anew(runs, monkeypatch):
     monkeypatch.setitem(sys.modules, made.__name__, made)
 
     def give(_):
-        RAN.append(())
-        return sys.modules["made_for_this_test"].Kind(1)
+        RECORD("call", {"args": ()})
+        return pickle.loads(b"cmade_for_this_test\nKind\n(I1\ntR.")  # noqa: S301  its code does not name the type
 
     build = calling(give, 1, id="a")
     assert (runs(build), runs(build)) == (1, 0)
@@ -287,7 +297,7 @@ def warnings_of(runs, build, **options):
         (calling(sum, [1], id="a"), "it has no Python code"),
         (calling(functools.partial(note, threading.Lock()), id="a"), "it holds an object of type lock"),
         (calling(make_thing, 1, id="a"), "its result cannot be stored: "),
-        (calling(note, Thing(), id="a"), "an argument cannot be stored: "),
+        (calling(note, threading.Lock(), id="a"), "an argument holds an object of type lock"),
         (lambda graph: graph.map(make_thing, [1, 2, 3], id="a", cache=True), "its result cannot be stored: "),
         (lambda graph: [graph.call(sum, [n], id=node, cache=True) for n, node in enumerate("abc")], "it has no Python"),
     ],
@@ -299,6 +309,50 @@ def test_what_cannot_be_cached_runs_and_is_told_once(runs, build, why):
         assert runs.last.ok
         assert runs.last.summary.cached == 0
     assert Cache(Path("cache")).entries() == []
+
+
+RATES = {"vat": 20}
+
+
+def tax():
+    RECORD("call", {"args": ()})
+    return RATES["vat"]
+
+
+def test_data_that_another_node_changed_is_neither_stored_nor_taken_from_the_cache(runs, monkeypatch):  # case 6
+    def change(graph):
+        graph.call(tax, id="a", cache=True, needs=[graph.call(lambda: RATES.update(vat=25), id="change")])
+
+    monkeypatch.setitem(RATES, "vat", 20)
+    reason = f'node "a" ({__name__}:tax) is not cached: {__name__}.RATES has changed since the run began'
+    assert (warnings_of(runs, change), runs.last["a"]) == ([reason], 25)
+    monkeypatch.setitem(RATES, "vat", 20)
+    assert (runs(calling(tax, id="a")), runs(calling(tax, id="a")), runs.last["a"]) == (1, 0, 20)
+    assert (warnings_of(runs, change), runs.last["a"]) == ([reason], 25)
+
+
+def test_data_that_the_call_changed_is_not_stored(runs):  # case 6
+    def count():
+        RATES["calls"] = RATES.get("calls", 0) + 1
+        return RATES["calls"]
+
+    for calls in (1, 2):
+        (told,) = warnings_of(runs, calling(count, id="a"))
+        assert told.endswith(f"{__name__}.RATES has changed since the run began")
+        assert runs.last["a"] == calls
+
+
+def test_class_of_an_argument_counts_with_its_code(runs):  # case 7
+    def norm(point):
+        RECORD("call", {"args": ()})
+        return point.norm()
+
+    def build(number):
+        made = types.ModuleType("made_for_this_test")
+        exec(f"class Point:\n    def norm(self): return {number}", vars(made))  # noqa: S102
+        return lambda graph: graph.call(norm, made.Point(), cache=True, id="a")
+
+    assert [(runs(build(number)), runs.last["a"]) for number in (1, 1, 2)] == [(1, 1), (0, 1), (1, 2)]
 
 
 def test_a_cache_that_cannot_be_written_fails_no_node(runs):
