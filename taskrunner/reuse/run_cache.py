@@ -25,7 +25,7 @@ from taskrunner.reuse.cache import Cache
 from taskrunner.reuse.files import Contents, Stamp, expand, stamps
 from taskrunner.reuse.fingerprint import UnknownCodeError, fingerprint
 from taskrunner.reuse.up_to_date import CommandOutputs
-from taskrunner.storage.serialization import SerializationError, deserialize, serialize
+from taskrunner.storage.serialization import SerializationError, canonicalize, deserialize, serialize
 
 if TYPE_CHECKING:
     from taskrunner.nodes.command import Command
@@ -202,7 +202,7 @@ class _CachedCall:
         named = list(kwargs.items()) if _observes_order(self._function) else sorted(kwargs.items())
         try:
             files = [(path, self._cache.contents.digest(path, stamp)) for path, stamp in self._stamps.items()]
-            return hashlib.sha256(serialize(["call", self._code, args, named, files])).hexdigest()
+            return hashlib.sha256(canonicalize(["call", self._code, args, named, files])).hexdigest()
         except (SerializationError, OSError) as error:
             self._cache.warn(self._task, _describe_error(error, "an argument"))
             return ""

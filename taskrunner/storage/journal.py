@@ -32,7 +32,8 @@ from taskrunner.storage.serialization import ATOMS, SerializationError, deserial
 MAGIC = b"taskrunner journal 1\n"
 MAX_RECORD_ENTRIES = 1000
 # MessagePack extension types: a serialized result; the tombstone of a node that counts as unfinished again.
-_SERIALIZED = 100
+# Code 100 was a result in an earlier form, which lost details; such a result counts as not stored.
+_SERIALIZED = 102
 _TOMBSTONE = 101
 _HEAD = struct.Struct("<II")
 # Built-in types whose length measures their contents. Any other type defines its own length.
@@ -190,7 +191,11 @@ def result_of(stored: Entry) -> Any:
     if len(stored) == 1:
         raise SerializationError("the result could not be stored")
     value = stored[1]
-    return deserialize(bytes(value.data)) if isinstance(value, Ext) else value
+    if not isinstance(value, Ext):
+        return value
+    if value.code != _SERIALIZED:
+        raise SerializationError("the result is stored in an earlier form")
+    return deserialize(bytes(value.data))
 
 
 def _is_tombstone(stored: Entry) -> bool:

@@ -4,7 +4,9 @@ import sys
 import threading
 import time
 
+import msgspec
 import pytest
+from msgspec.msgpack import Ext
 
 import taskrunner
 from taskrunner.errors import TaskrunnerError
@@ -67,7 +69,7 @@ def test_a_value_that_is_changed_later_is_stored_as_it_was(tmp_path):
 def test_one_bad_entry_does_not_spoil_its_batch(tmp_path):
     path = tmp_path / "journal"
     written(path, [entry("a", 1), entry("b", 2**70), entry("c", "\ud800"), entry("\ud800", 1), entry("d", 4)])
-    assert values(path) == {"a": 1, "b": 2**70, "c": "not stored", "d": 4}
+    assert values(path) == {"a": 1, "b": 2**70, "c": "\ud800", "d": 4}
 
 
 def test_a_big_batch_becomes_several_records(tmp_path, monkeypatch):
@@ -77,6 +79,14 @@ def test_a_big_batch_becomes_several_records(tmp_path, monkeypatch):
     assert values(path) == {str(number): number for number in range(10)}
     path.write_bytes(data[:-1])
     assert len(values(path)) == 9
+
+
+def test_a_result_in_an_earlier_form_is_not_stored(tmp_path):
+    """Case 8: that form lost the sharing of lists and the time zones of dates."""
+    path = tmp_path / "journal"
+    earlier = Ext(100, msgspec.msgpack.encode([[1], [1]]))
+    written(path, [("a", earlier), ("b", 2), entry("c", [3])])
+    assert values(path) == {"a": "not stored", "b": 2, "c": [3]}
 
 
 BATCHES = [[entry("a", 1), entry("b", "two")], [entry("c", (3, [4]))], [entry("d", object())], [entry("e", 2.5)]]
