@@ -24,7 +24,7 @@ import msgspec
 
 from taskrunner.safe.private_files import make_private, write_private
 
-MAGIC = b"taskrunner cache 1\n"
+MAGIC = b"taskrunner cache 2\n"
 _HEADER_BYTES = len(MAGIC) + hashlib.sha256().digest_size
 _KEY = re.compile(r"[0-9a-f]{64}")
 _UNFINISHED = ".new"

@@ -27,7 +27,7 @@ from taskrunner.reuse.code_reader import UnknownCodeError
 from taskrunner.reuse.files import Contents, Stamp, expand, stamps
 from taskrunner.reuse.fingerprint import Snapshot, value_digest
 from taskrunner.reuse.up_to_date import CommandOutputs
-from taskrunner.storage.serialization import SerializationError, deserialize, serialize
+from taskrunner.storage.serialization import SerializationError, canonicalize, deserialize, serialize
 
 if TYPE_CHECKING:
     from taskrunner.nodes.command import Command
@@ -208,7 +208,7 @@ class _CachedCall:
         try:
             arguments = value_digest((args, named))
             files = [(path, self._cache.contents.digest(path, stamp)) for path, stamp in self._stamps.items()]
-            return hashlib.sha256(serialize(["call", self._code.fingerprint, arguments, files])).hexdigest()
+            return hashlib.sha256(canonicalize(["call", self._code.fingerprint, arguments, files])).hexdigest()
         except UnknownCodeError as error:
             self._cache.warn(self._task, f"an argument {str(error).removeprefix('it ')}")
         except (SerializationError, OSError) as error:

@@ -19,19 +19,14 @@ from typing import TYPE_CHECKING, Any
 from taskrunner.nodes.binding import MISSING
 from taskrunner.reuse.cache import Cache
 from taskrunner.reuse.files import expand, stamps
-from taskrunner.storage.serialization import SerializationError, deserialize, serialize
+from taskrunner.storage.serialization import SerializationError, canonicalize, deserialize, serialize
 
 if TYPE_CHECKING:
     from taskrunner.nodes.command import Command
 
 
 class CommandOutputs:
-    """The files that one command creates, and the files that it reads.
-
-    Raises:
-        SerializationError: the arguments of the command are not valid Unicode.
-
-    """
+    """The files that one command creates, and the files that it reads."""
 
     def __init__(self, cache: Cache, command: "Command", files: Iterable[str], creates: Iterable[str]) -> None:
         self._cache = cache
@@ -95,4 +90,4 @@ def _absolute(path: str) -> str:
 
 
 def _key(*parts: Any) -> str:
-    return hashlib.sha256(serialize(list(parts))).hexdigest()
+    return hashlib.sha256(canonicalize(list(parts))).hexdigest()

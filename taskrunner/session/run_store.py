@@ -15,10 +15,11 @@ from taskrunner.graph.graph import Graph, is_importable
 from taskrunner.plan.ordering import ranks
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.resume import EarlierRun, Resumption, resume, unchanged_nodes
+from taskrunner.reuse import constants
+from taskrunner.reuse.constants import ConstantDigests, constant_digests, is_json, read_constants
 from taskrunner.safe.reprs import to_json
 from taskrunner.session.options import RunOptions
-from taskrunner.storage import constants, origin
-from taskrunner.storage.constants import ConstantDigests, constant_digests, is_json, read_constants
+from taskrunner.storage import origin
 from taskrunner.storage.journal import Entry, Journal, lock_file, read_contents, tombstone
 from taskrunner.storage.origin import Origin
 from taskrunner.storage.redaction import redact, restore_secrets
@@ -161,7 +162,8 @@ def _local_functions(graph: Graph, dag: Dag) -> dict[str, str]:
 
 
 def _fingerprint(function: Any) -> str:
-    from taskrunner.reuse.fingerprint import UnknownCodeError, fingerprint  # needed by such graphs alone
+    from taskrunner.reuse.code_reader import UnknownCodeError  # needed by such graphs alone
+    from taskrunner.reuse.fingerprint import fingerprint
 
     try:
         return fingerprint(function)

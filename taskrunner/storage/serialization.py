@@ -1,60 +1,93 @@
-"""Serialization of results: bytes that restore an equal value of the same type. No code is stored or run.
+"""Serialization of results: bytes that restore the same value. No code is stored or run.
 
-Built-in values and containers are encoded as MessagePack. Types without a MessagePack form become extension types:
-tuples, sets, dates, Structs, dataclasses and enumerations. Nothing is pickled. Any other value cannot be stored.
+Guarantee: a value comes back equal in every way that a program can observe, or it is not stored. This includes exact
+types, the whole state of objects, shared objects, and the order of dicts. Two things do not come back: the order of a
+set whose hashes differ between processes, and the identity of immutable values such as strings.
 
-Guarantee: a serialized value can be read back. To ensure this, ``serialize`` looks the type up by its name, rebuilds
-the value once from its parts, and compares the two.
+There are two forms:
+
+- A *tree* consists of built-in containers that each occur once. It is encoded as MessagePack; types that MessagePack
+  lacks are extension types. Every detail is in the form, so no check is necessary.
+- Any other value is an *object table*; see ``object_table``.
+
+Nothing is pickled. The bytes name types, which are imported, and no functions. Of the code of these types, only
+``__eq__`` and ``__hash__`` run.
 """
 
-import dataclasses
-import enum
-import importlib
-import sys
+import contextlib
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import msgspec
 from msgspec.msgpack import Ext
 
-# Immutable types; one thread may pass such a value to another without a copy.
-ATOMS = frozenset({type(None), bool, int, float, str, bytes})
+from taskrunner.storage.extensions import (
+    ALWAYS_NATIVE_ATOMS,
+    ATOMS,
+    BYTEARRAY,
+    FROZENSET,
+    OBJECTS,
+    PAIRS,
+    SET,
+    TUPLE,
+    SerializationError,
+    decode_extension,
+    encode_extension,
+)
+from taskrunner.storage.object_table import MIN_BULK_PARTS, SortItems, encode_checked, encode_objects, restore_objects
 
-# Codes of the MessagePack extension types.
-_TUPLE, _SET, _FROZENSET, _PAIRS, _INTEGER, _BYTEARRAY = range(6)
-_COMPLEX, _BUILTIN, _STRUCT, _DATACLASS, _ENUM, _NAMED_TUPLE = range(6, 12)
+__all__ = ["ATOMS", "SerializationError", "canonicalize", "deserialize", "serialize"]
 
-_SEQUENCES: dict[type, int] = {tuple: _TUPLE, set: _SET, frozenset: _FROZENSET}
-_CONSTRUCTORS: dict[int, Callable[[Any], Any]] = {code: kind for kind, code in _SEQUENCES.items()}
-_BUILTIN_MODULES = frozenset({"datetime", "decimal", "uuid"})
-# MessagePack integers are at least -_INT64_LIMIT and less than _INT64_LIMIT.
-_INT64_LIMIT = 2**63
+# Returns the object table of a value as bytes; receives the value, the native atoms, and the order of sets.
+type EncodeTable = Callable[[Any, frozenset[type], SortItems], bytes]
 
-
-class SerializationError(Exception):
-    """Error for a value without a stored form that restores an equal value."""
+# Trees with more levels are stored as object tables: the decoder of a tree is recursive.
+MAX_TREE_DEPTH = 100
+# The errors of MessagePack for integers beyond 64 bits, and for strings with lone surrogates.
+_NOT_NATIVE_ERRORS = (OverflowError, UnicodeEncodeError)
+# The containers of a tree with the codes of their extensions; a list is not an extension.
+_CONTAINERS: dict[type, int] = {
+    list: 0,
+    dict: PAIRS,
+    tuple: TUPLE,
+    set: SET,
+    frozenset: FROZENSET,
+    bytearray: BYTEARRAY,
+}
 
 
 def serialize(value: Any) -> bytes:
-    """Return a value as bytes.
+    """Return a value as bytes that restore it.
 
     Raises:
         SerializationError: the value cannot be stored.
 
     """
     try:
-        return _encode(_to_builtins(value))
-    except SerializationError:
-        raise
-    except BaseException as error:  # noqa: BLE001  reference cycles, hostile methods, lone surrogates
-        raise SerializationError(f"{type(value).__name__}: {type(error).__name__}") from None
+        return _encode(_to_tree(value, ATOMS, list, {}, MAX_TREE_DEPTH))
+    except Exception as error:  # noqa: BLE001  see _encode_otherwise
+        return _encode_otherwise(value, error, list, encode_checked)
+
+
+def canonicalize(value: Any) -> bytes:
+    """Return the same bytes for the same value in each process; the order of the items in a set does not count.
+
+    Raises:
+        SerializationError: the value cannot be stored.
+
+    """
+    try:
+        return _encode(_to_tree(value, ATOMS, _sort_items, {}, MAX_TREE_DEPTH))
+    except Exception as error:  # noqa: BLE001  see _encode_otherwise
+        return _encode_otherwise(value, error, _sort_items, encode_objects)
 
 
 def deserialize(data: bytes) -> Any:
     """Return the value that ``serialize`` encoded.
 
     Raises:
-        SerializationError: the type of the value has changed, or the bytes do not come from ``serialize``.
+        SerializationError: the type of an object has changed, or the bytes do not come from ``serialize``.
 
     """
     try:
@@ -63,105 +96,96 @@ def deserialize(data: bytes) -> Any:
         raise SerializationError(f"cannot read a stored result: {type(error).__name__}") from None
 
 
-def _to_builtins(value: Any) -> Any:  # noqa: PLR0911  one return for each kind of value
-    """Return a value in a form that MessagePack can express."""
-    kind = type(value)
-    if kind is int:
-        return value if -_INT64_LIMIT <= value < _INT64_LIMIT else Ext(_INTEGER, str(value).encode())
-    if kind in ATOMS:
-        return value
-    if kind is list:
-        return [_to_builtins(part) for part in value]
-    if kind is dict:
-        if all(type(key) is str for key in value):
-            return {key: _to_builtins(part) for key, part in value.items()}
-        return _encode_extension(_PAIRS, [[_to_builtins(key), _to_builtins(part)] for key, part in value.items()])
-    if kind in _SEQUENCES:
-        parts = [_to_builtins(part) for part in value]
-        if kind is not tuple:  # equal sets become the same bytes, whatever their iteration order
-            parts.sort(key=_encode)
-        return _encode_extension(_SEQUENCES[kind], parts)
+def _encode_otherwise(value: Any, error: Exception, sort: SortItems, encode_table: EncodeTable) -> bytes:
+    """Return a value as bytes if it is not a tree, or if MessagePack cannot express one of its atoms.
+
+    Raises:
+        SerializationError: the value cannot be stored.
+
+    """
+    is_tree = not isinstance(error, _NoTreeError)
+    try:
+        try:
+            if is_tree:
+                return _encode(_to_tree(value, ALWAYS_NATIVE_ATOMS, sort, {}, MAX_TREE_DEPTH))
+            return _encode(Ext(OBJECTS, encode_table(value, ATOMS, sort)))
+        except (_NoTreeError, *_NOT_NATIVE_ERRORS):
+            return _encode(Ext(OBJECTS, encode_table(value, ALWAYS_NATIVE_ATOMS, sort)))
+    except SerializationError:
+        raise
+    except BaseException as last:  # noqa: BLE001  hostile methods, and containers that another thread changes
+        raise SerializationError(f"{type(value).__name__}: {type(last).__name__}") from None
+
+
+class _NoTreeError(Exception):
+    """A container occurs twice or is below too many levels, or an object is of a named type."""
+
+
+def _to_tree(value: Any, native: frozenset[type], sort: SortItems, seen: dict[int, Any], levels: int) -> Any:
+    """Return a value in a form that MessagePack can express.
+
+    - ``native``: the atoms that are passed to MessagePack unchanged.
+    - ``seen``: the values that occur before, by their ids.
+    - ``levels``: the number of levels that the value may have.
+
+    Raises:
+        _NoTreeError: the value is not a tree.
+        SerializationError: the value cannot be stored.
+
+    """
+    key, kind = id(value), type(value)
+    if key in seen or not levels:
+        _check_repetition(value, levels)
+    seen[key] = value  # alive, so that no other container gets its id
+    if kind is list and len(value) < MIN_BULK_PARTS:
+        return [part if type(part) in native else _to_tree(part, native, sort, seen, levels - 1) for part in value]
+    if kind is dict and str in native and all([type(key) is str for key in value]):  # noqa: C419  a generator is slow
+        return {
+            key: part if type(part) in native else _to_tree(part, native, sort, seen, levels - 1)
+            for key, part in value.items()
+        }
+    if kind not in _CONTAINERS:
+        return _to_native(value, native)
     if kind is bytearray:
-        return Ext(_BYTEARRAY, bytes(value))
-    if kind is complex:
-        return _encode_extension(_COMPLEX, [value.real, value.imag])
-    return _encode_named(value, kind)
+        return Ext(BYTEARRAY, bytes(value))
+    if kind is dict:
+        parts = list(chain.from_iterable(value.items()))
+    else:
+        parts = sort(list(value)) if kind is set or kind is frozenset else value
+    if len(parts) < MIN_BULK_PARTS or not native.issuperset(map(type, parts)):
+        parts = [part if type(part) in native else _to_tree(part, native, sort, seen, levels - 1) for part in parts]
+    elif kind is list:
+        return value.copy()  # another thread may change the value
+    return parts if kind is list else Ext(_CONTAINERS[kind], _encode(parts))
 
 
-def _encode_named(value: Any, kind: type) -> Ext:
-    """Encode a value together with the name of its type; a lookup of the name must return the type."""
-    name = f"{kind.__module__}:{kind.__qualname__}"
-    if _find_type(name) is not kind:
-        raise SerializationError(f"{name} cannot be found by its name")
-    if issubclass(kind, enum.Enum):
-        return _encode_checked(_ENUM, name, value.name, value)
-    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return _encode_checked(_NAMED_TUPLE, name, [_to_builtins(part) for part in value], value)
-    if issubclass(kind, msgspec.Struct):
-        return _encode_checked(_STRUCT, name, _struct_fields(value), value)
-    if dataclasses.is_dataclass(kind):
-        fields = {f.name: _to_builtins(getattr(value, f.name)) for f in dataclasses.fields(kind) if f.init}
-        return _encode_checked(_DATACLASS, name, fields, value)
-    if kind.__module__ in _BUILTIN_MODULES:
-        return _encode_checked(_BUILTIN, name, msgspec.to_builtins(value), value)
-    raise SerializationError(f"{name} has no stored form")
-
-
-def _struct_fields(value: msgspec.Struct) -> dict[str, Any]:
-    fields = {name: getattr(value, name) for name in value.__struct_fields__}
-    return {name: _to_builtins(part) for name, part in fields.items() if part is not msgspec.UNSET}
-
-
-def _encode_checked(code: int, name: str, parts: Any, value: Any) -> Ext:
-    """Encode the parts of a value, and check that they restore an equal value of the same type."""
-    extension = _encode_extension(code, [name, parts])
-    restored = _decode_extension(code, bytes(extension.data))
-    if type(restored) is not type(value) or restored != value:
-        raise SerializationError(f"{name} does not come back equal")
+def _to_native(value: Any, native: frozenset[type]) -> Any:
+    if type(value) in native:
+        return value
+    extension = encode_extension(value)
+    if extension is None:
+        raise _NoTreeError
     return extension
 
 
-def _encode_extension(code: int, parts: Any) -> Ext:
-    return Ext(code, _encode(parts))
+def _check_repetition(value: Any, levels: int) -> None:
+    """Check that a value may occur again, because its identity has no meaning: it has no parts, or only atoms."""
+    kind = type(value)
+    is_flat = kind in (tuple, frozenset) and ATOMS.issuperset(map(type, value))
+    if not levels or (kind in _CONTAINERS and not is_flat):
+        raise _NoTreeError
 
 
-def _decode_extension(code: int, data: bytes | memoryview) -> Any:
-    if code in (_INTEGER, _BYTEARRAY):
-        return int(bytes(data)) if code == _INTEGER else bytearray(data)
-    parts = _decode(data)
-    if code == _PAIRS:
-        return dict(parts)
-    if code == _COMPLEX:
-        return complex(*parts)
-    if code in _CONSTRUCTORS:
-        return _CONSTRUCTORS[code](parts)
-    name, content = parts
-    return _construct(code, _find_type(name), content)
+def _sort_items(items: list[Any]) -> list[Any]:
+    """Return the items of a set in an order that depends on their content alone."""
+    if ATOMS.issuperset(map(type, items)):
+        with contextlib.suppress(*_NOT_NATIVE_ERRORS):
+            return sorted(items, key=_encode)
+    return sorted(items, key=canonicalize)
 
 
-def _construct(code: int, kind: Any, content: Any) -> Any:
-    if code == _ENUM and issubclass(kind, enum.Enum):
-        return kind[content]
-    if code == _NAMED_TUPLE and issubclass(kind, tuple):
-        return kind._make(content)
-    if code == _BUILTIN and kind.__module__ in _BUILTIN_MODULES:
-        return msgspec.convert(content, kind)
-    if (code == _STRUCT and issubclass(kind, msgspec.Struct)) or (
-        code == _DATACLASS and dataclasses.is_dataclass(kind)
-    ):
-        return kind(**content)
-    raise SerializationError(f"{kind!r} is not of the stored kind")
-
-
-def _find_type(name: str) -> Any:
-    """Return the type with a given name, ``module:qualified.name``; import its module if necessary."""
-    module_name, _, qualified = name.partition(":")
-    value: Any = sys.modules.get(module_name) or importlib.import_module(module_name)
-    for part in qualified.split("."):
-        value = getattr(value, part)
-    if not isinstance(value, type):
-        raise SerializationError(f"{name} is not a type")
-    return value
+def _decode_extension(code: int, data: memoryview) -> Any:
+    return restore_objects(data)[0] if code == OBJECTS else decode_extension(code, data)
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from taskrunner.storage.serialization import serialize
+from taskrunner.storage.serialization import canonicalize
 
 _SIZE_BYTES = 16
 
@@ -36,7 +36,7 @@ def _encode_or_serialize(encode: Callable[[Any], bytes], value: Any) -> bytes:
     try:
         return encode(value)
     except (OverflowError, TypeError):  # integers of more than 64 bits, keys and sets of several types
-        return serialize(value)
+        return canonicalize(value)
 
 
 def _convert_array(value: Any) -> Any:

@@ -163,6 +163,64 @@ def test_a_result_that_cannot_be_stored_is_made_again_and_named(steps, inside):
     assert '"t"' in ended.err
 
 
+VALUES = """
+    import dataclasses, datetime, zoneinfo
+    from pathlib import Path
+
+    @dataclasses.dataclass
+    class Partial:
+        key: int
+        note: str = dataclasses.field(default="", compare=False)
+        made: int = dataclasses.field(default=7, init=False)
+        seed: dataclasses.InitVar[int] = 0
+
+        def __post_init__(self, seed):
+            self.doubled = 2 * seed
+
+    def date(change):
+        zone = zoneinfo.ZoneInfo("Europe/Berlin")
+        return datetime.datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=zone) if change else (
+            datetime.datetime(2026, 3, 1, 9, tzinfo=zone))
+
+    def partial():
+        made = Partial(1, "n", seed=21)
+        made.made, made.more = 8, ["x"]
+        return made
+
+    def shared():
+        row = [0]
+        return [row, row]
+
+    def show(date, fold, partial, rows, stop):
+        if Path(stop).exists():
+            raise ValueError("not yet")
+        rows[0].append(1)
+        later = date + datetime.timedelta(days=60)
+        return [later.isoformat(), str(fold.utcoffset()), repr(partial), repr(vars(partial)), rows]
+"""
+
+
+def test_a_resumed_run_computes_with_the_values_of_a_fresh_one(cli, inside):
+    """Case 8."""
+    cli.write("values.py", VALUES)
+    made = [
+        {"id": "date", "call": "values:date", "args": [False]},
+        {"id": "fold", "call": "values:date", "args": [True]},
+        {"id": "partial", "call": "values:partial"},
+        {"id": "rows", "call": "values:shared"},
+    ]
+    show = {"id": "show", "call": "values:show", "args": [*(ref(node["id"]) for node in made), "stop"]}
+    graph = cli.graph(*made, show, outputs=["show"])
+    cli.write("stop", "")
+    assert inside("exec", graph).code == 1
+    (cli.folder / "stop").unlink()
+    ended = inside("exec", graph, "--resume", "last")
+    [resumed] = events(cli, "run.resumed")
+    assert (resumed["kept"], resumed["unstored"]) == (4, [])
+    assert ended.json == inside("exec", graph).json
+    assert ended.json["show"][:2] == ["2026-04-30T09:00:00+02:00", "1:00:00"]
+
+
 def test_the_finished_children_of_a_mapped_node_are_kept(steps, inside):
     mapped = {
         "id": "m",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from taskrunner.reuse.cache import Cache
+from taskrunner.reuse.cache import MAGIC, Cache
 
 ROOT = Path(__file__).parents[2]
 KEY, OTHER, THIRD = "ab" * 32, "cd" * 32, "ef" * 32
@@ -72,6 +72,14 @@ def test_an_entry_is_damaged_wherever_it_is_changed(cache):
     assert cache.get(KEY) is None
     cache.put(KEY, b"some payload")
     assert cache.get(KEY) == b"some payload"
+
+
+def test_an_entry_in_an_earlier_form_is_none(cache):
+    """Case 8: that form lost the sharing of lists and the time zones of dates."""
+    cache.put(KEY, b"x")
+    path = file_of(cache)
+    path.write_bytes(path.read_bytes().replace(MAGIC, b"taskrunner cache 1\n"))
+    assert cache.get(KEY) is None
 
 
 def test_an_entry_under_another_s_name_is_none(cache):

@@ -9,7 +9,6 @@ from taskrunner.nodes.binding import MISSING
 from taskrunner.nodes.command import Command
 from taskrunner.reuse.cache import Cache
 from taskrunner.reuse.up_to_date import CommandOutputs
-from taskrunner.storage.serialization import SerializationError
 
 NOW = time.time()
 
@@ -159,8 +158,3 @@ def test_the_same_names_in_another_folder_are_other_files(make, tmp_path, monkey
     for name, age in (("a.c", 100), ("a.h", 100), ("a.o", 50), ("a.d", 50)):
         make.write(name, age)
     assert not make.is_up_to_date()
-
-
-def test_a_command_that_is_no_unicode_cannot_be_kept(make):
-    with pytest.raises(SerializationError):
-        make.outputs(argv="cat \udcff")

@@ -18,7 +18,6 @@ import msgspec
 
 from taskrunner.graph.dag import NO_TEMPLATES, Dag, Vertex
 from taskrunner.graph.template import DictOf, Item, ListOf, Ref
-from taskrunner.storage.serialization import SerializationError, serialize
 
 FILE_NAME = "constants.json"
 _SCALARS = frozenset({type(None), bool, int, msgspec.UnsetType, Ref, Item})
@@ -101,11 +100,14 @@ def _digest(vertex: Vertex, functions: Mapping[str, str], salt: str) -> str:
     function = functions.get(vertex.id, vertex.call or "command")
     if not function:
         return ""
+    from taskrunner.reuse.code_reader import UnknownCodeError  # needed by such constants alone
+    from taskrunner.reuse.fingerprint import value_digest
+
     try:
-        data = serialize([function, [_plain(template) for template in _templates(vertex)]])
-    except SerializationError:
+        exact = value_digest([function, [_plain(template) for template in _templates(vertex)]])
+    except UnknownCodeError:
         return ""
-    return hashlib.blake2b(data, key=salt.encode(), digest_size=32).hexdigest()
+    return hashlib.blake2b(exact.encode(), key=salt.encode(), digest_size=32).hexdigest()
 
 
 def _plain(template: Any) -> tuple[Any, ...]:
