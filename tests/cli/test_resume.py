@@ -308,7 +308,7 @@ def kill_and_resume(steps, graph, expected, delay):
         path.rename(path.with_name("used.json"))
 
 
-@pytest.mark.parametrize("rounds", [4, pytest.param(100, marks=[pytest.mark.stress, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("rounds", [4, pytest.param(50, marks=[pytest.mark.stress, pytest.mark.timeout(600)])])
 def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(steps, rounds):
     rng = random.Random(rounds)  # noqa: S311
     graphs = [steps.graph(*layered(w, d), file=f"{w}-{d}.json") for w, d in ((4, 6), (10, 10), (2, 30))]

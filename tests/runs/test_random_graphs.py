@@ -209,7 +209,7 @@ def test_a_run_accounts_for_every_node_however_it_ends(plan, workers):
 
 
 @pytest.mark.stress
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(plans(failing=True), st.integers(1, 8))
 def test_many_random_graphs(plan, workers):
     check(plan, workers)

@@ -259,7 +259,7 @@ def check_model(data, found, *, cleans):
 SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@pytest.mark.parametrize("examples", [30, pytest.param(1500, marks=[pytest.mark.stress, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("examples", [30, pytest.param(300, marks=[pytest.mark.stress, pytest.mark.timeout(3600)])])
 def test_a_resumed_run_ends_as_a_fresh_one(examples, tmp_path, monkeypatch):  # cases 1, 3, 4, 5 and 42
     @settings(SETTINGS, max_examples=examples)
     @given(st.data(), specs(), st.booleans())

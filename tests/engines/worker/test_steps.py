@@ -253,7 +253,7 @@ def test_what_runs_is_told_to_be_cancelled(run):
     assert begun.wait(30)
     get_run(run.name).stop(cancel=True)
     thread.join(30)
-    assert found[0][0] is False
+    assert found[0][0] == FailedResult("n", "stopped")  # case 1: it has seen its cancellation
 
 
 def test_runs_do_not_mind_each_other(run):
