@@ -115,7 +115,9 @@ class RunStore:
         earlier = EarlierRun(read_contents(self.directory.journal), unchanged, _is_current)
         resumption = resume(plan.dag, earlier, plan.outputs, {task.vertex.index for task in plan.tasks})
         if self.journal and resumption.dropped:
-            self.journal.append([tombstone(node) for node in resumption.dropped])
+            self.journal.append_synced(
+                [tombstone(node) for node in resumption.dropped]
+            )  # before the new graph is written
         plan.restore(resumption.results, resumption.children)
         return resumption
 

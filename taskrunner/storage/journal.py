@@ -91,10 +91,22 @@ class Journal:
             if self._fsync:
                 os.fsync(self._file)
 
+    def append_synced(self, entries: Sequence[Entry]) -> None:
+        """Write entries without which the earlier ones would be wrong, and sync them to disk.
+
+        Otherwise a power failure could lose them, and keep what was written to other files afterwards.
+
+        Raises:
+            OSError: the entries cannot be written; earlier entries stay valid.
+
+        """
+        self.append(entries)
+        os.fsync(self._file)
+
     def append_or_clear(self, stored: Entry) -> None:
-        """Write an entry without which the earlier ones would be wrong; if that fails, drop the earlier ones."""
+        """Write and sync an entry without which the earlier ones would be wrong, or else drop the earlier ones."""
         try:
-            self.append([stored])
+            self.append_synced([stored])
         except OSError:
             with self._lock, contextlib.suppress(OSError):
                 os.ftruncate(self._file, len(MAGIC))
