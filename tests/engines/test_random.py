@@ -99,7 +99,7 @@ def test_a_random_graph_ends_on_dask_as_on_threads(cluster, plan, fuses):
 
 @pytest.mark.stress
 @pytest.mark.timeout(900)
-@given_plans(max_examples=40)
+@given_plans(max_examples=25)
 @given(plans(), st.booleans())
 def test_many_random_graphs_end_on_dask_as_on_threads(cluster, plan, fuses):
     check(plan, cluster.engine(fuses=fuses))
@@ -107,7 +107,7 @@ def test_many_random_graphs_end_on_dask_as_on_threads(cluster, plan, fuses):
 
 @pytest.mark.stress
 @pytest.mark.timeout(900)
-@given_plans(max_examples=200)
+@given_plans(max_examples=80)
 @given(plans(), st.integers(0, 4), st.booleans())
 def test_many_random_graphs_end_as_on_threads(plan, threads, fuses):
     check(plan, InlineEngine(threads, fuses=fuses))

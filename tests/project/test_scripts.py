@@ -45,7 +45,7 @@ RECORDED = {
 
 def script(name, *arguments):
     command = [sys.executable, SCRIPTS / name, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture(scope="module")
