@@ -47,8 +47,8 @@ class RunDirectory:
         self.id = run_id
         self.path = runs / run_id
         self.commands = commands_of(runs, run_id)
-        self.events = self.path / "events.jsonl"
-        self.journal = self.path / "journal"
+        self.events = events_of(self.path)
+        self.journal = journal_of(self.path)
         try:
             make_private(self.path)
             make_private(self.commands)
@@ -176,6 +176,16 @@ def read_graph(directory: Path) -> StoredGraph:
 def commands_of(runs: Path, run_id: str) -> Path:
     """Return the directory for the output of the commands of a run."""
     return runs / run_id / "commands"
+
+
+def events_of(directory: Path) -> Path:
+    """Return the file with the events of a run; it is locked while the run is active."""
+    return directory / "events.jsonl"
+
+
+def journal_of(directory: Path) -> Path:
+    """Return the journal of a run."""
+    return directory / "journal"
 
 
 def output_files(directory: Path, node: str) -> tuple[Path, Path]:
