@@ -23,7 +23,14 @@ from taskrunner.storage import origin
 from taskrunner.storage.journal import Entry, Journal, check_unlocked, lock_file, read_contents, tombstone
 from taskrunner.storage.origin import Origin
 from taskrunner.storage.redaction import redact, restore_secrets
-from taskrunner.storage.run_directory import RunDirectory, events_of, journal_of, new_run_id, read_graph
+from taskrunner.storage.run_directory import (
+    RunDirectory,
+    check_creatable,
+    events_of,
+    journal_of,
+    new_run_id,
+    read_graph,
+)
 from taskrunner.storage.timings import durations, selected
 
 
@@ -55,12 +62,16 @@ def read_resumption(graph: Graph, options: RunOptions, plan: Plan) -> Resumption
     """Return the part of an earlier run that a run with these options restores, if they name one; write nothing.
 
     Raises:
+        TaskrunnerError: the directory of runs cannot be written.
         UsageError: there is no such run, it cannot be resumed, or another process runs in it.
 
     """
-    if options.run_dir is None or not options.resume:
+    if options.run_dir is None:
         return None
     runs = Path(options.run_dir)
+    check_creatable(runs)
+    if not options.resume:
+        return None
     own_origin = origin.origin_of(graph.name, graph.source, runs)
     directory = runs / _find_resumed(runs, options.resume, own_origin, plan)
     for file in (events_of(directory), journal_of(directory)):

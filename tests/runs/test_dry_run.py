@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import taskrunner
@@ -23,7 +23,10 @@ from taskrunner.session.options import RunOptions
 EXECUTED = []
 LOCK = threading.Lock()
 LOG = "executed.log"
-SCRIPT = f'echo "$NAME" >> {LOG}; test ! -e broken-$NAME || exit 3; mkdir -p out; cat in-$NUMBER - > out/$NAME; cat out/$NAME'
+SCRIPT = f"""
+echo "$NAME" >> {LOG}; test ! -e broken-$NAME || exit 3
+mkdir -p out; cat in-$NUMBER - > out/$NAME; cat out/$NAME
+"""
 
 
 def record():
@@ -97,8 +100,8 @@ def specs(draw):
 
 
 def build(found):
-    graph = taskrunner.Graph("dry")
-    param = graph.param("go", default=True)
+    graph = taskrunner.Graph("dry", params={"go": True})
+    param = graph.param("go")
     handles = []
     for number, spec in enumerate(found):
         name = f"n{number}"
@@ -187,9 +190,13 @@ def check_prediction(found, options):
         assert any(name in decisions[node].reason for name in certain | possible | of.keys()), decisions[node]
 
 
-@pytest.mark.parametrize("examples", [40, pytest.param(2000, marks=[pytest.mark.stress, pytest.mark.timeout(3600)])])
+PHASES = [Phase.explicit, Phase.generate, Phase.shrink]
+SETTINGS = settings(deadline=None, suppress_health_check=list(HealthCheck), phases=PHASES)
+
+
+@pytest.mark.parametrize("examples", [40, pytest.param(600, marks=[pytest.mark.stress, pytest.mark.timeout(3600)])])
 def test_a_dry_run_predicts_the_executions_of_a_run(examples, tmp_path, monkeypatch):  # case 24
-    @settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=examples)
+    @settings(SETTINGS, max_examples=examples)
     @given(st.data(), specs())
     def check(data, found):
         draw = data.draw

@@ -249,6 +249,8 @@ def _write_outputs(result: RunResult, path: Path) -> None:
 
 def _decide(graph: Graph, run_options: RunOptions, options: dict[str, Any]) -> None:
     """Print the nodes that would run in a dry run, and with --explain the decision on each node."""
+    if not options["dry_run"] and options["log_format"] == "json" and _is_logged(options):
+        raise UsageError("--explain needs standard error, which is reserved for the log; add --log-file or --dry-run")
     from taskrunner.cli import decisions  # needed by few runs
     from taskrunner.session.dry_run import dry_run
 

@@ -13,8 +13,8 @@ A decision that depends on an executed node is left open:
 """
 
 import functools
-from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from taskrunner.errors import InternalError
@@ -67,7 +67,7 @@ class DryRunner(Runner):
         self._executed: dict[int, str] = {}
         # By the index of a vertex that may be skipped: its id.
         self._may_be_skipped: dict[int, str] = {}
-        self._children: dict[int, Counter[str]] = {}
+        self._children: dict[str, list[str]] = {}  # by the id of a mapped node
 
     def decide(self, cache: "DryRunCache | None") -> None:
         """Decide on all tasks. The cache has read the code of the functions, which are replaced now."""
@@ -77,11 +77,15 @@ class DryRunner(Runner):
             task: Task | None = self._ready.popleft()
             while task is not None:
                 task = self._execute_special(task)
+        for node, children in self._children.items():
+            self.decisions[node] = _decide_mapped(node, [self.decisions[child] for child in children])
 
     def leave_open(self, node: str) -> None:
         """Leave open whether a node is executed, because it equals another node."""
         decision = self.decisions[node]
-        self.decisions[node] = Decision(node, MAY_RUN, f"{decision.reason}, unless an equal node is executed first")
+        if decision.status == RUNS:
+            reason = f"{decision.reason}, unless an equal node is executed first"
+            self.decisions[node] = Decision(node, MAY_RUN, reason)
 
     # -- decisions ---------------------------------------------------------------------------------
 
@@ -118,13 +122,11 @@ class DryRunner(Runner):
 
     def complete(self, task: Task, value: Any, started: int) -> Task | None:
         """Complete a task without an execution."""
-        if task.details.kind == GATHER:
-            self._decide_mapped(task)
-        elif task.details.kind == MAP:
+        if task.details.kind == MAP:
             self._decide(task, DONE, "it has no items")
         elif task.details.kind == COMMAND:
             self._decide(task, UP_TO_DATE, "its command and files are unchanged")
-        else:
+        elif task.details.kind != GATHER:
             self._decide(task, CACHED, "its code, arguments and files are unchanged")
         return super().complete(task, value, started)
 
@@ -158,12 +160,7 @@ class DryRunner(Runner):
         elif index not in self._executed and (cause := self._cause(task)):
             self._executed[index] = cause
         if task.details.child >= 0:
-            self._children.setdefault(index, Counter())[status] += 1
-
-    def _decide_mapped(self, task: Task) -> None:
-        counts = self._children.get(task.vertex.index, Counter())
-        status = next((status for status in (RUNS, MAY_RUN) if counts[status]), DONE)
-        self._decide(task, status, "children: " + ", ".join([f"{count} {name}" for name, count in counts.items()]))
+            self._children.setdefault(task.vertex.id, []).append(task.id)
 
     def _reason_to_run(self, task: Task) -> str:
         reasons = [self._reasons.get(task.vertex.index, "")]
@@ -224,6 +221,16 @@ class _DryRouter(Router):
 
     def _enqueue_ready(self, task: Task, push: Push) -> None:
         push(task)
+
+
+def _decide_mapped(node: str, children: Iterable[Decision]) -> Decision:
+    """Return the decision on a mapped node; its reason lists the decisions on its children by status."""
+    by_status: dict[str, list[Decision]] = {}
+    for child in children:
+        by_status.setdefault(child.status, []).append(child)
+    status = next((status for status in (RUNS, MAY_RUN) if status in by_status), DONE)
+    parts = [f"{len(equal)} {name} ({equal[0].reason})" for name, equal in by_status.items()]
+    return Decision(node, status, f"children: {', '.join(parts)}")
 
 
 def _replace_functions(plan: Plan) -> None:
