@@ -1,7 +1,7 @@
-"""A dry run decides as a run: the predicted executions are the executions of the run that follows, and nothing is written.
+"""A dry run predicts the executions of the run that follows, and writes nothing.
 
-A random project has calls with and without a cache, async calls, commands with declared files, mapped nodes, conditions,
-equal nodes and ``always`` nodes. Between the runs inputs are edited, products are removed and nodes break.
+A random project has calls with and without a cache, async calls, commands with declared files, mapped nodes,
+conditions, equal nodes and ``always`` nodes. Between the runs inputs are edited, products are removed and nodes break.
 """
 
 import asyncio

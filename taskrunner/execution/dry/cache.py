@@ -50,9 +50,11 @@ class DryRunCache(RunCache):
             UndecidedError: an equal node lacks the result as well.
 
         """
+        if self._force:
+            return
         self._reasons[task.vertex.index] = reason
         first = self._missed.setdefault(key, task.id)
-        if first != task.id and not self._force:
+        if first != task.id:
             self._on_repeat(first)
             raise UndecidedError(f"it equals {first}, and the first of them stores its result")
 
