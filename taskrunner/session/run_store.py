@@ -25,7 +25,7 @@ from taskrunner.storage.origin import Origin
 from taskrunner.storage.redaction import redact, restore_secrets
 from taskrunner.storage.run_directory import (
     RunDirectory,
-    check_creatable,
+    check_writable,
     events_of,
     journal_of,
     new_run_id,
@@ -69,11 +69,12 @@ def read_resumption(graph: Graph, options: RunOptions, plan: Plan) -> Resumption
     if options.run_dir is None:
         return None
     runs = Path(options.run_dir)
-    check_creatable(runs)
     if not options.resume:
+        check_writable(runs)
         return None
     own_origin = origin.origin_of(graph.name, graph.source, runs)
     directory = runs / _find_resumed(runs, options.resume, own_origin, plan)
+    check_writable(directory)
     for file in (events_of(directory), journal_of(directory)):
         check_unlocked(file)
     return _Resume(directory, own_origin, graph, options.params or {}, plan).resumption()

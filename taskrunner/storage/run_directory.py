@@ -95,17 +95,18 @@ class RunDirectory:
             raise TaskrunnerError(f"cannot write {self.path / name}: {error.strerror}") from None
 
 
-def check_creatable(runs: Path) -> None:
-    """Refuse a directory of runs in which no run directory can be created; create nothing.
+def check_writable(directory: Path) -> None:
+    """Refuse a directory in which a run cannot write its files; create nothing.
 
     Raises:
         TaskrunnerError: it, or its nearest existing parent, is not a directory or not writable.
 
     """
-    existing = next(path for path in (runs.absolute(), *runs.absolute().parents) if os.path.lexists(path))
+    absolute = directory.absolute()
+    existing = next(path for path in (absolute, *absolute.parents) if os.path.lexists(path))
     error = errno.EACCES if existing.is_dir() else errno.ENOTDIR
     if error == errno.ENOTDIR or not os.access(existing, os.W_OK | os.X_OK):
-        raise TaskrunnerError(f"cannot create a run directory in {runs}: {os.strerror(error)}")
+        raise TaskrunnerError(f"cannot write to {directory}: {os.strerror(error)}")
 
 
 def new_run_id() -> str:

@@ -19,14 +19,14 @@ NO_PART = "the result of \"cached\" has no part ['x']: int raised AttributeError
 
 @pytest.fixture
 def files(cli):
-    """Return a function that returns each file of the project with its stamp, compiled modules left out."""
+    """Return a function that returns each file of the project with its stamp."""
     cli.write("in", "1")
 
     def stamps():
         return {
             str(path): (path.stat().st_mtime_ns, path.stat().st_size)
             for path in cli.folder.rglob("*")
-            if "__pycache__" not in path.parts and path.parent.name != "__pycache__" and path != cli.folder
+            if path != cli.folder
         }
 
     return stamps
@@ -43,6 +43,11 @@ def decide(inside, files):
         return {node["node"]: node["status"] for node in ended.json["nodes"]}
 
     return run
+
+
+def events(cli):
+    lines = (cli.last_run() / "events.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["event"] == "node.done"]
 
 
 def statuses(decide, graph, *words):
@@ -160,6 +165,20 @@ def test_options_of_a_node_do_not_change_the_decision(cli, decide, options):
         pools={"p": 1},
     )
     assert set(decide(graph).values()) <= {"runs", "may run"}
+
+
+@pytest.mark.parametrize("condition", [{}, {"when": {"$ref": "a"}}])
+def test_an_undecided_node_may_equal_a_decided_one(cli, inside, decide, condition):
+    graph = cli.graph(GIVE | {"id": "a"}, {**CACHED, "id": "late", "needs": ["a"], **condition}, CACHED)
+    assert decide(graph) == {"a": "runs", "late": "may run", "cached": "may run"}
+    inside("exec", graph, "--workers", "1", "--cache-dir", "new")
+    (hit,) = [event for event in events(cli) if event.get("cached")]
+    assert hit["node"] == "cached"  # the one without dependencies
+
+
+def test_a_node_that_depends_on_an_equal_one_does_not_run_first(cli, decide):
+    graph = cli.graph(CACHED, {**GIVE, "needs": ["cached"]}, {**CACHED, "id": "late", "needs": ["give"]})
+    assert decide(graph) == {"cached": "runs", "give": "runs", "late": "may run"}
 
 
 def test_a_failing_node_is_not_retried(cli, inside, decide):
@@ -308,6 +327,8 @@ REFUSED = [
     ["-o", "out.txt"],
     ["--run-dir", "in/runs"],
     ["--log-level", "loud"],
+    ["--log-file", "nosuch/log"],
+    ["--log-file", "in/log"],
 ]
 
 

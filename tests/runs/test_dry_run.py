@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import taskrunner
-from taskrunner.execution.dry.decision import MAY_RUN, RUNS
+from taskrunner.execution.dry.decision import FAILS, MAY_RUN, RUNS
 from taskrunner.session.dry_run import dry_run
 from taskrunner.session.options import RunOptions
 
@@ -158,14 +158,14 @@ def edit(draw, found):
 
 
 def execute(graph, options):
-    """Return the ids of the executed nodes and children of a run."""
+    """Return the ids of the executed nodes and children of a run, and those of failed ones."""
     EXECUTED.clear()
     Path(LOG).unlink(missing_ok=True)
-    taskrunner.run(graph, options)
+    result = taskrunner.run(graph, options)
     log = Path(LOG)
     commands = log.read_text().split() if log.exists() else []
     log.unlink(missing_ok=True)
-    return {*EXECUTED, *commands}
+    return {*EXECUTED, *commands}, {failure.node for failure in result.failures}
 
 
 def is_leaf(found, node):
@@ -178,14 +178,14 @@ def check_prediction(found, options):
     EXECUTED.clear()
     decisions = dry_run(build(found), options).decisions
     assert (files(), EXECUTED) == (before, [])
-    executed = execute(build(found), options)
-    is_broken = any(Path().glob("broken-*"))
+    executed, failed = execute(build(found), options)
     of = {node: decision.status for node, decision in decisions.items()}
     certain = {node for node, status in of.items() if status == RUNS and is_leaf(found, node)}
     possible = {node for node, status in of.items() if status == MAY_RUN}
     children = {node for node in executed if "[" in node and of[node.partition("[")[0]] == MAY_RUN}
     assert executed <= certain | possible | children, decisions
-    assert is_broken or certain <= executed, decisions
+    assert failed or certain <= executed, decisions
+    assert {node for node, status in of.items() if status == FAILS} <= failed, decisions
     for node in possible:  # a decision is open only if it depends on an execution
         assert any(name in decisions[node].reason for name in certain | possible | of.keys()), decisions[node]
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,7 +22,7 @@ from taskrunner.cli.standard_output import printed_to_stderr
 from taskrunner.console.log import ConsoleLog, can_use_colors
 from taskrunner.console.summary import failure_text, summary_text
 from taskrunner.errors import TaskrunnerError, UsageError
-from taskrunner.events.json_log import JsonLog, open_log
+from taskrunner.events.json_log import JsonLog, check_log, open_log
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import LEVELS
 from taskrunner.graph.graph import Graph
@@ -112,6 +113,8 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
 
     The results of the output nodes are written to standard output as JSON, the summary to standard error.
     """
+    if options["dry_run"]:
+        ctx.with_resource(_no_bytecode())
     graph = find_graph(options["graph_name"], options["format"])
     values = read_settings(graph, options["set"])
     permissions = read_permissions(options)
@@ -247,6 +250,16 @@ def _write_outputs(result: RunResult, path: Path) -> None:
         raise TaskrunnerError(f"cannot write {path}: {error.strerror}") from None
 
 
+@contextlib.contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Let imports write no ``__pycache__``."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
 def _decide(graph: Graph, run_options: RunOptions, options: dict[str, Any]) -> None:
     """Print the nodes that would run in a dry run, and with --explain the decision on each node."""
     if not options["dry_run"] and options["log_format"] == "json" and _is_logged(options):
@@ -254,6 +267,8 @@ def _decide(graph: Graph, run_options: RunOptions, options: dict[str, Any]) -> N
     from taskrunner.cli import decisions  # needed by few runs
     from taskrunner.session.dry_run import dry_run
 
+    if options["dry_run"] and options["log_file"] is not None:
+        check_log(options["log_file"])
     with printed_to_stderr():
         dry = dry_run(graph, run_options)
     if not options["dry_run"]:

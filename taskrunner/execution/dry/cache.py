@@ -27,13 +27,13 @@ class _CacheView(Cache):
 class DryRunCache(RunCache):
     """The cache from the view of a dry run.
 
-    - ``on_repeat`` is called with the id of a node that the cache lacks if an equal node follows: the first of them
-      that is executed stores the result for the other one.
+    - ``on_repeat`` is called with the id of a node that the cache lacks, and an equal task: the first of them that is
+      executed stores the result for the other one.
 
     Thread safety: one thread uses it.
     """
 
-    def __init__(self, directory: Path, plan: Plan, on_repeat: Callable[[str], None], *, force: bool) -> None:
+    def __init__(self, directory: Path, plan: Plan, on_repeat: Callable[[str, Task], None], *, force: bool) -> None:
         self._reasons: dict[int, str] = {}
         self._missed: dict[str, str] = {}
         self._on_repeat = on_repeat
@@ -55,7 +55,7 @@ class DryRunCache(RunCache):
         self._reasons[task.vertex.index] = reason
         first = self._missed.setdefault(key, task.id)
         if first != task.id:
-            self._on_repeat(first)
+            self._on_repeat(first, task)
             raise UndecidedError(f"it equals {first}, and the first of them stores its result")
 
     def warn(self, task: Task, reason: str) -> None:

@@ -12,6 +12,7 @@ A decision that depends on an executed node is left open:
   and the data of its code are known afterwards only.
 """
 
+import contextlib
 import functools
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
@@ -80,11 +81,11 @@ class DryRunner(Runner):
         for node, children in self._children.items():
             self.decisions[node] = _decide_mapped(node, [self.decisions[child] for child in children])
 
-    def leave_open(self, node: str) -> None:
-        """Leave open whether a node is executed, because it equals another node."""
-        decision = self.decisions[node]
-        if decision.status == RUNS:
-            reason = f"{decision.reason}, unless an equal node is executed first"
+    def leave_open(self, node: str, equal: Task) -> None:
+        """Leave open whether a node is executed, because an equal task may be executed first."""
+        decision = self.decisions.get(node)
+        if decision is not None and decision.status == RUNS and not self._depends_on(equal, node):
+            reason = f"{decision.reason}, unless {equal.id}, which equals it, is executed first"
             self.decisions[node] = Decision(node, MAY_RUN, reason)
 
     # -- decisions ---------------------------------------------------------------------------------
@@ -100,11 +101,13 @@ class DryRunner(Runner):
             skip = super().skip_reason(task)
         except UndecidedError as error:
             self._may_be_skipped[task.vertex.index] = task.id
+            self._find_equal_calls(task)
             raise UndecidedError(f"its condition is unknown: {error}") from None
         if skip is None and not task.details.always and task.details.kind != GATHER:
             for index in task.vertex.predecessors:
                 if cause := self._may_be_skipped.get(index):
                     self._may_be_skipped[task.vertex.index] = cause
+                    self._find_equal_calls(task)
                     raise UndecidedError(f"it depends on {cause}, which may be skipped")
         return skip
 
@@ -113,12 +116,31 @@ class DryRunner(Runner):
             return super()._special_value(task)
         if cause := self._cause(task):
             if self._cache is not None and _is_reusable(task):
+                self._find_equal_calls(task)
                 raise UndecidedError(f"it depends on {cause}, which is executed first")
             raise NotExecutedError  # its arguments are unknown
+        return self._find_result(task)
+
+    def _find_result(self, task: Task) -> Any:
+        """Return the stored result of a task; raise ``NotExecutedError`` if there is none."""
         if task.details.kind == COMMAND:
             return _result_of(self._run_command(task, self._no_directory(), _refuse_command))
         value = self._call(task)
         return _result_of(value) if task.details.kind == ASYNC else value
+
+    def _find_equal_calls(self, task: Task) -> None:
+        """Search the cache for an undecided task, only to find equal tasks: the cache reports them to ``leave_open``.
+
+        Unknown arguments have no meaning there. They are equal to themselves alone.
+        """
+        if self._cache is not None and _is_reusable(task) and task.details.kind not in (MAP, GATHER):
+            with contextlib.suppress(Exception):
+                self._find_result(task)
+
+    def _depends_on(self, task: Task, node: str) -> bool:
+        dag = self.plan.dag
+        index = dag.index[node] if node in dag.index else dag.index[node.rpartition("[")[0]]  # that of a child
+        return index != task.vertex.index and index in dag.closure([task.vertex.id])
 
     def complete(self, task: Task, value: Any, started: int) -> Task | None:
         """Complete a task without an execution."""
