@@ -117,6 +117,7 @@ def test_a_node_after_an_executed_one(cli, decide, node, expected):
         ({"map": {"$ref": "a"}, "args": [{"$item": True}], "cache": True}, "done"),
         ({"args": [{"$ref": "a", "path": ["x"]}]}, "fails"),
         ({"map": {"$ref": "a", "path": [0]}, "args": [{"$item": True}]}, "fails"),
+        ({"map": [1, 2], "args": [{"$item": True, "path": ["x"]}]}, "fails"),
     ],
 )
 @pytest.mark.parametrize("resume", [(), ("--resume", "last")])
@@ -281,6 +282,27 @@ def test_reasons_of_a_resumed_run(cli, inside):
         "fail: runs: it had not finished",
         "after: runs: a node that it depends on runs again",
         "end: runs: it always runs",
+    ]
+
+
+def test_reasons_of_finished_nodes_that_run_again(cli, inside):
+    cli.write("in", "1")
+    cli.write("odd.py", "def make():\n    return lambda: 1\n\ndef take(value):\n    raise ValueError\n")
+    graph = cli.graph(
+        MAKE,
+        {"id": "odd", "call": "odd:make"},
+        {"id": "take", "call": "odd:take", "args": [{"$ref": "odd"}]},
+        {**GIVE, "id": "cleaned"},
+        {**GIVE, "id": "clean", "needs": ["cleaned"], "always": True},
+    )
+    inside("exec", graph, "-k", "0")
+    cli.write("in", "22")
+    assert explain(inside, graph, "--resume", "last", "--no-cache") == [
+        "make: runs: its files have changed; the cache is not used",
+        "odd: runs: its result could not be stored",
+        "take: runs: it had not finished",
+        "cleaned: runs: an always node may have removed what it made",
+        "clean: runs: it always runs",
     ]
 
 

@@ -22,7 +22,8 @@ DONE = "done"
 class Decision(msgspec.Struct, frozen=True):
     """The decision on a node, or on a child of a mapped node.
 
-    A mapped node runs if one of its children does. ``status`` is one of the constants of this module.
+    A mapped node runs if one of its children does, and fails if none does and one fails. ``status`` is one of the
+    constants of this module.
     """
 
     node: str

@@ -250,7 +250,7 @@ def _decide_mapped(node: str, children: Iterable[Decision]) -> Decision:
     by_status: dict[str, list[Decision]] = {}
     for child in children:
         by_status.setdefault(child.status, []).append(child)
-    status = next((status for status in (RUNS, MAY_RUN) if status in by_status), DONE)
+    status = next((status for status in (RUNS, MAY_RUN, FAILS) if status in by_status), DONE)
     parts = [f"{len(equal)} {name} ({equal[0].reason})" for name, equal in by_status.items()]
     return Decision(node, status, f"children: {', '.join(parts)}")
 
