@@ -1,5 +1,7 @@
 """JSON log: an observer that writes events to a file as JSON lines."""
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,6 +49,22 @@ def open_log(path: str | Path) -> BinaryIO:
     """
     try:
         return open(path, "ab", opener=open_private)
+    except OSError as error:
+        raise TaskrunnerError(f"cannot write the log {path}: {error.strerror}") from None
+
+
+def check_log(path: str | Path) -> None:
+    """Refuse a path that ``open_log`` would refuse; create nothing.
+
+    Raises:
+        TaskrunnerError: a file cannot be written there.
+
+    """
+    parent = f"{Path(path).parent}/."  # no such path if the parent is a file
+    try:
+        os.stat(parent)  # noqa: PTH116  Path would drop the dot
+        if not os.access(path if Path(path).exists() else parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise TaskrunnerError(f"cannot write the log {path}: {error.strerror}") from None
 

@@ -1,7 +1,6 @@
 """Async runner: executes async nodes and commands on the event loop, within their timeouts."""
 
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from taskrunner.execution.attempt import Attempt
 from taskrunner.execution.router import LocalRouter
 from taskrunner.execution.runner import Runner, clock
 from taskrunner.execution.state import RunState
-from taskrunner.nodes import inputs
 from taskrunner.nodes.context import LOOP_CONTEXT, Cancellation, Current
 from taskrunner.nodes.errors import NodeTimeoutError
 from taskrunner.plan.plan import Plan
@@ -88,22 +86,11 @@ class AsyncRunner(Runner):
 
     async def _await_result(self, task: Task, directory: Path, cancellation: Cancellation) -> Any:
         if task.details.kind == COMMAND:
-            return await self._run_command(task, directory)
+            from taskrunner.nodes.command import run_command
+
+            return await self._run_command(task, directory, run_command)
         LOOP_CONTEXT.set(Current(task.id, task.details.attempt, cancellation))
         return await self._call(task)
-
-    async def _run_command(self, task: Task, directory: Path) -> Any:
-        from taskrunner.nodes.command import run_command
-
-        source = task.details.templates or task.vertex
-        command = inputs.command(task.vertex.options, source, self._results_of(task), task.details.item)
-        run: Callable[..., Any] = run_command
-        if self._run_cache is not None and task.vertex.options.creates:
-            run = self._run_cache.command(task, self._results_of)
-        self._record_files(task)
-        if task.details.retry is None:
-            task.drop_inputs()
-        return await run(command, directory, task.id)
 
 
 def _never(attempt: Attempt, seconds: float) -> None:

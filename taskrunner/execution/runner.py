@@ -6,8 +6,9 @@ currently owns. The module ``plan`` describes how threads pass tasks to each oth
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
@@ -28,6 +29,9 @@ from taskrunner.plan.task import GATHER, MAP, NO_DETAILS, Task, countdown
 from taskrunner.pool.worker import AbandonedError
 from taskrunner.storage.journal import Entry, entry, result_of, with_files
 from taskrunner.storage.serialization import SerializationError
+
+if TYPE_CHECKING:
+    from taskrunner.nodes.command import RunCommand
 
 clock = time.perf_counter_ns
 # A journal entry created at least this long after the last poll of the journal writer wakes the writer.
@@ -299,6 +303,17 @@ class Runner:
         if details is not NO_DETAILS:
             details.arguments = args, kwargs
         return function(*args, **kwargs)
+
+    async def _run_command(self, task: Task, directory: Path, run: "RunCommand") -> Any:
+        """Return the result of a command, which ``run`` executes unless the command is up to date."""
+        source = task.details.templates or task.vertex
+        command = inputs.command(task.vertex.options, source, self._results_of(task), task.details.item)
+        if self._run_cache is not None and task.vertex.options.creates:
+            run = self._run_cache.command(task, self._results_of, run)
+        self._record_files(task)
+        if task.details.retry is None:
+            task.drop_inputs()
+        return await run(command, directory, task.id)
 
     def _record_files(self, task: Task) -> None:
         """Record the stamps of the files that a node reads, before it starts, for its journal entry."""

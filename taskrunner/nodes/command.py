@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -59,6 +59,10 @@ class Command:
     def mask(self, text: str) -> str:
         """Mask the values of the command's secret variables in a string; some are results of other nodes."""
         return Mask([value for name, value in self.env.items() if looks_secret(name)])(text)
+
+
+# Runs a command in the directory for its output, under the name of its node, and returns its result.
+type RunCommand = Callable[[Command, Path, str], Coroutine[Any, Any, Any]]
 
 
 async def run_command(command: Command, directory: Path, name: str) -> Any:

@@ -194,6 +194,10 @@ class Plan:
         """The number of nodes restored as finished, children of mapped nodes included."""
         return len(self._restored) + len(self.children)
 
+    def is_restored(self, vertex: Vertex) -> bool:
+        """Return whether a vertex was restored as finished."""
+        return vertex.index in self._restored
+
     def roots(self) -> list[Task]:
         """Return the tasks without pending dependencies: higher priority first, then in the order of the graph."""
         ready = self._ready

@@ -23,6 +23,15 @@ from taskrunner.nodes.binding import MISSING, bind
 from taskrunner.storage.journal import Contents, Entry, result_of
 from taskrunner.storage.serialization import SerializationError
 
+# Reasons why a node is not restored. A run of a million nodes has as many, so they do not name nodes.
+ALWAYS = "it always runs"
+UNFINISHED = "it had not finished"
+REDEFINED = "its definition has changed"
+DISTURBED = "an always node may have removed what it made"
+FOLLOWS = "a node that it depends on runs again"
+NEW_FILES = "its files have changed"
+UNSTORED = "its result could not be stored"
+
 
 class Resumption(msgspec.Struct, frozen=True):
     """The restored part of an earlier run, and the finished nodes that are not restored.
@@ -32,6 +41,7 @@ class Resumption(msgspec.Struct, frozen=True):
     - ``changed``: the finished nodes that run again, except for those in ``unstored``.
     - ``unstored``: the nodes that run again because their results could not be stored.
     - ``dropped``: the nodes and children whose journal entries no longer count.
+    - ``reasons``: for each node that runs, by its index, the reason why it is not restored.
     """
 
     results: dict[int, Any]
@@ -39,6 +49,7 @@ class Resumption(msgspec.Struct, frozen=True):
     changed: tuple[str, ...]
     unstored: tuple[str, ...]
     dropped: tuple[str, ...]
+    reasons: Mapping[int, str]
 
 
 class EarlierRun(msgspec.Struct, frozen=True):
@@ -67,7 +78,7 @@ def resume(dag: Dag, earlier: EarlierRun, outputs: Iterable[int], selected: Cont
 class _Search:
     """Search for the nodes that run again. One thread uses it.
 
-    ``_again`` holds their indexes. It only grows, and is closed under successors.
+    ``_again`` holds their indexes, each with the reason. It only grows, and is closed under successors.
     """
 
     def __init__(self, dag: Dag, earlier: EarlierRun, selected: Container[int]) -> None:
@@ -75,7 +86,7 @@ class _Search:
         self._earlier = earlier
         self._entries = earlier.journal.entries
         self._selected = selected
-        self._again: set[int] = set()
+        self._again: dict[int, str] = {}
         self._unstored: dict[int, None] = {}
         self._results: dict[int, Any] = {}
         self._children = _children_by_node(self._entries)
@@ -85,15 +96,22 @@ class _Search:
     def find_unfinished(self) -> None:
         """Find the nodes that have not finished, or would not finish in the same way in a fresh run."""
         for index in self._dag.order:
-            vertex = self._dag.vertices[index]
-            if (
-                index not in self._earlier.unchanged
-                or index in self._disturbed
-                or vertex.options.always
-                or not self._again.isdisjoint(vertex.predecessors)
-                or not self._is_finished(vertex)
-            ):
-                self._again.add(index)
+            if reason := self._reason_to_run(self._dag.vertices[index]):
+                self._again[index] = reason
+
+    def _reason_to_run(self, vertex: Vertex) -> str:
+        """Return why a node runs again; "" if it has finished as it would in a fresh run."""
+        if vertex.options.always:
+            return ALWAYS
+        if vertex.index not in self._earlier.unchanged:
+            return REDEFINED if vertex.id in self._entries else UNFINISHED
+        if vertex.index in self._disturbed:
+            return DISTURBED
+        if not self._again.keys().isdisjoint(vertex.predecessors):
+            return FOLLOWS
+        if self._is_finished(vertex):
+            return ""
+        return NEW_FILES if vertex.id in self._entries and vertex.options.files else UNFINISHED
 
     def require(self, outputs: Iterable[int]) -> None:
         """Load the results that the run needs. A node whose result cannot be loaded runs again."""
@@ -107,7 +125,7 @@ class _Search:
                 self._load(index)
             except SerializationError:
                 self._unstored[index] = None
-                for added in self._add_with_successors(index):
+                for added in self._add_with_successors(index, UNSTORED):
                     required += self._inputs_of(added)
 
     def resumption(self) -> Resumption:
@@ -129,7 +147,7 @@ class _Search:
         dropped += finished
         dropped += [vertex.id for vertex in again if vertex.id in self._earlier.journal.started]
         changed = tuple(sorted([node for node in finished if node not in named], key=self._dag.index.__getitem__))
-        return Resumption(results, children, changed, unstored, tuple(dropped))
+        return Resumption(results, children, changed, unstored, tuple(dropped), self._again)
 
     def _is_finished(self, vertex: Vertex) -> bool:
         if vertex.is_mapped:
@@ -165,7 +183,7 @@ class _Search:
             vertex.is_mapped
             and not vertex.options.always
             and vertex.index in self._earlier.unchanged
-            and self._again.isdisjoint(vertex.predecessors)
+            and self._again.keys().isdisjoint(vertex.predecessors)
             and vertex.index not in self._disturbed
             and self._items(vertex) is not None
         )
@@ -196,13 +214,13 @@ class _Search:
     def _inputs_of(self, index: int) -> list[int]:
         return [*self._dag.vertices[index].data_predecessors] if index in self._selected else []
 
-    def _add_with_successors(self, index: int) -> Iterator[int]:
-        """Add a node and all that depends on it; yield the added nodes."""
+    def _add_with_successors(self, index: int, reason: str) -> Iterator[int]:
+        """Add a node for a reason, and all that depends on it; yield the added nodes."""
         stack = [index]
         while stack:
             added = stack.pop()
             if added not in self._again:
-                self._again.add(added)
+                self._again[added] = reason if added == index else FOLLOWS
                 yield added
                 stack += self._dag.successors[added]
 

@@ -48,17 +48,20 @@ class Cache:
 
     def get(self, key: str) -> bytes | None:
         """Return the payload under a key, or None if there is no valid entry; this counts as a use."""
-        path = self._path(key)
+        payload = self.peek(key)
+        if payload is not None:
+            with contextlib.suppress(OSError):  # the cache of another user, or an entry that was just removed
+                os.utime(self._path(key))
+        return payload
+
+    def peek(self, key: str) -> bytes | None:
+        """Return the payload under a key, or None if there is no valid entry; this does not count as a use."""
         try:
-            data = path.read_bytes()
+            data = self._path(key).read_bytes()
         except OSError:
             return None
         payload = data[_HEADER_BYTES:]
-        if data[:_HEADER_BYTES] != MAGIC + _checksum(key, payload):
-            return None
-        with contextlib.suppress(OSError):  # the cache of another user, or an entry that was just removed
-            os.utime(path)
-        return payload
+        return payload if data[:_HEADER_BYTES] == MAGIC + _checksum(key, payload) else None
 
     def put(self, key: str, payload: bytes) -> None:
         """Store an entry, and replace an existing one.

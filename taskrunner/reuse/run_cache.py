@@ -11,7 +11,7 @@ Thread safety: any worker may call it. Its shared state is safe as follows.
 import hashlib
 import inspect
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from taskrunner.reuse.up_to_date import CommandOutputs
 from taskrunner.storage.serialization import SerializationError, canonicalize, deserialize, serialize
 
 if TYPE_CHECKING:
-    from taskrunner.nodes.command import Command
+    from taskrunner.nodes.command import Command, RunCommand
 
 type ResultsOf = Callable[[Task], ResultOf]
 
@@ -92,8 +92,8 @@ class RunCache:
         call = _CachedCall(self, task, code, files)
         return call.run_async if task.details.call_kind == ASYNC else call.run
 
-    def command(self, task: Task, results_of: ResultsOf) -> Callable[["Command", Path, str], Coroutine[Any, Any, Any]]:
-        """Return a coroutine function that runs a task's command, unless the command is up to date.
+    def command(self, task: Task, results_of: ResultsOf, run_command: "RunCommand") -> "RunCommand":
+        """Return a coroutine function that runs a task's command by ``run_command``, unless it is up to date.
 
         Raises:
             BindingError, TypeError, ValueError: a reference in ``files`` or ``creates`` does not exist, or yields
@@ -103,13 +103,12 @@ class RunCache:
         files, creates = self._paths(task, "files", results_of), self._paths(task, "creates", results_of)
 
         async def run(command: "Command", directory: Path, name: str) -> Any:
-            from taskrunner.nodes.command import run_command  # only commands need this module and its imports
-
             try:
                 outputs = CommandOutputs(self.cache, command, files, creates)
-                result = MISSING if self._force else outputs.result()
+                result, reason = (MISSING, "") if self._force else outputs.find()
                 if result is not MISSING:
                     return self.hit(task, result)
+                self.miss(task, outputs.key, reason)
                 outputs.invalidate()
             except (SerializationError, OSError) as error:
                 self.warn(task, _describe_error(error))
@@ -142,6 +141,9 @@ class RunCache:
         task.details.cached = True
         self.hits.append(task.id)
         return value
+
+    def miss(self, task: Task, key: str, reason: str) -> None:
+        """Take notice that no result of a task is stored under a key; a run does nothing about it, a dry run does."""
 
     def warn(self, task: Task, reason: str) -> None:
         """Emit why a node is not cached, once for all nodes with the same call and all children of a node."""
@@ -216,8 +218,12 @@ class _CachedCall:
         return ""
 
     def _find(self, key: str) -> Any:
-        result = self._cache.find(key) if key else MISSING
-        return result if result is MISSING else self._cache.hit(self._task, result)
+        if not key:
+            return MISSING
+        if (result := self._cache.find(key)) is not MISSING:
+            return self._cache.hit(self._task, result)
+        self._cache.miss(self._task, key, "no result is stored for its code, arguments and files")
+        return MISSING
 
     def _store(self, key: str, value: Any) -> None:
         if not key or has_seen_cancellation():  # the value of a cancelled call may be incomplete

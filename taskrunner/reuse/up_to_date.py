@@ -35,19 +35,25 @@ class CommandOutputs:
         outputs = sorted(map(_absolute, self._created))
         environment = sorted(command.env.items())
         definition = [command.argv, environment, command.cwd, command.input(), command.capture]
-        self._command_key = _key("command", definition, list(self._sources), outputs)
+        self.key = _key("command", definition, list(self._sources), outputs)
         self._output_keys = [_key("output", path) for path in outputs]
 
     def result(self) -> Any:
         """Return the command's result if the command is up to date, else MISSING."""
-        creator = self._command_key.encode()
-        if not self._is_new_enough() or any(self._cache.get(key) != creator for key in self._output_keys):
-            return MISSING
+        return self.find()[0]
+
+    def find(self) -> tuple[Any, str]:
+        """Return the command's result if the command is up to date, else MISSING and the reason why it is not."""
+        if reason := self._find_change():
+            return MISSING, reason
+        creator = self.key.encode()
+        if any(self._cache.get(key) != creator for key in self._output_keys):
+            return MISSING, "no earlier run of this command, with the same files, created its outputs"
         try:
-            data = self._cache.get(self._command_key)
-            return MISSING if data is None else deserialize(data)
+            data = self._cache.get(self.key)
+            return (MISSING, "its result is not stored") if data is None else (deserialize(data), "")
         except SerializationError:
-            return MISSING
+            return MISSING, "its stored result cannot be read"
 
     def invalidate(self) -> None:
         """Remove the entries of the created files, because the command is about to write to them.
@@ -72,17 +78,20 @@ class CommandOutputs:
             return f"it did not create {missing[0]}"
         if stamps(self._sources) != self._sources:
             return "an input file changed while the node ran"
-        self._cache.put(self._command_key, serialize(result))
+        self._cache.put(self.key, serialize(result))
         for key in self._output_keys:
-            self._cache.put(key, self._command_key.encode())
+            self._cache.put(key, self.key.encode())
         return ""
 
-    def _is_new_enough(self) -> bool:
-        sources, created = self._sources.values(), stamps(self._created).values()
-        if None in sources or None in created:
-            return False
-        newest = max([stamp[0] for stamp in sources if stamp], default=0)
-        return all(stamp[0] >= newest for stamp in created if stamp)
+    def _find_change(self) -> str:
+        """Return a change of a file after which the command is not up to date; "" if there is none."""
+        created = stamps(self._created)
+        for path, stamp in (*self._sources.items(), *created.items()):
+            if stamp is None:
+                return f"{path} does not exist"
+        newest = max([(stamp[0], path) for path, stamp in self._sources.items() if stamp], default=(0, ""))
+        older = [path for path, stamp in created.items() if stamp and stamp[0] < newest[0]]
+        return f"{older[0]} is older than {newest[1]}" if older else ""
 
 
 def _absolute(path: str) -> str:

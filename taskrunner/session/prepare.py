@@ -111,6 +111,14 @@ def _open_cluster(graph: Graph, engine: Engine, plan: Plan) -> Iterator[Backend]
         engine.close()
 
 
+def cache_directory(plan: Plan, options: RunOptions) -> Path | None:
+    """Return the directory of the cache, if the options name one and a node uses it."""
+    is_used = any(vertex.options.cache or vertex.options.creates for vertex in plan.dag.special)
+    if options.cache_dir is None or options.engine is not None or not is_used:
+        return None
+    return Path(options.cache_dir)
+
+
 def check_gil(options: RunOptions, backend: Backend, watch: gil.GilWatch) -> None:
     """Refuse a run with the GIL on, if the options require it to be off.
 

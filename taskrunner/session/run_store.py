@@ -20,10 +20,17 @@ from taskrunner.reuse.constants import ConstantDigests, constant_digests, is_jso
 from taskrunner.safe.reprs import to_json
 from taskrunner.session.options import RunOptions
 from taskrunner.storage import origin
-from taskrunner.storage.journal import Entry, Journal, lock_file, read_contents, tombstone
+from taskrunner.storage.journal import Entry, Journal, check_unlocked, lock_file, read_contents, tombstone
 from taskrunner.storage.origin import Origin
 from taskrunner.storage.redaction import redact, restore_secrets
-from taskrunner.storage.run_directory import RunDirectory, new_run_id, read_graph
+from taskrunner.storage.run_directory import (
+    RunDirectory,
+    check_writable,
+    events_of,
+    journal_of,
+    new_run_id,
+    read_graph,
+)
 from taskrunner.storage.timings import durations, selected
 
 
@@ -41,10 +48,7 @@ def open_run_store(graph: Graph, options: RunOptions, plan: Plan) -> "Iterator[R
         return
     runs = Path(options.run_dir)
     own_origin = origin.origin_of(graph.name, graph.source, runs)
-    run_id = new_run_id()
-    if options.resume:
-        run_id = origin.find_run_of(runs, options.resume, own_origin, plan.dag.index)
-        origin.check_run(runs / run_id, own_origin, plan.dag.index)
+    run_id = _find_resumed(runs, options.resume, own_origin, plan) if options.resume else new_run_id()
     directory = RunDirectory(runs, run_id)
     store = RunStore(directory, own_origin, is_resumed=bool(options.resume), options=options)
     try:
@@ -52,6 +56,35 @@ def open_run_store(graph: Graph, options: RunOptions, plan: Plan) -> "Iterator[R
         yield store
     finally:
         store.close()
+
+
+def read_resumption(graph: Graph, options: RunOptions, plan: Plan) -> Resumption | None:
+    """Return the part of an earlier run that a run with these options restores, if they name one; write nothing.
+
+    Raises:
+        TaskrunnerError: the directory of runs cannot be written.
+        UsageError: there is no such run, it cannot be resumed, or another process runs in it.
+
+    """
+    if options.run_dir is None:
+        return None
+    runs = Path(options.run_dir)
+    if not options.resume:
+        check_writable(runs)
+        return None
+    own_origin = origin.origin_of(graph.name, graph.source, runs)
+    directory = runs / _find_resumed(runs, options.resume, own_origin, plan)
+    check_writable(directory)
+    for file in (events_of(directory), journal_of(directory)):
+        check_unlocked(file)
+    return _Resume(directory, own_origin, graph, options.params or {}, plan).resumption()
+
+
+def _find_resumed(runs: Path, name: str, own_origin: Origin, plan: Plan) -> str:
+    """Return the id of the run to resume, which is a run of the same graph."""
+    run_id = origin.find_run_of(runs, name, own_origin, plan.dag.index)
+    origin.check_run(runs / run_id, own_origin, plan.dag.index)
+    return run_id
 
 
 class RunStore:
@@ -90,10 +123,14 @@ class RunStore:
             UsageError: the earlier graph cannot be read.
 
         """
-        text = graph.json_text or to_json(graph.file)  # a value built in Python becomes its repr
-        digests = _digests(graph, params, plan.dag, self.directory.path)
+        earlier = _Resume(self.directory.path, self._origin, graph, params, plan)
+        text, digests = earlier.text, earlier.digests
         if self.is_resumed:
-            resumption = self._resume(graph, text, params, plan, digests)
+            resumption = earlier.resumption()
+            if self.journal and resumption.dropped:
+                # On disk before the new graph, which the dropped results would otherwise seem to belong to.
+                self.journal.append_synced([tombstone(node) for node in resumption.dropped])
+            plan.restore(resumption.results, resumption.children)
             self.first_events.append(RunResumed(plan.restored, resumption.changed, resumption.unstored))
         self.directory.write_json(constants.FILE_NAME, digests if digests.nodes else None)
         self.directory.write_json(origin.FILE_NAME, self._origin)
@@ -108,36 +145,52 @@ class RunStore:
             self.journal.close()
         os.close(self._lock)
 
-    def _resume(
-        self, graph: Graph, text: bytes, params: Mapping[str, Any], plan: Plan, digests: ConstantDigests
-    ) -> Resumption:
-        unchanged = self._unchanged(graph, text, params, plan.dag, digests)
-        earlier = EarlierRun(read_contents(self.directory.journal), unchanged, _is_current)
-        resumption = resume(plan.dag, earlier, plan.outputs, {task.vertex.index for task in plan.tasks})
-        if self.journal and resumption.dropped:
-            self.journal.append_synced(
-                [tombstone(node) for node in resumption.dropped]
-            )  # before the new graph is written
-        plan.restore(resumption.results, resumption.children)
-        return resumption
 
-    def _unchanged(
-        self, graph: Graph, text: bytes, params: Mapping[str, Any], dag: Dag, digests: ConstantDigests
-    ) -> set[int]:
+class _Resume:
+    """The graph of a plan beside the run in a run directory, which the plan may resume. It writes nothing.
+
+    ``text`` is the graph as JSON, in which a value built in Python is its repr. ``digests`` are those of the constants
+    that this form cannot express.
+    """
+
+    def __init__(
+        self, directory: Path, own_origin: Origin, graph: Graph, params: Mapping[str, Any], plan: Plan
+    ) -> None:
+        self.text = graph.json_text or to_json(graph.file)
+        self.digests = _digests(graph, params, plan.dag, directory)
+        self._directory = directory
+        self._origin = own_origin
+        self._graph = graph
+        self._params = params
+        self._plan = plan
+
+    def resumption(self) -> Resumption:
+        """Return the part of the run in the directory that a run of the plan restores.
+
+        Raises:
+            UsageError: the earlier graph cannot be read.
+
+        """
+        plan = self._plan
+        earlier = EarlierRun(read_contents(journal_of(self._directory)), self._unchanged(), _is_current)
+        return resume(plan.dag, earlier, plan.outputs, {task.vertex.index for task in plan.tasks})
+
+    def _unchanged(self) -> set[int]:
         """Return the indexes of the nodes that the earlier run defined in the same way."""
-        directory = self.directory.path
+        directory, params, dag, text = self._directory, self._params, self._plan.dag, self.text
         if not origin.is_same_directory(directory.parent, origin.read_origin(directory), self._origin):
             return set()
         # Both graphs are compared in the form of JSON; the digests compare what that form cannot express.
         values = msgspec.json.decode(to_json(params), type=dict[str, Any])
+        has_text = self._graph.json_text and is_json(params.values())
         try:
             stored = restore_secrets(read_graph(directory), text, {**Graph.decode(text, "json").head.params, **values})
             earlier = Graph.decode(stored.graph, "json", "the earlier graph").link(stored.params)
-            current = dag if graph.json_text and is_json(params.values()) else Graph.decode(text, "json").link(values)
+            current = dag if has_text else Graph.decode(text, "json").link(values)
         except GraphError as error:
             problems = "; ".join(str(error).split("\n"))
-            raise UsageError(f"run {self.directory.id} cannot be resumed: {problems}") from None
-        changed = digests.changed(read_constants(directory))
+            raise UsageError(f"run {directory.name} cannot be resumed: {problems}") from None
+        changed = self.digests.changed(read_constants(directory))
         return {index for index in unchanged_nodes(current, earlier) if dag.vertices[index].id not in changed}
 
 

@@ -18,7 +18,7 @@ from taskrunner.nodes.resolve import import_paths
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import COMMAND
 from taskrunner.session.options import RunOptions
-from taskrunner.session.prepare import Ordering, check_gil, open_backend, prepare
+from taskrunner.session.prepare import Ordering, cache_directory, check_gil, open_backend, prepare
 from taskrunner.session.recording import Recording, gil_warnings, run_start
 from taskrunner.session.result import RunResult, build_result
 from taskrunner.session.run_store import RunStore, open_run_store
@@ -128,15 +128,14 @@ class Session:
     @contextmanager
     def _run_cache(self, emit: Callable[[Event], None]) -> "Iterator[RunCache | None]":
         """Yield the cache of the run, if the options name one and a node uses it."""
-        directory = self.options.cache_dir if self.options.engine is None else None
-        is_used = any(vertex.options.cache or vertex.options.creates for vertex in self.plan.dag.special)
-        if directory is None or not is_used:
+        directory = cache_directory(self.plan, self.options)
+        if directory is None:
             yield None
             return
         from taskrunner.reuse.cache import Cache  # needed by such nodes alone, with all that it imports
         from taskrunner.reuse.run_cache import RunCache
 
-        cache = RunCache(Cache(Path(directory)), self.plan, emit, force=self.options.force)
+        cache = RunCache(Cache(directory), self.plan, emit, force=self.options.force)
         try:
             yield cache
         finally:

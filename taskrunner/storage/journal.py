@@ -209,8 +209,23 @@ def lock_file(path: Path) -> int:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(file)
-        raise UsageError(f"another process is using {path.parent}") from None
+        raise _in_use(path) from None
     return file
+
+
+def check_unlocked(path: Path) -> None:
+    """Refuse a file that a process has locked, as ``lock_file`` does, without locking it.
+
+    Raises:
+        UsageError: another process holds the lock.
+
+    """
+    if is_locked(path):
+        raise _in_use(path)
+
+
+def _in_use(path: Path) -> UsageError:
+    return UsageError(f"another process is using {path.parent}")
 
 
 def is_locked(path: Path) -> bool:

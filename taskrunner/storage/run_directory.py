@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import errno
 import hashlib
 import os
 import re
@@ -47,8 +48,8 @@ class RunDirectory:
         self.id = run_id
         self.path = runs / run_id
         self.commands = commands_of(runs, run_id)
-        self.events = self.path / "events.jsonl"
-        self.journal = self.path / "journal"
+        self.events = events_of(self.path)
+        self.journal = journal_of(self.path)
         try:
             make_private(self.path)
             make_private(self.commands)
@@ -92,6 +93,20 @@ class RunDirectory:
             with contextlib.suppress(OSError):
                 new.unlink(missing_ok=True)
             raise TaskrunnerError(f"cannot write {self.path / name}: {error.strerror}") from None
+
+
+def check_writable(directory: Path) -> None:
+    """Refuse a directory in which a run cannot write its files; create nothing.
+
+    Raises:
+        TaskrunnerError: it, or its nearest existing parent, is not a directory or not writable.
+
+    """
+    absolute = directory.absolute()
+    existing = next(path for path in (absolute, *absolute.parents) if os.path.lexists(path))
+    error = errno.EACCES if existing.is_dir() else errno.ENOTDIR
+    if error == errno.ENOTDIR or not os.access(existing, os.W_OK | os.X_OK):
+        raise TaskrunnerError(f"cannot write to {directory}: {os.strerror(error)}")
 
 
 def new_run_id() -> str:
@@ -176,6 +191,16 @@ def read_graph(directory: Path) -> StoredGraph:
 def commands_of(runs: Path, run_id: str) -> Path:
     """Return the directory for the output of the commands of a run."""
     return runs / run_id / "commands"
+
+
+def events_of(directory: Path) -> Path:
+    """Return the file with the events of a run; it is locked while the run is active."""
+    return directory / "events.jsonl"
+
+
+def journal_of(directory: Path) -> Path:
+    """Return the journal of a run."""
+    return directory / "journal"
 
 
 def output_files(directory: Path, node: str) -> tuple[Path, Path]:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -11,7 +12,6 @@ import click
 import msgspec
 
 from taskrunner.analysis.formatting import format_seconds
-from taskrunner.analysis.labels import label
 from taskrunner.api import run
 from taskrunner.cli import completion
 from taskrunner.cli.engine_options import engine_options, read_engine
@@ -21,13 +21,12 @@ from taskrunner.cli.progress import show_progress
 from taskrunner.cli.standard_output import printed_to_stderr
 from taskrunner.console.log import ConsoleLog, can_use_colors
 from taskrunner.console.summary import failure_text, summary_text
-from taskrunner.errors import GraphError, TaskrunnerError, UsageError
-from taskrunner.events.json_log import JsonLog, open_log
+from taskrunner.errors import TaskrunnerError, UsageError
+from taskrunner.events.json_log import JsonLog, check_log, open_log
 from taskrunner.events.observer import Observer
 from taskrunner.events.types import LEVELS
 from taskrunner.graph.graph import Graph
 from taskrunner.nodes.permissions import Permissions
-from taskrunner.safe.printable import printable
 from taskrunner.safe.reprs import to_json
 from taskrunner.safe.strict_json import indent, to_strict_json
 from taskrunner.session.options import RunOptions
@@ -60,7 +59,10 @@ Examples:
     "-k", "--keep-going", type=click.IntRange(min=0), is_flag=False, flag_value=0, default=1, metavar="[N]",
     help="Stop after N failures instead of one; with 0 or no number, never stop.",
 )  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Print the nodes that would run, and exit.")
+@click.option("--dry-run", is_flag=True, help="Print the nodes that would run, and exit; nothing is written.")
+@click.option(
+    "--explain", is_flag=True, help="Print for each node why it runs or is reused; before the run, on standard error."
+)
 @click.option("--log-format", type=click.Choice(["console", "json"]), help="Log every event in this format.")
 @click.option("--log-file", type=click.Path(dir_okay=False), help="Log to this file instead of standard error.")
 @click.option(
@@ -111,16 +113,19 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
 
     The results of the output nodes are written to standard output as JSON, the summary to standard error.
     """
+    if options["dry_run"]:
+        ctx.with_resource(_no_bytecode())
     graph = find_graph(options["graph_name"], options["format"])
     values = read_settings(graph, options["set"])
     permissions = read_permissions(options)
     output = options["output"]
     if output is not None and Path(output).suffix not in (".json", ".msgpack"):
         raise UsageError(f"--output needs a .json or .msgpack file, got {output}")
-    if options["dry_run"]:
-        _dry_run(graph, options["targets"], values, permissions)
-        return
     run_options = _run_options(options, values, permissions)
+    if options["dry_run"] or options["explain"]:
+        _decide(graph, run_options, options)
+    if options["dry_run"]:
+        return
     logs, results = _logs(options), sys.stdout
     with contextlib.ExitStack() as stack:
         stack.enter_context(printed_to_stderr())
@@ -245,20 +250,33 @@ def _write_outputs(result: RunResult, path: Path) -> None:
         raise TaskrunnerError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _dry_run(graph: Graph, targets: tuple[str, ...], values: dict[str, Any], permissions: Permissions) -> None:
-    """Print the nodes that would run, in a possible execution order."""
-    dag = graph.link(values)
+@contextlib.contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Let imports write no ``__pycache__``."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        permissions.check(dag, graph.functions)
-    except GraphError as error:
-        raise graph.error(error) from None
-    selected = dag.closure(targets) if targets else None
-    for index in dag.order:
-        if selected is None or index in selected:
-            vertex = dag.vertices[index]
-            predecessors = ", ".join(dag.vertices[i].id for i in vertex.predecessors)
-            suffix = f" (after {predecessors})" if predecessors else ""
-            click.echo(printable(f"{vertex.id}: {label(vertex)}{suffix}"))
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def _decide(graph: Graph, run_options: RunOptions, options: dict[str, Any]) -> None:
+    """Print the nodes that would run in a dry run, and with --explain the decision on each node."""
+    if not options["dry_run"] and options["log_format"] == "json" and _is_logged(options):
+        raise UsageError("--explain needs standard error, which is reserved for the log; add --log-file or --dry-run")
+    from taskrunner.cli import decisions  # needed by few runs
+    from taskrunner.session.dry_run import dry_run
+
+    if options["dry_run"] and options["log_file"] is not None:
+        check_log(options["log_file"])
+    with printed_to_stderr():
+        dry = dry_run(graph, run_options)
+    if not options["dry_run"]:
+        _write_error(decisions.explanations(dry))
+    elif options["json"]:
+        click.echo(decisions.to_json(dry))
+    else:
+        click.echo(decisions.explanations(dry) if options["explain"] else decisions.executions(dry), nl=False)
 
 
 def _write_error(text: str) -> None:

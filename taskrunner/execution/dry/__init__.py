@@ -1,0 +1,1 @@
+"""Dry runs: the decisions of a run, made by its code, without an execution."""
