@@ -13,7 +13,7 @@ from taskrunner.nodes.context import Cancellation
 
 
 class ContextExecutor(ThreadPoolExecutor):
-    """Thread pool whose calls run in copies of their callers' contexts, as those of ``asyncio.to_thread`` do."""
+    """Thread pool that runs each call in a copy of its caller's context, as ``asyncio.to_thread`` does."""
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Submit a call; no later call on its thread sees the context variables that it sets."""
@@ -23,8 +23,8 @@ class ContextExecutor(ThreadPoolExecutor):
 class LoopThread:
     """An asyncio event loop in a separate thread.
 
-    Each submitted coroutine runs in a context of its own, from ``new_context``. The threads of ``run_in_executor`` are
-    shared by all coroutines, and keep no context either.
+    Each submitted coroutine runs in a new context, which ``new_context`` returns. All coroutines share the threads of
+    ``run_in_executor``, so these calls are isolated as well.
 
     Thread safety:
 

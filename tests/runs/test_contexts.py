@@ -1,4 +1,4 @@
-"""Context variables: each call of a node starts with those of the caller of ``run``, whatever other nodes did (case 13)."""
+"""Context variables (case 13): each call of a node starts with those of the caller of ``run``, whatever others did."""
 
 import asyncio
 import contextvars
@@ -170,7 +170,7 @@ WAYS = {
 # The same for code of the user that no node calls: the node, given one that returns a Rude and a Nodes.
 METHODS = {
     "condition": lambda g, nodes, rude: g.call(nodes.ignore, when=rude),
-    "async condition": lambda g, nodes, rude: g.call(change_async, when=rude),
+    "async condition": lambda g, nodes, rude: g.call(nodes.change_async, when=rude),
     "items": lambda g, nodes, rude: g.call(nodes.ignore, map=rude),
     "path": lambda g, nodes, rude: g.call(nodes.ignore, rude[0], timeout=BOUND),
     "argument of a failure": lambda g, nodes, rude: g.call(nodes.change_and_fail, rude, allow_failure=True),
@@ -311,7 +311,7 @@ def test_the_caller_s_context_is_that_at_the_time_of_the_call():
     graph.call(lambda: seen.append(VARIABLE.get()), id="first")
 
     class Changing:
-        def on_events(self, events):
+        def on_events(self, _):
             VARIABLE.set("observer")
 
         def close(self):
@@ -325,6 +325,25 @@ def test_the_caller_s_context_is_that_at_the_time_of_the_call():
 
     Context().run(call)
     assert seen == ["one", "two"]
+
+
+def test_numpy_s_error_handling_is_that_of_the_caller():  # case 13
+    numpy = pytest.importorskip("numpy", minversion="2")
+
+    def act(how):
+        before = numpy.geterr()["divide"]
+        numpy.seterr(divide=how)
+        return before
+
+    graph = taskrunner.Graph()
+    first = graph.call(act, "raise", id="first")
+    graph.output(first, graph.call(act, "print", id="second", needs=[first]))
+
+    def call():
+        with numpy.errstate(divide="call"):
+            return run(graph, workers=1).outputs
+
+    assert Context().run(call) == {"first": "call", "second": "call"}
 
 
 def test_a_value_of_the_caller_is_not_copied():

@@ -54,9 +54,7 @@ class CallRecord:
 type NewContext = Callable[[], Context]
 
 
-def run_item(
-    item: WorkItem, results: Sequence[Any], worker: str, send: Send, new_context: NewContext = Context
-) -> Any:
+def run_item(item: WorkItem, results: Sequence[Any], worker: str, send: Send, new_context: NewContext = Context) -> Any:
     """Execute a work item on the calling thread; return its last result, or a FailedResult.
 
     ``worker`` is the address of this process.
@@ -115,14 +113,14 @@ def _run_step(step: Step, inputs: StepInputs, run: WorkerRun, call_record: CallR
 
 
 def _call(current: Current, function: Callable[..., Any], call_record: CallRecord) -> Any:
-    THREAD_CONTEXT.find = lambda: current
+    previous, THREAD_CONTEXT.find = THREAD_CONTEXT.find, lambda: current
     args, kwargs = call_record.arguments or ((), {})
     began = time.thread_time_ns()
     try:
         return function(*args, **kwargs)
     finally:
         call_record.cpu = time.thread_time_ns() - began
-        THREAD_CONTEXT.find = None
+        THREAD_CONTEXT.find = previous
 
 
 def _call_with_timeout(step: Step, call: Callable[[], Any], cancellation: Cancellation) -> Any:
