@@ -58,6 +58,30 @@ def test_the_context_of_decimal_is_copied_too(name):
     assert len({id(context) for context in (mine, *seen)}) == 4
 
 
+def test_flags_of_the_caller_are_not_those_of_a_call():
+    def use(settings):
+        with decimal.localcontext(**settings) as mine:
+            _ = decimal.Decimal(1) / 3
+            return mine, context_factory(contextvars.copy_context())().run(decimal.getcontext)
+
+    plain = decimal.Context()
+    traps = dict.fromkeys(plain.traps, False)
+    for settings in ({}, {"prec": 7}, {"rounding": decimal.ROUND_UP}, {"traps": traps}):
+        mine, seen = Context().run(use, settings)
+        assert mine.flags[decimal.Inexact]
+        assert not any(seen.flags.values())
+        assert (seen.prec, seen.rounding, seen.traps) == (mine.prec, mine.rounding, mine.traps)
+
+
+def test_a_caller_that_has_used_decimal_with_its_default_settings_costs_no_more():
+    caller = context_of((VARIABLE.set, 1), (decimal.getcontext().divide, 1, 3), (decimal.getcontext,))
+    new_context = context_factory(caller)
+    assert isinstance(new_context, types.BuiltinMethodType)
+    one, other = new_context(), new_context()
+    assert one.run(decimal.getcontext) is not other.run(decimal.getcontext)
+    assert (one.run(VARIABLE.get), one.run(decimal.getcontext).prec) == (1, 28)
+
+
 def test_another_variable_with_that_name_is_not_copied():
     variable, value = ContextVar("decimal_context"), ["no context"]
     caller = context_of((variable.set, value))

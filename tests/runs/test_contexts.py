@@ -16,8 +16,8 @@ from taskrunner.nodes.context import LOOP_CONTEXT
 
 BOUND = 30.0
 VARIABLE: ContextVar[str] = ContextVar("variable", default="default")
-# The variables of a caller: none, its own, and the context object of decimal that it has used before.
-CALLERS = ["empty", "variable", "decimal"]
+# The variables of a caller: none, its own, and the context object of decimal that it has used or changed before.
+CALLERS = ["empty", "variable", "used decimal", "decimal"]
 
 
 def observed():
@@ -186,9 +186,11 @@ def in_caller(kind, function):
     def call():
         if kind == "variable":
             VARIABLE.set("caller")
+        if "decimal" in kind:
+            decimal.getcontext()
         if kind == "decimal":
             decimal.getcontext().prec = 50
-        expected = contextvars.copy_context().run(observed) if kind != "decimal" else observed()
+        expected = contextvars.copy_context().run(observed)
         result = function()
         assert observed() == expected, "a node changed the context of the caller"
         return expected, result
