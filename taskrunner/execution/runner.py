@@ -6,6 +6,7 @@ currently owns. The module ``plan`` describes how threads pass tasks to each oth
 
 import time
 from collections.abc import Callable
+from contextvars import Context
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from taskrunner.nodes import inputs
 from taskrunner.nodes.binding import MISSING, bind
 from taskrunner.nodes.context import Cancellation, Current
 from taskrunner.nodes.errors import NodeTimeoutError
+from taskrunner.nodes.isolation import context_factory
 from taskrunner.nodes.retry import delay_before
 from taskrunner.plan.outcome import FailedCall, Failure, Retried, Skip, describe
 from taskrunner.plan.plan import Plan
@@ -64,6 +66,7 @@ class Runner:
         self._router = router
         self._push = push
         self._run_cache = state.run_cache
+        self._new_context = context_factory(state.caller_context)
 
     def executor(self) -> Callable[[Task], Task | None]:  # noqa: C901  one page on purpose
         """Return the function that a worker calls for each task: it runs the task and returns one that became ready.
@@ -77,6 +80,7 @@ class Runner:
         type_of, list_type, advance, pair = type, list, next, zip
         execute_special, fail, append_entry, create_entry = self._execute_special, self.fail, self._journal, entry
         has_seen_cancellation, cancel = self._has_seen_cancellation, self.cancel
+        new_context, run_in = self._new_context, Context.run  # unlike a bound method, it is not created for each call
         is_stopping = stop_flag  # a second name: a type checker assumes that a call of a node cannot set the flag
         polled_at, wake = self.state.journal_polled_at, self.state.wake
         running: Task | None = None
@@ -89,7 +93,7 @@ class Runner:
             arguments = task.inputs
             started = now()
             try:
-                value = task.function(*arguments)
+                value = run_in(new_context(), task.function, *arguments)
             except BaseException as error:  # noqa: BLE001  a node may raise any error; it is the node's failure
                 return fail(task, error, started)
             if is_stopping[0] and has_seen_cancellation(task):
@@ -206,7 +210,7 @@ class Runner:
         arguments = details.arguments if task.is_special else (task.inputs, {})
         is_lost = isinstance(error, NodeTimeoutError) and error.is_lost
         call = FailedCall(task.id, self.plan.path_to(task), details.attempt, arguments, details.allow_failure, is_lost)
-        failure = describe(call, error, self.state.mask)
+        failure = self._new_context().run(describe, call, error, self.state.mask)  # it calls methods of the error
         wait_s = self._wait_before_next(task, error)
         if wait_s is None:
             return self._record_failure(task, failure, started, ended)
@@ -337,7 +341,7 @@ class Runner:
         self._started_task = task, attempt, started
         if attempt is not None:
             self._cancellation = task, attempt.cancellation
-        value, skip, error = self._try_run(task)
+        value, skip, error = self._new_context().run(self._try_run, task)
         if attempt is not None and not self.state.settle(attempt):
             self.state.count_abandoned(-1)
             raise AbandonedError

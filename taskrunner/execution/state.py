@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from taskrunner.events.observer import Running
@@ -33,6 +34,8 @@ class RunState:
     - ``stop_after``: the number of failures that stops the run; with 0, failures never stop it.
     - ``is_journaled``: a journal writer takes the entries of the runners.
     - ``mask``: a function that redacts the secrets of the run in descriptions of failures.
+    - ``caller_context``: the context variables of the thread that created this object, that is, of the caller of
+      ``run``. No runner enters it.
     - ``cancelled``: set when the run is interrupted or timed out.
     - ``abandoned``: the number of abandoned calls that have not returned yet.
     - ``children``: the number of nodes created from mapped nodes.
@@ -41,6 +44,7 @@ class RunState:
     def __init__(self, stop_after: int = 1, *, is_journaled: bool = False, mask: Callable[[str], str] = str) -> None:
         self.is_journaled = is_journaled
         self.mask = mask
+        self.caller_context = copy_context()
         self.cancelled = threading.Event()
         self.timed_out = 0.0
         # Timestamp of the last poll of the journal writer, in a list that all runners share. A runner that creates an

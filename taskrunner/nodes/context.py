@@ -1,7 +1,8 @@
 """Current node: the information about its own node that a running function gets from ``taskrunner.current()``.
 
 A worker's thread has its runner, and the runner has the task, so a node costs nothing more. A coroutine on the
-event loop has a context variable instead, which ``asyncio.to_thread`` also passes to its thread.
+event loop has a context variable instead, which ``asyncio.to_thread`` also passes to its thread. The thread decides
+first: a thread may have inherited the variables of another node.
 """
 
 import contextlib
@@ -66,14 +67,14 @@ class Current:
 
 
 class ThreadContext(threading.local):
-    """The function that returns the node of a thread, separate for each thread."""
+    """The function that returns the node of a thread, and the node whose callable it imports, for each thread."""
 
     find: Callable[[], Current | None] | None = None
+    resolving: str = ""
 
 
 THREAD_CONTEXT = ThreadContext()
 LOOP_CONTEXT: ContextVar[Current | None] = ContextVar("taskrunner", default=None)
-_RESOLVED: ContextVar[str] = ContextVar("taskrunner-resolved", default="")
 
 
 def current() -> Current:
@@ -92,16 +93,16 @@ def current() -> Current:
 @contextlib.contextmanager
 def resolving(node: str) -> Iterator[None]:
     """Attribute the actions of this thread to a node that does not run yet, while its callable is imported."""
-    token = _RESOLVED.set(node)
+    previous, THREAD_CONTEXT.resolving = THREAD_CONTEXT.resolving, node
     try:
         yield
     finally:
-        _RESOLVED.reset(token)
+        THREAD_CONTEXT.resolving = previous
 
 
 def current_node_id() -> str:
     """Return the id of the node that this thread runs or resolves; "" if there is none."""
-    if node := _RESOLVED.get():
+    if node := THREAD_CONTEXT.resolving:
         return node
     running = _find()
     return running.node if running else ""
@@ -114,4 +115,5 @@ def has_seen_cancellation() -> bool:
 
 
 def _find() -> Current | None:
-    return LOOP_CONTEXT.get() or (THREAD_CONTEXT.find() if THREAD_CONTEXT.find else None)
+    find = THREAD_CONTEXT.find
+    return LOOP_CONTEXT.get() if find is None else find()

@@ -4,14 +4,27 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import Context, copy_context
 from typing import Any
 
 from taskrunner.errors import InternalError
 from taskrunner.nodes.context import Cancellation
 
 
+class ContextExecutor(ThreadPoolExecutor):
+    """Thread pool that runs each call in a copy of its caller's context, as ``asyncio.to_thread`` does."""
+
+    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Submit a call; no later call on its thread sees the context variables that it sets."""
+        return super().submit(copy_context().run, function, *args, **kwargs)
+
+
 class LoopThread:
     """An asyncio event loop in a separate thread.
+
+    Each submitted coroutine runs in a new context, which ``new_context`` returns. All coroutines share the threads of
+    ``run_in_executor``, so these calls are isolated as well.
 
     Thread safety:
 
@@ -21,8 +34,10 @@ class LoopThread:
       ``_cancellable`` maps the asyncio tasks that ``cancel_all`` cancels to the cancellations of their attempts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, new_context: Callable[[], Context] = Context) -> None:
         self.loop = asyncio.new_event_loop()
+        self.loop.set_default_executor(ContextExecutor(thread_name_prefix="asyncio"))
+        self._new_context = new_context
         self._tasks: set[asyncio.Task[None]] = set()
         self._cancellable: dict[asyncio.Task[Any], Cancellation] = {}
         self._is_stopping = False
@@ -34,7 +49,7 @@ class LoopThread:
 
     def submit(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run the coroutine that ``make`` returns; it must handle its own errors."""
-        self.loop.call_soon_threadsafe(self._create, make)
+        self.loop.call_soon_threadsafe(self._create, make, context=self._new_context())
 
     @contextlib.contextmanager
     def cancellable(self, cancellation: Cancellation) -> Iterator[None]:

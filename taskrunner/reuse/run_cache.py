@@ -8,10 +8,12 @@ Thread safety: any worker may call it. Its shared state is safe as follows.
 - ``_warned`` is protected by a lock.
 """
 
+import decimal
 import hashlib
 import inspect
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,17 +38,19 @@ type ResultsOf = Callable[[Task], ResultOf]
 
 
 class RunCache:
-    """The cache from the view of one run.
+    """The cache from the view of one run; the caller of ``run`` creates it, in its own context.
 
     - ``emit`` receives a warning for each node that is not cached.
     - ``force``: the cache is only written.
     - ``hits``: the ids of the nodes whose results came from the cache.
+    - ``arithmetic``: the settings of ``decimal`` with which each call starts.
     """
 
     def __init__(self, cache: Cache, plan: Plan, emit: Callable[[Event], None], *, force: bool = False) -> None:
         self.cache = cache
         self.hits: list[str] = []
         self.contents = Contents()
+        self.arithmetic = copy_context().run(_decimal_settings)
         self._force = force
         self._emit: Callable[[Event], None] | None = emit
         self._lock = threading.Lock()
@@ -210,7 +214,8 @@ class _CachedCall:
         try:
             arguments = value_digest((args, named))
             files = [(path, self._cache.contents.digest(path, stamp)) for path, stamp in self._stamps.items()]
-            return hashlib.sha256(canonicalize(["call", self._code.fingerprint, arguments, files])).hexdigest()
+            parts = ["call", self._code.fingerprint, self._cache.arithmetic, arguments, files]
+            return hashlib.sha256(canonicalize(parts)).hexdigest()
         except UnknownCodeError as error:
             self._cache.warn(self._task, f"an argument {str(error).removeprefix('it ')}")
         except (SerializationError, OSError) as error:
@@ -234,6 +239,13 @@ class _CachedCall:
             self._cache.warn(self._task, change)
         else:
             self._cache.store(self._task, key, value)
+
+
+def _decimal_settings() -> str:
+    """Return the precision, rounding and traps of the current context of ``decimal``, without its flags."""
+    context = decimal.getcontext().copy()
+    context.clear_flags()
+    return repr(context)
 
 
 def _observes_order(function: Function) -> bool:

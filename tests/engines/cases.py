@@ -223,6 +223,21 @@ CASES = {
             call("allowed", "fail", retries=1, allow_failure=True),
         ],
     ),
+    "contexts": Case(  # case 13
+        [
+            call("a", "change_context"),
+            call("b", "change_context", ref("a")),
+            call("c", "change_context", ref("b")),
+            call("more", "change_context", ITEM, map=list(range(8))),
+            call("items", "change_context", ITEM, map=ref("a")),
+            call("retried", "change_context_once", FOLDER, "once", retries=1),
+            call("timed", "change_context", ref("c"), timeout=LONG),
+            call("async", "change_context_async", ITEM, map=list(range(4))),
+            call("async-last", "change_context_async", ref("async")),
+            call("executor", "change_context_in_executor", ITEM, map=list(range(8))),
+            call("last", "change_context", ref("executor"), ref("more"), ref("async-last")),
+        ],
+    ),
     "time-outs": Case(
         [
             call("call", "until_cancelled", timeout=0.1),

@@ -1,12 +1,14 @@
 """What the graphs of these tests call: it is imported here and by the workers of the clusters, under this name."""
 
 import asyncio
+import decimal
 import fcntl
 import os
 import sys
 import threading
 import time
 import uuid
+from contextvars import ContextVar
 from pathlib import Path
 
 import msgspec
@@ -135,6 +137,49 @@ def name_of(value):
 
 def call_it(value):
     return value()
+
+
+# -- context variables ---------------------------------------------------------------------------------
+
+VARIABLE: ContextVar[str] = ContextVar("variable", default="default")
+
+
+def change_context(*_):
+    """Return what is in the context, and change it."""
+    context = decimal.getcontext()
+    before = [VARIABLE.get(), context.prec, str(context.divide(1, 3))]
+    VARIABLE.set("changed")
+    context.prec = 5
+    return before
+
+
+def change_context_once(folder, name):
+    before = change_context()
+    path = Path(folder, name)
+    if not path.exists():
+        path.touch()
+        raise ValueError("the first time")
+    return before
+
+
+async def change_context_async(*_):
+    before = change_context()
+    await asyncio.sleep(0)
+    return before
+
+
+async def change_context_in_executor(*_):
+    return await asyncio.get_running_loop().run_in_executor(None, change_context)
+
+
+def address_of_worker(*_):
+    from distributed import get_worker  # noqa: PLC0415  the client needs no Dask to import this module
+
+    return get_worker().address
+
+
+async def address_of_worker_async(*_):
+    return address_of_worker()
 
 
 # -- failures ------------------------------------------------------------------------------------------

@@ -123,6 +123,14 @@ def test_the_cluster_is_as_good_as_before_after_that(cluster):
     assert go(cluster, call("m", "double", ITEM, map=[1, 2, 3, 4])).outputs == {"m": [2, 4, 6, 8]}
 
 
+@pytest.mark.parametrize("function", ["address_of_worker", "address_of_worker_async"])
+@pytest.mark.parametrize("options", [{}, {"timeout": 60.0}], ids=str)
+def test_a_node_finds_its_worker(function, options, cluster):
+    """Of all variables, a node's context holds Dask's."""
+    result = go(cluster, call("a", function, **options), call("b", function, ref("a"), **options))
+    assert result.outputs["b"].startswith("tcp://127.0.0.1:"), result.failures
+
+
 # -- functions given in Python -----------------------------------------------------------------------------
 
 

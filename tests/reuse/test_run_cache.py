@@ -1,6 +1,7 @@
 """What a run takes from the cache and what it does not, as a user of Python meets it."""
 
 import asyncio
+import decimal
 import functools
 import gc
 import importlib
@@ -12,6 +13,7 @@ import sys
 import threading
 import types
 import weakref
+from contextvars import Context
 from pathlib import Path
 
 import msgspec
@@ -568,3 +570,24 @@ def test_a_command_with_bytes_that_are_not_unicode_is_up_to_date(runs):
         assert warnings_of(runs, build) == []
         cached.append(runs.last.summary.cached)
     assert (cached, Path("out.txt").read_bytes()) == ([0, 1], b"\xff")
+
+
+def third(number):
+    RECORD("call", {"args": (number,)})
+    return str(decimal.Decimal(number) / 3)
+
+
+def test_the_settings_of_decimal_are_part_of_the_key(runs):  # case 13: a node computes with those of the caller
+    """Its flags, which any use of it sets, are not."""
+    build = calling(third, 1, id="a")
+
+    def run_with(**settings):
+        with decimal.localcontext(**settings):
+            decimal.Decimal(1) / 7
+            return runs(build), runs.last["a"]
+
+    assert run_with(prec=3) == (1, "0.333")
+    assert run_with(prec=5) == (1, "0.33333")
+    assert run_with(prec=3) == (0, "0.333")
+    assert Context().run(runs, build) == 1
+    assert Context().run(runs, build) == 0

@@ -7,6 +7,7 @@ a task (the one that holds its inputs, if possible), moves results, and reruns t
 
 import asyncio
 import contextlib
+import functools
 import importlib
 import itertools
 import logging
@@ -15,6 +16,7 @@ import sys
 import zipfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import Context, copy_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -353,7 +355,8 @@ def _run_item(data: bytes, results: Sequence[Any]) -> Any:
 
     item: WorkItem = pickle.loads(data)
     worker, values = _worker(), [unwrap(result) for result in results]
-    return wrap(steps.run_item(item, values, worker.address, lambda reports: _send(worker, item, reports)))
+    send, new_context = functools.partial(_send, worker, item), _worker_context(worker).copy
+    return wrap(steps.run_item(item, values, worker.address, send, new_context))
 
 
 async def _run_async_item(data: bytes, results: Sequence[Any]) -> Any:
@@ -366,8 +369,8 @@ async def _run_async_item(data: bytes, results: Sequence[Any]) -> Any:
     item: WorkItem = pickle.loads(data)
     worker, values = _worker(), [unwrap(result) for result in results]
     worker.handle_stimulus(SecedeEvent(key=item.key, compute_duration=0.0, stimulus_id=f"taskrunner-{item.key}"))
-    scratch = Path(worker.local_directory)
-    future = async_steps.start_item(item, values, worker.address, lambda reports: _send(worker, item, reports), scratch)
+    send, new_context = functools.partial(_send, worker, item), _worker_context(worker).copy
+    future = async_steps.start_item(item, values, worker.address, send, Path(worker.local_directory), new_context)
     return wrap(await asyncio.wrap_future(future))
 
 
@@ -375,6 +378,18 @@ def _worker() -> "Worker":
     from distributed import get_worker
 
     return get_worker()
+
+
+def _worker_context(worker: "Worker") -> Context:
+    """Return a context that holds one variable of the current one: Dask's, by which nodes find their worker.
+
+    Code that this process ran before, such as that which unpickled results, may have set others.
+    """
+    context = Context()
+    for variable, value in copy_context().items():
+        if value is worker:
+            context.run(variable.set, worker)
+    return context
 
 
 def _send(worker: "Worker", item: WorkItem, reports: Sequence[StepReport]) -> None:

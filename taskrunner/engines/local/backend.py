@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from taskrunner.execution.runner import Runner
 from taskrunner.execution.state import RunState
 from taskrunner.execution.timer import Timer, nanoseconds
 from taskrunner.nodes.context import THREAD_CONTEXT
+from taskrunner.nodes.isolation import context_factory
 from taskrunner.plan.plan import Plan
 from taskrunner.plan.task import CALL, COMMAND_SLOTS, Task
 from taskrunner.pool.policy import Policy, SeededPolicy
@@ -70,7 +72,7 @@ def execute(
     """
     if timeout is not None:
         plan.make_all_abandonable()
-    loop = _new_loop() if any(task.details.call_kind != CALL for task in plan.tasks) else None
+    loop = _new_loop(state.caller_context) if any(task.details.call_kind != CALL for task in plan.tasks) else None
 
     def bind(worker: int, push: Callable[[Task], None]) -> Callable[[Task], Task | None]:
         runner = Runner(worker, plan, state, router, push)
@@ -122,10 +124,10 @@ def _mark_stolen(task: Task) -> None:
     task.stolen = True
 
 
-def _new_loop() -> "LoopThread":
+def _new_loop(caller: Context) -> "LoopThread":
     from taskrunner.nodes.event_loop import LoopThread  # required by async nodes and commands only
 
-    return LoopThread()
+    return LoopThread(context_factory(caller))
 
 
 def _run_pool(pool: Pool, state: RunState, roots: list[Task]) -> None:

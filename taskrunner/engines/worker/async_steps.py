@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextvars import Context
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +35,22 @@ _lock = threading.Lock()
 _threads: list[LoopThread] = []
 
 
-def start_item(item: WorkItem, results: Sequence[Any], worker: str, send: Send, scratch: Path) -> Future[Any]:
+def start_item(
+    item: WorkItem,
+    results: Sequence[Any],
+    worker: str,
+    send: Send,
+    scratch: Path,
+    new_context: steps.NewContext = Context,
+) -> Future[Any]:
     """Start an asynchronous work item of one step; the future yields its result, or a FailedResult.
 
     ``worker`` is the address of this process. A command runs in the run's directory within ``scratch``, and its output
     stays there.
     """
     attempt = _Attempt(item, results, command_directory(item.run, scratch))
-    return asyncio.run_coroutine_threadsafe(attempt.run(StepReporter(item, worker, 0, send)), _loop())
+    coroutine = attempt.run(StepReporter(item, worker, 0, send))
+    return new_context().run(asyncio.run_coroutine_threadsafe, coroutine, _loop())
 
 
 def command_directory(run: str, scratch: Path) -> Path:

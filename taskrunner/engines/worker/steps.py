@@ -8,6 +8,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,11 @@ class CallRecord:
     cpu = 0
 
 
-def run_item(item: WorkItem, results: Sequence[Any], worker: str, send: Send) -> Any:
+# Returns a new context for a step. It holds the variables of the engine, if any, and none of the caller of ``run``.
+type NewContext = Callable[[], Context]
+
+
+def run_item(item: WorkItem, results: Sequence[Any], worker: str, send: Send, new_context: NewContext = Context) -> Any:
     """Execute a work item on the calling thread; return its last result, or a FailedResult.
 
     ``worker`` is the address of this process.
@@ -61,10 +66,10 @@ def run_item(item: WorkItem, results: Sequence[Any], worker: str, send: Send) ->
         reporter.begin(number, time.time_ns(), time.perf_counter_ns())
         call_record = CallRecord()
         try:
-            value = _run_step(step, inputs, run, call_record)
+            value = new_context().run(_run_step, step, inputs, run, call_record)
         except BaseException as error:  # noqa: BLE001  a node may raise anything; it is the node's failure
             ended = time.perf_counter_ns()
-            state, failure = classify_error(step, error, call_record)
+            state, failure = new_context().run(classify_error, step, error, call_record)
             reporter.report(number, state, ended, failure=failure, cpu=call_record.cpu)
             return make_failed_result(step, state, failure)
         ended = time.perf_counter_ns()
@@ -108,14 +113,14 @@ def _run_step(step: Step, inputs: StepInputs, run: WorkerRun, call_record: CallR
 
 
 def _call(current: Current, function: Callable[..., Any], call_record: CallRecord) -> Any:
-    THREAD_CONTEXT.find = lambda: current
+    previous, THREAD_CONTEXT.find = THREAD_CONTEXT.find, lambda: current
     args, kwargs = call_record.arguments or ((), {})
     began = time.thread_time_ns()
     try:
         return function(*args, **kwargs)
     finally:
         call_record.cpu = time.thread_time_ns() - began
-        THREAD_CONTEXT.find = None
+        THREAD_CONTEXT.find = previous
 
 
 def _call_with_timeout(step: Step, call: Callable[[], Any], cancellation: Cancellation) -> Any:
@@ -129,7 +134,7 @@ def _call_with_timeout(step: Step, call: Callable[[], Any], cancellation: Cancel
         except BaseException as error:  # noqa: BLE001  raised by the node
             errors.append(error)
 
-    thread = threading.Thread(target=run, name=f"taskrunner-{step.node}", daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(run,), name=f"taskrunner-{step.node}", daemon=True)
     thread.start()
     thread.join(min(step.timeout, threading.TIMEOUT_MAX))
     if thread.is_alive():
