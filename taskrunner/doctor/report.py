@@ -9,7 +9,7 @@ from taskrunner.engines.engine import WorkerProcess
 
 OK = "ok"
 PURE = "pure"
-FREE_THREADED = ("cp313t", "cp314t")  # the ABIs of free-threaded builds whose wheels are reported
+FREE_THREADED = ("cp313t", "cp314t", "cp315t")  # the ABIs of free-threaded builds whose wheels are reported
 
 
 class Module(msgspec.Struct, frozen=True):

@@ -3,7 +3,8 @@
 import os
 from collections.abc import Collection, Sequence
 
-from taskrunner.doctor.environment.distributions import Distribution, fits
+from taskrunner.doctor.environment.abi import fits, is_for_all, wheel_fits
+from taskrunner.doctor.environment.distributions import Distribution
 from taskrunner.doctor.environment.interpreter import Interpreter
 from taskrunner.doctor.environment.lock import Lock
 from taskrunner.doctor.imports.graph_modules import GraphModule
@@ -46,9 +47,7 @@ def package_row(
         culprit=outcome.culprit,
         problem=outcome.problem,
         used=distribution.name in used,
-        fits=all(
-            fits(e.abi, interpreter.abi, free_threaded=interpreter.free_threaded) for e in distribution.extensions
-        ),
+        fits=all(fits(e.abi, interpreter.abi, distribution.tags) for e in distribution.extensions),
         modules=tuple([e.module for e in distribution.extensions]),
         tags=distribution.tags,
         wheels={abi: _wheel(abi, distribution, lock) for abi in FREE_THREADED},
@@ -74,17 +73,9 @@ def _combine(distribution: Distribution, outcomes: Sequence[ImportOutcome]) -> I
 def _wheel(abi: str, distribution: Distribution, lock: Lock | None) -> str:
     """Return the availability of a wheel for an ABI: the installed one, one for all, one in the lock, or none."""
     locked_tags = lock.tags(distribution.name, distribution.version) if lock else ()
-    if abi in _abis(distribution.tags):
-        return "installed"
-    if "none" in _abis(distribution.tags):
-        return "any"
-    if abi in _abis(locked_tags):
-        return "listed"
-    if "none" in _abis(locked_tags):
-        return "any"
+    for tags, status in ((distribution.tags, "installed"), (locked_tags, "listed")):
+        if any(wheel_fits(tag, abi) for tag in tags):
+            return status
+        if any(map(is_for_all, tags)):
+            return "any"
     return "none" if locked_tags else "unknown"
-
-
-def _abis(tags: Collection[str]) -> set[str]:
-    """Return the ABIs of wheels' tags: ``cp313t`` of ``cp313-cp313t-linux_x86_64``, ``none`` of ``py3-none-any``."""
-    return {abi for tag in tags for parts in [tag.split("-")] if len(parts) > 1 for abi in parts[1].split(".")}

@@ -116,9 +116,9 @@ modules of g.json
   bad     b and 1 more  on   Bad                              by bad._x, which bad imports
 
 packages with extension modules
-  package  version  GIL  modules  ABI   cp313t  cp314t
-  deep     1        on   1        fits  ?       ?       by deep._x, which deep imports
-  safe     1        off  1        fits  ?       ?
+  package  version  GIL  modules  ABI   cp313t  cp314t  cp315t
+  deep     1        on   1        fits  ?       ?       ?       by deep._x, which deep imports
+  safe     1        off  1        fits  ?       ?       ?
 
 pure packages
   pure 1

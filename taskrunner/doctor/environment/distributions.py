@@ -13,10 +13,11 @@ from pathlib import PurePosixPath
 
 import msgspec
 
+from taskrunner.doctor.environment.abi import is_loadable
 from taskrunner.doctor.environment.lock import canonical
 
 _LIBRARY = ".so"
-_ABI3 = "abi3"
+_HOOKS = ("PyInit", "PyModExport")  # the latter since 3.15 (PEP 793)
 _METADATA_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error)  # of damaged metadata
 
 
@@ -43,7 +44,7 @@ class Distribution(msgspec.Struct, frozen=True):
     def names(self, own: str) -> list[str]:
         """Return the modules to import: packages with extension modules, then the modules loadable by ABI ``own``."""
         packages = [extension.module.partition(".")[0] for extension in self.extensions]
-        modules = [extension.module for extension in self.extensions if extension.abi in ("", _ABI3, own)]
+        modules = [extension.module for extension in self.extensions if is_loadable(extension.abi, own)]
         return list(dict.fromkeys([*packages, *modules]))
 
 
@@ -55,15 +56,6 @@ def find_distributions(path: Sequence[str]) -> list[Distribution]:
         if name and canonical(name) not in distributions:
             distributions[canonical(name)] = _read(metadata, name, version)
     return [distributions[key] for key in sorted(distributions)]
-
-
-def fits(abi: str, own: str, *, free_threaded: bool) -> bool:
-    """Return whether an extension module was built for the interpreter with ABI ``own``.
-
-    The stable ABI of 3.13 and 3.14 (``abi3``) is for builds with a GIL. A free-threaded build cannot use it, though it
-    may try to load such a module.
-    """
-    return abi in ("", own) or (abi == _ABI3 and not free_threaded)
 
 
 def digest(path: str) -> str:
@@ -112,9 +104,9 @@ def _extensions(paths: Iterable[tuple[PurePosixPath, str]]) -> Iterator[Extensio
 
 
 def _has_init(path: str, name: str) -> bool:
-    """Return whether a library is an extension module: its symbols include the init function of that name."""
+    """Return whether a library is an extension module: it exports the function that creates a module of that name."""
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:  # noqa: PTH123
-            return data.find(f"PyInit_{name}\0".encode()) >= 0
+            return any(data.find(f"{hook}_{name}\0".encode()) >= 0 for hook in _HOOKS)
     except _METADATA_ERRORS:
         return False

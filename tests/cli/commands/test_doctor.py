@@ -126,7 +126,7 @@ def test_a_package_that_switches_the_gil_on_is_named_and_strict_exits_with_5(sit
     site.install("greedy", "greedy")
     told = site("--no-cache")
     assert told.code == 0
-    assert re.search(r"^  greedy +1\.0 +on +1 +fits +yes +\? +by greedy$", told.out, re.MULTILINE)
+    assert re.search(r"^  greedy +1\.0 +on +1 +fits +yes +\? +\? +by greedy$", told.out, re.MULTILINE)
     assert told.out.endswith('\n\nnot ok: importing "greedy" would switch the GIL on\n')
     assert site("--strict", "--json", "--no-cache").code == 5
 
@@ -139,7 +139,11 @@ def test_packages_that_do_not_are_ok_and_strict_exits_with_0(site):
     site.install("written", "written.py", tag="py3-none-any")
     rows = site.rows("--strict")
     assert kept(rows["modest"], "gil", "modules", "fits", "problem") == ("off", ["modest"], True, "")
-    assert kept(rows["written"], "gil", "modules", "wheels") == ("pure", [], {"cp313t": "any", "cp314t": "any"})
+    assert kept(rows["written"], "gil", "modules", "wheels") == (
+        "pure",
+        [],
+        {"cp313t": "any", "cp314t": "any", "cp315t": "any"},
+    )
     told = site("--strict")
     assert (told.code, told.out.splitlines()[-1]) == (0, "ok: the GIL is off, and no installed package switches it on")
     assert "written 1.0" in told.out.partition("pure packages")[2]
@@ -200,11 +204,13 @@ def test_a_module_for_another_build_is_told(site):
 
 @needs_compiler
 def test_the_lock_says_for_which_builds_there_are_wheels(site, cli):
-    wheels = [{"url": f"https://example.org/modest-1.0-{tag}-any.whl"} for tag in ("cp314-cp314t", "cp313-cp313")]
+    wheels = [{"url": f"https://example.org/modest-1.0-{tag}-any.whl"} for tag in ("cp314-cp314t", "cp315-abi3.abi3t")]
     package = {"name": "modest", "version": "1.0", "wheels": wheels}
     (cli.folder / "uv.lock").write_bytes(msgspec.toml.encode({"version": 1, "package": [package]}))
     site.install("modest", "modest", tag="cp313-cp313-any")
-    assert site.rows("--no-import")["modest"]["wheels"] == {"cp313t": "none", "cp314t": "listed"}
+    assert site.rows("--no-import")["modest"]["wheels"] == {
+        "cp313t": "none", "cp314t": "listed", "cp315t": "listed",  # case 33
+    }  # fmt: skip
 
 
 @needs_compiler
@@ -483,7 +489,7 @@ def test_the_docs_show_what_it_prints(cli):
     assert titles[0] == titles[1]
     parts = [text.partition("modules of")[0] for text in (shown, told)]
     assert names_of(parts[0]) == names_of(parts[1])
-    assert "  package   version  GIL  modules  ABI   cp313t  cp314t\n" in shown
+    assert "  package   version  GIL  modules  ABI   cp313t  cp314t  cp315t\n" in shown
 
 
 def test_every_option_is_documented():

@@ -4,7 +4,7 @@ import sysconfig
 
 import pytest
 
-from taskrunner.doctor.environment.distributions import Extension, digest, find_distributions, fits
+from taskrunner.doctor.environment.distributions import Extension, digest, find_distributions
 
 OWN = sysconfig.get_config_var("SOABI")
 
@@ -56,7 +56,13 @@ def test_a_module_beside_the_packages(install):
 
 
 @pytest.mark.parametrize(
-    ("data", "modules"), [(b"..PyInit__c\0..", [("native._c", "")]), (b"PyInit_other\0", []), (b"", [])]
+    ("data", "modules"),
+    [
+        (b"..PyInit__c\0..", [("native._c", "")]),
+        (b"PyModExport__c\0", [("native._c", "")]),
+        (b"PyInit_other\0", []),
+        (b"", []),
+    ],
 )
 def test_a_library_without_a_tag_is_a_module_if_it_can_be_imported(install, tmp_path, data, modules):
     (tmp_path / "native").mkdir()
@@ -102,14 +108,6 @@ def test_the_first_of_two_of_one_name_counts(tmp_path):
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Name: Two{'.' if folder == 'a' else '-'}Names\nVersion: {version}\n")
     assert [d.version for d in find_distributions([str(tmp_path / "b"), str(tmp_path / "a")])] == ["2"]
-
-
-@pytest.mark.parametrize(
-    ("abi", "free_threaded", "does"),
-    [("own", True, True), ("", True, True), ("abi3", False, True), ("abi3", True, False), ("other", False, False)],
-)
-def test_which_abi_fits(abi, free_threaded, does):
-    assert fits(abi, "own", free_threaded=free_threaded) == does
 
 
 def test_the_digest_is_of_the_contents(tmp_path):
