@@ -94,7 +94,7 @@ class Journal:
     def append_synced(self, entries: Sequence[Entry]) -> None:
         """Write entries without which the earlier ones would be wrong, and sync them to disk.
 
-        Otherwise a power failure could lose them, and keep what was written to other files afterwards.
+        Otherwise a power failure could lose them, and keep files that were written afterwards.
 
         Raises:
             OSError: the entries cannot be written; earlier entries stay valid.
