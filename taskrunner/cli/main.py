@@ -3,7 +3,7 @@
 import errno
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -74,9 +74,6 @@ class LazyGroup(click.Group):
             ctx.exit(1)
         except KeyboardInterrupt:  # before the run started, or after its end
             ctx.exit(130)
-        except BrokenPipeError:  # the reader has exited, for example head
-            _discard_output()
-            ctx.exit(1)
 
 
 @click.group(
@@ -99,21 +96,21 @@ def main() -> None:
         from taskrunner.cli import bash_completion as bash  # only needed when a shell completes
 
         bash.register()
-    reserve_standard_output()
+    results = reserve_standard_output()
     try:
         try:
             cli(prog_name="taskrunner")
         finally:
-            sys.stdout.flush()  # reports a failed write in this function, not in the interpreter's shutdown
+            results.flush()  # reports a failed write in this function, not in the interpreter's shutdown
     except OSError as error:
         if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
             raise
-        _discard_output()
+        _discard(results)
         if error.errno != errno.EPIPE:
             click.echo(f"taskrunner: cannot write the output: {error.strerror}", err=True)
         sys.exit(1)
 
 
-def _discard_output() -> None:
-    """Redirect standard output to the null device: the rest of the buffer would fail again, at exit too."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _discard(results: TextIO) -> None:
+    """Redirect a file to the null device: the rest of its buffer would fail again, at exit too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), results.fileno())

@@ -11,16 +11,17 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 
-def reserve_standard_output() -> None:
-    """Move ``sys.stdout`` to a private descriptor, and make descriptor 1 standard error.
+def reserve_standard_output() -> TextIO:
+    """Move ``sys.stdout`` to a private descriptor, make descriptor 1 standard error, and return ``sys.stdout``.
 
     A character that the encoding of standard output lacks is written as an escape.
     """
     if sys.stdout is None:  # it was closed before this process started
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  open until this process ends
-        return
+        return sys.stdout
     sys.stdout.flush()
     encoding, buffering = sys.stdout.encoding, 1 if sys.stdout.isatty() else -1
     private = os.dup(sys.stdout.fileno())
@@ -28,17 +29,34 @@ def reserve_standard_output() -> None:
         os.dup2(2, 1)
     # The file stays open to the end of the process; with closefd=False Python does not warn about that.
     sys.stdout = os.fdopen(private, "w", buffering, encoding, "backslashreplace", closefd=False)
+    return sys.stdout
 
 
 @contextlib.contextmanager
 def printed_to_stderr() -> Iterator[None]:
     """While the context is entered, ``print`` writes to standard error.
 
-    The calls of nodes share a separate file object for it, so closing ``sys.stdout`` does not close ``sys.stderr``.
+    It uses a separate file object, so closing ``sys.stdout`` does not close ``sys.stderr``.
     """
-    file = None
-    if sys.stderr is not None:  # None: it was closed before this process started
-        sys.stderr.flush()
-        file = os.fdopen(os.dup(sys.stderr.fileno()), "w", 1, errors="backslashreplace")
+    descriptor = _copy_of_stderr()
+    file = None if descriptor is None else os.fdopen(descriptor, "w", 1, errors="backslashreplace")
     with contextlib.redirect_stdout(file), file or contextlib.nullcontext():
         yield
+
+
+def print_to_stderr() -> TextIO:
+    """Let ``print`` write to standard error to the end of the process, and return the file of the results.
+
+    Abandoned calls, and threads that nodes started, may print until then.
+    """
+    results, descriptor = sys.stdout, _copy_of_stderr()
+    sys.stdout = None if descriptor is None else os.fdopen(descriptor, "w", 1, None, "backslashreplace", closefd=False)
+    return results
+
+
+def _copy_of_stderr() -> int | None:
+    """Return a separate descriptor of standard error, or None if it was closed before this process started."""
+    if sys.stderr is None:
+        return None
+    sys.stderr.flush()
+    return os.dup(sys.stderr.fileno())

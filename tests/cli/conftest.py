@@ -1,5 +1,6 @@
 """A command line to be tested from outside: each call is a process of its own in a folder of its own."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -144,7 +145,8 @@ def inside(cli, monkeypatch, capfdbinary):
     def call(*words: Any) -> Ended:
         code = 0
         try:
-            main(args=[str(word) for word in words], prog_name="taskrunner")
+            with contextlib.redirect_stdout(sys.stdout):  # the program leaves it changed, for the rest of its process
+                main(args=[str(word) for word in words], prog_name="taskrunner")
         except SystemExit as error:
             code = error.code
         captured = capfdbinary.readouterr()

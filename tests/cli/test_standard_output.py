@@ -56,7 +56,9 @@ def chatters(seconds):
     end = time.monotonic() + 30
     while time.monotonic() < end:
         print("noise-late")
-        time.sleep(0.001)
+
+def lingers():
+    threading.Thread(target=chatters, args=(30,), daemon=True).start()
 """
 MODULE = """
 print("noise-import")
@@ -101,6 +103,11 @@ def test_abandoned_call_that_prints_does_not_mix_with_the_results(noisy):
     ended = noisy("exec", graph)
     assert (ended.code, json.loads(ended.out)["give"]) == (0, list(range(20_000)))
     assert "noise-late" in ended.err
+
+
+def test_thread_that_outlives_the_run_does_not_mix_with_the_results(noisy):
+    ended = noisy("exec", noisy.graph(call("lingers"), call("give", list(range(20_000)))))
+    assert (ended.code, json.loads(ended.out)["give"]) == (0, list(range(20_000)))
 
 
 @pytest.mark.parametrize(

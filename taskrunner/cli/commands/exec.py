@@ -18,7 +18,7 @@ from taskrunner.cli.engine_options import engine_options, read_engine
 from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.permission_options import permission_options, read_permissions
 from taskrunner.cli.progress import show_progress
-from taskrunner.cli.standard_output import printed_to_stderr
+from taskrunner.cli.standard_output import print_to_stderr, printed_to_stderr
 from taskrunner.console.log import ConsoleLog, can_use_colors
 from taskrunner.console.summary import failure_text, summary_text
 from taskrunner.errors import TaskrunnerError, UsageError
@@ -126,15 +126,12 @@ def exec_command(ctx: click.Context, /, **options: Any) -> None:
         _decide(graph, run_options, options)
     if options["dry_run"]:
         return
-    logs, results = _logs(options), sys.stdout
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(printed_to_stderr())
-        with show_progress(options, is_logged=_is_logged(options)) as live:
-            observers = [*logs, *live.observers]
-            result = run(graph, run_options, observers=observers, on_interrupt=live.on_interrupt)
-        _report(result, options, results)
-        if result.summary.lost:  # an abandoned call may print until the process ends
-            stack.pop_all()
+    logs = _logs(options)
+    results = print_to_stderr()
+    with show_progress(options, is_logged=_is_logged(options)) as live:
+        observers = [*logs, *live.observers]
+        result = run(graph, run_options, observers=observers, on_interrupt=live.on_interrupt)
+    _report(result, options, results)
     if output is not None:
         _write_outputs(result, Path(output))
     if result.summary.signal:
@@ -193,7 +190,7 @@ def _logs(options: dict[str, Any]) -> list[Observer]:
     return [ConsoleLog(sys.stderr, level, colors=can_use_colors(sys.stderr))]
 
 
-def _report(result: RunResult, options: dict[str, Any], results: TextIO) -> None:
+def _report(result: RunResult, options: dict[str, Any], file: TextIO) -> None:
     commands = commands_of(Path(options["run_dir"]), result.summary.run)
     has_events_only = options["log_format"] == "json" and options["log_file"] is None
     contention = _contention(result, options) if options["json"] or not (options["quiet"] or has_events_only) else None
@@ -208,9 +205,9 @@ def _report(result: RunResult, options: dict[str, Any], results: TextIO) -> None
         _write_error(summary_text(result, commands, contention))
     if options["json"]:
         details = {"contention": contention, "outputs": result.outputs, "failures": _failures(result)}
-        _print_json({**msgspec.structs.asdict(result.summary), **details}, results)
+        _print_json({**msgspec.structs.asdict(result.summary), **details}, file)
     elif result.outputs and not options["quiet"]:
-        _print_json(result.outputs, results)
+        _print_json(result.outputs, file)
 
 
 def _contention(result: RunResult, options: dict[str, Any]) -> "Contention | None":

@@ -10,7 +10,7 @@ from taskrunner.cli import completion
 from taskrunner.cli.graph_options import find_graph, graph_argument, read_settings, set_option
 from taskrunner.cli.history_options import run_dir_option
 from taskrunner.cli.permission_options import permission_options, read_permissions
-from taskrunner.cli.standard_output import printed_to_stderr
+from taskrunner.cli.standard_output import print_to_stderr
 from taskrunner.safe.reprs import to_json
 from taskrunner.session.options import RunOptions
 from taskrunner.storage.run_directory import DEFAULT
@@ -73,14 +73,14 @@ def stress_command(ctx: click.Context, /, **options: Any) -> None:
         ignore=options["ignore"],
         track=options["track"],
     )
-    with printed_to_stderr():
-        report = search(graph, stress_options)
+    results = print_to_stderr()
+    report = search(graph, stress_options)
     command = shlex.join(_replay(report, options))
     if options["json"]:
         fields = {**msgspec.structs.asdict(report), "replay": command}
-        click.echo(msgspec.json.format(to_json(fields), indent=2))
+        click.echo(msgspec.json.format(to_json(fields), indent=2), file=results)
     else:
-        click.echo(stress_text(report, command), nl=False)
+        click.echo(stress_text(report, command), file=results, nl=False)
     ctx.exit(1 if report.finding else 0)
 
 
