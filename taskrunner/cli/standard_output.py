@@ -8,6 +8,7 @@ Guarantees:
 """
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -50,7 +51,12 @@ def print_to_stderr() -> TextIO:
     Abandoned calls, and threads that nodes started, may print until then.
     """
     results, descriptor = sys.stdout, _copy_of_stderr()
-    sys.stdout = None if descriptor is None else os.fdopen(descriptor, "w", 1, None, "backslashreplace", closefd=False)
+    if descriptor is not None:
+        # A buffered file has a lock. If a thread that prints holds it, the interpreter aborts at exit.
+        unbuffered = io.FileIO(descriptor, "w", closefd=False)
+        sys.stdout = io.TextIOWrapper(unbuffered, errors="backslashreplace", line_buffering=True)
+    else:
+        sys.stdout = None
     return results
 
 
